@@ -1,0 +1,63 @@
+# make benchmark   install into .venv and run the main job on simulated nights
+# make test        install what the tests need and run lint and tests
+# make doc         install what the documentation needs and build it
+# make clean       remove what the above made, but for .venv and results
+#
+# Another interpreter: make test PYTHON=python3.12
+# More options:        make benchmark ARGS="--n-jobs 4", make test ARGS="-k transforms"
+
+PYTHON ?= python3
+ARGS ?=
+# Test processes. Each runs torch on one thread.
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip
+STAMPS := $(VENV)/stamps
+PINS := -c constraints.txt
+TORCH := $(shell grep '^torch==' constraints.txt)
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+.PHONY: benchmark test lint doc clean
+
+benchmark: $(STAMPS)/project
+	$(BIN)/eeginv benchmark $(ARGS)
+
+test: lint
+	$(ONE_THREAD) MPLBACKEND=agg $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+lint: $(STAMPS)/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+
+doc: $(STAMPS)/doc
+	MPLBACKEND=agg $(BIN)/python -m sphinx -W --keep-going -b html doc doc/_build/html
+
+clean:
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf doc/_build doc/auto_examples doc/generated doc/sg_execution_times.rst
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "eeginv needs Python 3.11 or later, and $(PYTHON) is not: $$($(PYTHON) --version 2>&1)"; \
+		echo "Name another interpreter, for example: make $(MAKECMDGOALS) PYTHON=python3.12"; \
+		exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp for each set of packages: installed once, and again when what is asked for changes.
+# torch goes first and alone, so that no other package chooses its version.
+$(STAMPS)/project: pyproject.toml setup.py constraints.txt | $(BIN)/python
+	$(PIP) install $(PINS) $(TORCH)
+	$(PIP) install $(PINS) -e .
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/test: $(STAMPS)/project
+	$(PIP) install $(PINS) -e '.[test]'
+	@touch $@
+
+$(STAMPS)/doc: $(STAMPS)/project
+	$(PIP) install $(PINS) -e '.[doc]'
+	@touch $@

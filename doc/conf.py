@@ -1,0 +1,65 @@
+"""Sphinx configuration. Builds without network: no intersphinx, no remote fonts or badges."""
+
+import warnings
+
+import eeginv
+
+# Said once to whoever installs; not in the output of the examples.
+warnings.filterwarnings("ignore", category=eeginv.TorchaudioExtensionWarning)
+warnings.filterwarnings("ignore", message="Montage name 'standard_10", category=FutureWarning)
+
+project = "eeginv"
+author = "The eeginv developers"
+copyright = f"2026, {author}"
+version = release = eeginv.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "auto_examples/**.ipynb", "auto_examples/**.py"]
+default_role = "py:obj"
+
+autosummary_generate = True
+# Members are listed by the template of the class, once.
+numpydoc_show_class_members = False
+autodoc_typehints = "none"
+autodoc_default_options = {
+    "members": True,
+    "member-order": "bysource",
+    # Made, and documented, by scikit-learn.
+    "exclude-members": ", ".join(
+        f"set_{method}_request" for method in ("fit", "partial_fit", "predict", "score")
+    ),
+}
+
+copybutton_prompt_text = r">>> |\.\.\. |\$ "
+copybutton_prompt_is_regexp = True
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "backreferences_dir": "generated/backreferences",
+    "doc_module": ("eeginv",),
+    "reference_url": {"eeginv": None},
+    "within_subsection_order": "FileNameSortKey",
+    "abort_on_example_error": True,
+    "min_reported_time": 1,
+    "show_memory": False,
+    "show_signature": False,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "eeginv"
+html_show_sourcelink = False
+html_theme_options = {
+    "navigation_with_keys": False,
+    "show_prev_next": False,
+    "secondary_sidebar_items": ["page-toc"],
+}
+html_sidebars = {"**": []}

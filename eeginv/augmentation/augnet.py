@@ -1,0 +1,134 @@
+"""AugNet: layers of learnable transforms in front of a network."""
+
+import torch
+
+from .base import Augmentation
+from .layer import AugmentationLayer
+from .reward import REWARDS
+
+
+class AugNet(Augmentation):
+    """Learn which transforms leave the label unchanged, and how far [1]_.
+
+    A sequence of layers, each of which draws one transform per example. Choices, probabilities and
+    strengths are learned together with the network from the training loss minus a reward for
+    width: what does no harm grows, what destroys the label shrinks.
+
+    Parameters
+    ----------
+    transforms : list of Transform | list of list of Transform
+        Candidates of every layer, or a list of candidates for each layer. They are copied.
+    n_layers : int
+        Number of layers, if ``transforms`` is a flat list.
+    penalty : float
+        Weight of the reward against the mean loss of an example.
+    reward : str | callable
+        "orbit_length" (measured in the data), "weighted_norm" (the paper's), or a callable with
+        the signature of :class:`~eeginv.augmentation.OrbitLength`.
+    random_state : int | None
+        Seed of all draws.
+
+    Attributes
+    ----------
+    layers : nn.ModuleList
+        The :class:`~eeginv.augmentation.AugmentationLayer` objects.
+
+    Notes
+    -----
+    Differs from the published code where that was found to fail: each example gets a choice of its
+    own in training and evaluation, one signal is never a weighted sum of several transformed
+    ones, no probability is frozen, no strength is clamped, all draws come from one saved stream
+    that evaluation does not move, and the reward is measured in the data.
+
+    References
+    ----------
+    .. [1] Rommel, C., Moreau, T., & Gramfort, A. (2022). Deep invariant networks with
+       differentiable augmentation layers. NeurIPS.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv import AugNet, InvariantModule
+    >>> from eeginv.transforms import SignFlip, TimeReverse
+    >>> backbone = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(20, 3))
+    >>> model = InvariantModule(backbone, AugNet([TimeReverse(0.1), SignFlip(0.1)]))
+    >>> model(torch.zeros(4, 2, 10)).shape
+    torch.Size([4, 3])
+    """
+
+    def __init__(
+        self, transforms, n_layers=1, penalty=0.05, reward="orbit_length", random_state=None
+    ):
+        transforms = list(transforms)
+        if transforms and isinstance(transforms[0], (list, tuple)):
+            if n_layers not in (1, len(transforms)):
+                raise ValueError(
+                    f"n_layers ({n_layers}) contradicts the {len(transforms)} lists of transforms."
+                )
+            per_layer = transforms
+        else:
+            if n_layers < 1:
+                raise ValueError(f"n_layers must be at least 1, got {n_layers}.")
+            per_layer = [transforms] * n_layers
+        if not penalty >= 0:
+            raise ValueError(f"penalty must be at least 0, got {penalty}.")
+        if not callable(reward) and reward not in REWARDS:
+            raise ValueError(
+                f"reward must be one of {sorted(REWARDS)} or a callable, got {reward!r}."
+            )
+        super().__init__([AugmentationLayer(t) for t in per_layer], random_state=random_state)
+        self.penalty = float(penalty)
+        self._reward = reward if callable(reward) else REWARDS[reward]()
+        for index, layer in enumerate(self.layers):
+            empty = torch.full((len(layer.transforms),), torch.nan)
+            self.register_buffer(f"displacement_{index}", empty)
+
+    @property
+    def displacements(self):
+        """How far the transforms of each layer move the data, a list of tensors."""
+        return [getattr(self, f"displacement_{index}") for index in range(len(self.layers))]
+
+    def calibrate(self, X):
+        """Measure how far each transform moves the signals. Done with the first training batch.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, n_channels, n_times)
+            Training signals.
+
+        Returns
+        -------
+        self : AugNet
+            The object itself.
+        """
+        generator = self.stream.fixed(X.device)
+        for layer, buffer in zip(self.layers, self.displacements, strict=True):
+            values = [transform.displacement(X, generator) for transform in layer.transforms]
+            buffer.copy_(torch.tensor(values))
+        self._calibrated = True
+        return self
+
+    def sample(self, X, generator=None):
+        if not self.calibrated:
+            self.calibrate(X)
+        return super().sample(X, generator)
+
+    @property
+    def calibrated(self):
+        """Whether the displacements have been measured."""
+        if not getattr(self, "_calibrated", False):  # after loading, the buffers know
+            self._calibrated = not any(bool(d.isnan().any()) for d in self.displacements)
+        return self._calibrated
+
+    def reward(self):
+        """What width earns; subtracted from the loss.
+
+        Returns
+        -------
+        reward : Tensor
+            A scalar, at least 0. Before the first training batch the data that it is measured in
+            are not known, and it is 0.
+        """
+        if not self.calibrated:
+            return self.layers[0].logits.new_zeros(())
+        return self.penalty * self._reward(self.layers, self.displacements)

@@ -1,0 +1,139 @@
+"""What every augmentation is: layers in sequence, a stream of randomness, a policy."""
+
+import torch
+from torch import nn
+
+from ..policy import Policy
+from .stream import RandomStream
+
+
+class Augmentation(nn.Module):
+    """A distribution over transformations: a sequence of layers, each of which draws one.
+
+    Parameters
+    ----------
+    layers : list of AugmentationLayer
+        Applied in order.
+    probability : float
+        Probability with which an example is transformed at all.
+    random_state : int | None
+        Seed of all draws.
+
+    Notes
+    -----
+    In training mode, calling the object transforms signals; in evaluation mode it is the
+    identity, and :meth:`copies` gives the fixed draws that predictions are averaged over. Draws
+    of training come from a stream that is part of ``state_dict``; evaluation does not move it.
+    """
+
+    def __init__(self, layers, probability=1.0, random_state=None):
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.probability = float(probability)
+        self.stream = RandomStream(random_state)
+
+    def sample(self, X, generator=None):
+        """Transform each example by draws of its own.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, n_channels, n_times)
+            Signals.
+        generator : torch.Generator | None
+            Source of randomness; None takes the next one of the object's own stream.
+
+        Returns
+        -------
+        X_transformed : Tensor, same shape, dtype and device as X
+            The transformed signals.
+        log_prob : Tensor, shape (n_examples,)
+            Log-probability of the discrete draws.
+        """
+        if X.ndim != 3:
+            raise ValueError(
+                "Expected signals of shape (n_examples, n_channels, n_times), "
+                f"got {tuple(X.shape)}."
+            )
+        if generator is None:
+            generator = self.stream.advance(X.device)
+        transformed, log_prob = X, X.new_zeros(len(X))
+        for layer in self.layers:
+            transformed, log_prob_layer = layer.sample(transformed, generator)
+            log_prob = log_prob + log_prob_layer
+        if self.probability < 1:
+            u = torch.rand(len(X), generator=generator, device=X.device)
+            transformed = torch.where((u < self.probability)[:, None, None], transformed, X)
+        return transformed, log_prob
+
+    def forward(self, X, generator=None):
+        """Transform signals in training mode; return them as they are in evaluation mode.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, n_channels, n_times)
+            Signals.
+        generator : torch.Generator | None
+            Source of randomness; None takes the next one of the object's own stream.
+
+        Returns
+        -------
+        X_transformed : Tensor, same shape, dtype and device as X
+            The signals.
+        """
+        return self.sample(X, generator)[0] if self.training else X
+
+    def copies(self, X, n_copies):
+        """Yield transformed copies of the signals under fixed draws, the same for every example.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, n_channels, n_times)
+            Signals.
+        n_copies : int
+            Number of copies, at least 1. Only one exists at a time.
+
+        Yields
+        ------
+        X_copy : Tensor, same shape as X
+            One transformed copy.
+        """
+        generator = self.stream.fixed(X.device)
+        layers = [layer.fixed_draws(X, n_copies, generator) for layer in self.layers]
+        order = torch.randperm(n_copies, generator=generator, device=X.device)
+        applied = ((order + 0.5) / n_copies < self.probability).tolist()
+        for c in range(n_copies):
+            copy = X
+            if applied[c]:
+                for maps in layers:
+                    copy = maps[c](copy)
+            yield copy
+
+    def reward(self):
+        """What width earns; subtracted from the loss.
+
+        Returns
+        -------
+        reward : Tensor | None
+            A scalar, or None if nothing is learned.
+        """
+        return None
+
+    def policy(self):
+        """Return the distribution as it is now.
+
+        Returns
+        -------
+        policy : Policy
+            Transforms, extents in physical units, probabilities and weights.
+        """
+        entries = [e for i, layer in enumerate(self.layers) for e in layer.entries(i)]
+        return Policy(entries, self.probability)
+
+    def set_progress(self, fraction):
+        """Tell how much of the training is done; schedules follow it.
+
+        Parameters
+        ----------
+        fraction : float
+            0 at the start, 1 at the end.
+        """

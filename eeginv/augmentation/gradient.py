@@ -1,0 +1,97 @@
+"""How a choice learns under any training loop: the learning signal is read where it arrives.
+
+A strength such as a frequency shift moves the output smoothly and gets its gradient by ordinary
+backpropagation. A choice (which transform, applied or not, which channels) makes the output jump;
+the right derivative is that of the expected loss, ``E[(loss - baseline) d log p(choice)]``, which
+needs the loss of each example. No training loop hands those to a module, but the gradient that
+arrives at its output holds them: for the cross-entropy of logits it is ``c (softmax - onehot)``,
+whose only negative entry is the label and whose size is the weight ``c`` of the example; for the
+squared error it is proportional to the residual. So the identity function below, placed at the
+output, lets the module learn its choices and collect its reward inside skorch, Braindecode or a
+bare loop, whatever the loss's class weights, sample weights or gradient scaling.
+"""
+
+import torch
+
+LOSSES = ("cross_entropy", "squared_error")
+
+
+def losses_from_gradient(output, gradient, loss):
+    """Recover the loss and the weight of each example from the gradient at the output.
+
+    Parameters
+    ----------
+    output : Tensor, shape (n_examples, n_outputs, ...)
+        Logits (or log-probabilities), or predictions. Further dimensions are positions.
+    gradient : Tensor, same shape as output
+        Gradient of the total loss.
+    loss : str
+        "cross_entropy" or "squared_error".
+
+    Returns
+    -------
+    losses : Tensor, shape (n_examples,)
+        Loss of each example.
+    weights : Tensor, shape (n_examples,)
+        What multiplied it in the total loss.
+    """
+    n_examples = len(output)
+    if loss == "squared_error":
+        flat = gradient.reshape(n_examples, -1)
+        # mean squared error: gradient = 2 residual / n_values, each value weighing 1 / n_values
+        residual = flat * (flat.numel() / 2)
+        return residual.square().mean(dim=1), flat.new_full((n_examples,), 1 / n_examples)
+    if output.ndim == 1:
+        raise ValueError("Expected one output a class, shape (n_examples, n_classes, ...).")
+    log_p = torch.log_softmax(output, dim=1)
+    silent = (gradient == 0).all(dim=1)
+    label = torch.where(silent, output.argmax(dim=1), gradient.argmin(dim=1)).unsqueeze(1)
+    others = torch.ones_like(output).scatter_(1, label, 0.0)
+    miss = (others * log_p.exp()).sum(dim=1)
+    push = (others * gradient).sum(dim=1).clamp_min(0)
+    weights = torch.where(silent | (miss <= 0), 0.0, push / miss.clamp_min(1e-30))
+    losses = -log_p.gather(1, label).squeeze(1)
+    # positions, if any, belong to their example
+    weights, losses = weights.reshape(n_examples, -1), losses.reshape(n_examples, -1)
+    total = weights.sum(dim=1)
+    return (weights * losses).sum(dim=1) / total.clamp_min(1e-30), total
+
+
+class _LearningSignal(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, output, log_prob, reward, loss):
+        ctx.save_for_backward(output)
+        ctx.loss = loss
+        return output.view_as(output)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (output,) = ctx.saved_tensors
+        losses, weights = losses_from_gradient(output.double(), gradient.double(), ctx.loss)
+        total, weighted = weights.sum(), (weights * losses).sum()
+        # the mean loss of the other examples: a baseline that leaves the gradient unbiased
+        baseline = (weighted - weights * losses) / (total - weights).clamp_min(1e-30)
+        advantage = weights * (losses - baseline) if len(losses) > 1 else torch.zeros_like(losses)
+        return gradient, advantage.to(gradient.dtype), -total.to(gradient.dtype), None
+
+
+def learn_from_output(output, log_prob, reward, loss):
+    """Return the output, such that backpropagation through it also trains the augmentation.
+
+    Parameters
+    ----------
+    output : Tensor, shape (n_examples, n_outputs, ...)
+        Output of the network for one transformed copy of each example.
+    log_prob : Tensor, shape (n_examples,)
+        Log-probability of the discrete draws.
+    reward : Tensor
+        Scalar that is subtracted from the mean loss.
+    loss : str
+        "cross_entropy" or "squared_error": the loss by which choices are judged.
+
+    Returns
+    -------
+    output : Tensor
+        The same values.
+    """
+    return _LearningSignal.apply(output, log_prob, reward, loss)

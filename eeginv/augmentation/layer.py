@@ -1,0 +1,179 @@
+"""A layer draws, for each example, one of its candidate transforms."""
+
+import copy
+
+import torch
+from torch import nn
+
+from ..policy import PolicyEntry
+from ..transforms import Transform
+
+
+class AugmentationLayer(nn.Module):
+    """Apply one transform to each example, chosen with learnable probabilities.
+
+    Parameters
+    ----------
+    transforms : list of Transform
+        The candidates; they are copied.
+    weights : list of float | None
+        Initial probabilities of the choice; None for equal ones.
+    random_strength : bool
+        Draw the strength of each application uniformly between 0 and the transform's magnitude
+        (and always apply transforms that are there or not) instead of taking the magnitude.
+
+    Attributes
+    ----------
+    transforms : nn.ModuleList
+        The candidates, with learnable magnitudes or probabilities.
+    logits : Parameter, shape (n_transforms,)
+        The choice is their softmax.
+
+    Notes
+    -----
+    In contrast to a weighted sum of all transformed signals, the network only ever sees signals
+    that the transforms can make, training and evaluation see the same distribution, and the cost
+    does not grow with the number of candidates. What the choice costs in gradients is paid by
+    ``log_prob``: see :mod:`eeginv.augmentation.gradient`.
+    """
+
+    def __init__(self, transforms, weights=None, random_strength=False):
+        super().__init__()
+        transforms = list(transforms)
+        if not transforms:
+            raise ValueError("An augmentation layer needs at least one transform.")
+        for transform in transforms:
+            if not isinstance(transform, Transform):
+                raise TypeError(
+                    f"Expected eeginv transforms, got {type(transform).__name__}; see "
+                    "eeginv.transforms."
+                )
+        self.transforms = nn.ModuleList(copy.deepcopy(t) for t in transforms)
+        self.random_strength = bool(random_strength)
+        probabilities = torch.ones(len(transforms)) if weights is None else torch.tensor(weights)
+        if probabilities.shape != (len(transforms),) or not (probabilities >= 0).all():
+            raise ValueError(
+                f"weights must be {len(transforms)} numbers of at least 0, one a transform; "
+                f"got {weights}."
+            )
+        probabilities = probabilities.float() / probabilities.sum()
+        self.logits = nn.Parameter(probabilities.clamp_min(1e-12).log())
+
+    @property
+    def weights(self):
+        """Probability of each candidate, tensor of shape (n_transforms,)."""
+        return torch.softmax(self.logits, dim=0)
+
+    def _strengths(self, transform, n_examples, generator, device):
+        if not self.random_strength:
+            return None
+        if transform.strength_name == "probability":
+            return torch.ones(n_examples, device=device)
+        u = torch.rand(n_examples, generator=generator, device=device)
+        return u * transform.magnitude.detach()
+
+    def sample(self, X, generator):
+        """Transform each example by a candidate of its own.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, n_channels, n_times)
+            Signals.
+        generator : torch.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        X_transformed : Tensor, same shape as X
+            The transformed signals.
+        log_prob : Tensor, shape (n_examples,)
+            Log-probability of all that was chosen, a function of the learnable parameters.
+        """
+        weights = self.weights
+        choice = torch.multinomial(
+            weights.detach().float(), len(X), replacement=True, generator=generator
+        )
+        order = choice.argsort(stable=True)
+        counts = torch.bincount(choice, minlength=len(self.transforms)).tolist()
+        transformed, log_probs = [], []
+        for transform, part in zip(self.transforms, X[order].split(counts), strict=True):
+            if len(part):
+                noise = transform.draw(part, generator)
+                strength = self._strengths(transform, len(part), generator, X.device)
+                transformed.append(transform.apply(part, noise, strength))
+                log_probs.append(transform.log_prob(noise, strength))
+        back = order.argsort()
+        log_prob = weights.log()[choice] + torch.cat(log_probs)[back]
+        return torch.cat(transformed)[back], log_prob
+
+    def fixed_draws(self, X, n_copies, generator):
+        """Draw, once for all examples, what each of several copies will undergo.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, n_channels, n_times)
+            Signals; only shape, dtype and device are used.
+        n_copies : int
+            Number of copies. Choices and strengths are stratified over them.
+        generator : torch.Generator
+            Source of randomness.
+
+        Returns
+        -------
+        maps : list of callable
+            ``n_copies`` functions from signals to transformed signals.
+        """
+        permutation = torch.randperm(n_copies, generator=generator, device=X.device)
+        points = (permutation + 0.5) / n_copies
+        last = len(self.transforms) - 1
+        edges = self.weights.detach().cumsum(0)
+        choice = torch.searchsorted(edges, points).clamp_max(last)
+        maps = [None] * n_copies
+        for k, transform in enumerate(self.transforms):
+            rows = (choice == k).nonzero()[:, 0].tolist()
+            if rows:
+                template = X[:1].expand(len(rows), -1, -1)
+                noise = transform.draw(template, generator, stratified=True)
+                strength = self._strengths(transform, len(rows), generator, X.device)
+                for i, row in enumerate(rows):
+                    one = {name: value[i : i + 1] for name, value in noise.items()}
+                    of_one = None if strength is None else strength[i]
+                    maps[row] = _Map(transform, one, of_one)
+        return maps
+
+    def entries(self, layer=0):
+        """Describe the layer.
+
+        Parameters
+        ----------
+        layer : int
+            Number to give it.
+
+        Returns
+        -------
+        entries : list of PolicyEntry
+            One a candidate.
+        """
+        return [
+            PolicyEntry(
+                transform=type(t).__name__,
+                extent=round(t._strength().item(), 7),
+                unit=t.unit,
+                weight=round(weight, 7),
+                layer=layer,
+                binary=t.strength_name == "probability",
+                random_strength=self.random_strength,
+                config=t.config(),
+            )
+            for t, weight in zip(self.transforms, self.weights.tolist(), strict=True)
+        ]
+
+
+class _Map:
+    """A transform with everything random fixed."""
+
+    def __init__(self, transform, noise, strength):
+        self.transform, self.noise, self.strength = transform, noise, strength
+
+    def __call__(self, X):
+        return self.transform.apply(X, self.noise, self.strength)

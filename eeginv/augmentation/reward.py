@@ -1,0 +1,78 @@
+"""What pays for a wide distribution of transformations."""
+
+import torch
+
+
+class OrbitLength:
+    """Reward the length of the path along which each transform moves the data.
+
+    ``sum_k log(1 + s_k * W_k)``, where ``W_k = sum_l w_lk * spread(mu_lk)`` is the spread that the
+    layers ``l`` give to transform ``k`` by choosing it with probability ``w_lk`` at strength
+    ``mu_lk``, and ``s_k`` is how far a unit of spread moves the training signals relative to their
+    norm. Measured in the data, the reward does not depend on the unit or the range in which a
+    strength was written; the logarithm makes the second transform worth as much as the first.
+    """
+
+    def __call__(self, layers, displacements):
+        """Evaluate the reward.
+
+        Parameters
+        ----------
+        layers : iterable of AugmentationLayer
+            The layers.
+        displacements : list of Tensor
+            ``s_k`` of each layer's transforms.
+
+        Returns
+        -------
+        reward : Tensor
+            A scalar.
+        """
+        lengths = {}
+        for layer, displacement in zip(layers, displacements, strict=True):
+            for k, (transform, weight) in enumerate(
+                zip(layer.transforms, layer.weights, strict=True)
+            ):
+                length = displacement[k] * weight * transform.spread()
+                key = (type(transform), str(transform.config()))
+                lengths[key] = lengths.get(key, 0.0) + length
+        return torch.stack(list(lengths.values())).log1p().sum()
+
+
+class WeightedNorm:
+    """The reward of the AugNet paper: ``|| w * mu ||_2`` over all layers and candidates [1]_.
+
+    ``mu`` is each strength divided by the end of its range, so the answer depends on how the
+    ranges are written; kept for comparison.
+
+    References
+    ----------
+    .. [1] Rommel, C., Moreau, T., & Gramfort, A. (2022). Deep invariant networks with
+       differentiable augmentation layers. NeurIPS.
+    """
+
+    def __call__(self, layers, displacements):
+        """Evaluate the reward.
+
+        Parameters
+        ----------
+        layers : iterable of AugmentationLayer
+            The layers.
+        displacements : list of Tensor
+            Not used.
+
+        Returns
+        -------
+        reward : Tensor
+            A scalar.
+        """
+        terms = [
+            weight * transform._strength() / transform.max_magnitude
+            for layer in layers
+            for transform, weight in zip(layer.transforms, layer.weights, strict=True)
+        ]
+        # the constant keeps the derivative finite where every strength is zero
+        return torch.sqrt(torch.stack(terms).square().sum() + 1e-12)
+
+
+REWARDS = {"orbit_length": OrbitLength, "weighted_norm": WeightedNorm}

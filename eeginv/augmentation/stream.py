@@ -1,0 +1,44 @@
+"""Streams of randomness that are saved with a model and never touch the global generators."""
+
+import numpy as np
+import torch
+from torch import nn
+
+
+class RandomStream(nn.Module):
+    """A sequence of torch generators, one a forward pass, on whatever device is asked for.
+
+    The state is two integers, the seed and how many generators were handed out, so that it fits
+    into ``state_dict``, pickle and safetensors, and means the same on every device.
+
+    Parameters
+    ----------
+    seed : int | None
+        Seed; None takes fresh entropy.
+    """
+
+    def __init__(self, seed=None):
+        super().__init__()
+        if seed is None:
+            seed = int(np.random.SeedSequence().generate_state(1)[0])
+        self.seed = int(seed)
+        self.n_drawn = 0
+
+    def _generator(self, device, *key):
+        words = np.random.SeedSequence([self.seed, *key]).generate_state(1, np.uint64)
+        return torch.Generator(device=device).manual_seed(int(words[0] >> 1))
+
+    def advance(self, device):
+        """Return the next generator of the training stream."""
+        self.n_drawn += 1
+        return self._generator(device, 0, self.n_drawn)
+
+    def fixed(self, device):
+        """Return the generator of evaluation: always the same, beside the training stream."""
+        return self._generator(device, 1)
+
+    def get_extra_state(self):
+        return torch.tensor([self.seed, self.n_drawn])
+
+    def set_extra_state(self, state):
+        self.seed, self.n_drawn = (int(value) for value in state)

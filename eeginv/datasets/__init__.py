@@ -1,0 +1,15 @@
+"""Sleep recordings as windows: simulated nights, Sleep Physionet, folders of EDF files."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__,
+    submod_attrs={
+        "edf": ["write_sleep_physionet"],
+        "folder": ["load_sleep_folder"],
+        "hypnogram": ["simulate_hypnogram"],
+        "physionet": ["load_sleep_physionet"],
+        "simulate": ["simulate_recordings", "simulate_sleep"],
+        "sleep": ["SleepDataset"],
+    },
+)

@@ -1,0 +1,105 @@
+"""Transient waveforms of sleep EEG, one row per event, and their placement in a recording.
+
+A waveform function takes one value per event in each parameter, shape (n_events,), and returns
+(n_events, n_samples) with unit amplitude.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def draw_onsets(rates, sfreq, rng, epoch_seconds=30.0):
+    """Draw event times from a Poisson process whose rate is constant within each epoch.
+
+    Parameters
+    ----------
+    rates : ndarray, shape (n_epochs,)
+        Expected number of events per epoch.
+    sfreq : float
+        Sampling frequency in Hz.
+    rng : numpy.random.Generator
+        Source of randomness.
+    epoch_seconds : float
+        Length of an epoch in seconds.
+
+    Returns
+    -------
+    onsets : ndarray of int, shape (n_events,)
+        First sample of each event.
+    epochs : ndarray of int, shape (n_events,)
+        Epoch in which each event starts.
+    """
+    epochs = np.repeat(np.arange(len(rates)), rng.poisson(rates))
+    seconds = (epochs + rng.random(len(epochs))) * epoch_seconds
+    return (seconds * sfreq).astype(int), epochs
+
+
+def place(waveforms, onsets, n_times):
+    """Add waveforms (n_events, n_samples) to an empty signal; what exceeds its end is cut."""
+    length = waveforms.shape[1]
+    index = onsets[:, None] + np.arange(length)
+    signal = np.bincount(index.ravel(), weights=waveforms.ravel(), minlength=n_times)
+    return signal[:n_times]
+
+
+def _seconds(duration, sfreq):
+    return np.arange(round(duration * sfreq)) / sfreq
+
+
+def spindle(frequency, duration, phase, sfreq):
+    """Oscillation under a bell: `frequency` in Hz, `duration` in s (at most 2), `phase` in rad."""
+    time = _seconds(2.0, sfreq) - 1.0
+    bell = np.exp(-0.5 * (4 * time / duration[:, None]) ** 2)
+    return bell * np.cos(2 * np.pi * frequency[:, None] * time + phase[:, None])
+
+
+def k_complex(duration, sfreq):
+    """Steep negative peak, then a longer positive wave; `duration` in s stretches it (about 1)."""
+    time = _seconds(2.0, sfreq) / duration[:, None]
+    negative = np.exp(-0.5 * ((time - 0.25) / 0.07) ** 2)
+    positive = 0.55 * np.exp(-0.5 * ((time - 0.65) / 0.17) ** 2)
+    return positive - negative
+
+
+def slow_wave(duration, sfreq):
+    """One cycle of `duration` s (at most 2): a narrow negative half and a wide positive half."""
+    time = _seconds(2.0, sfreq) / duration[:, None]
+    negative = np.where(time < 0.4, np.sin(np.pi * time / 0.4), 0.0)
+    positive = np.where((time >= 0.4) & (time < 1), np.sin(np.pi * (time - 0.4) / 0.6), 0.0)
+    return 0.6 * positive - negative
+
+
+def theta_burst(frequency, decay, phase, mirrored, sfreq):
+    """Oscillation that starts at once and decays within `decay` s, or the mirror image in time.
+
+    The asymmetry lies in the envelope: it survives a change of sign and a shift in frequency, and
+    only reversing time or scrambling phases removes it.
+    """
+    time = _seconds(4.0, sfreq)
+    envelope = (1 - np.exp(-time / 0.05)) * np.exp(-time / decay[:, None])
+    wave = envelope * np.cos(2 * np.pi * frequency[:, None] * time + phase[:, None])
+    return np.where(mirrored[:, None], wave[:, ::-1], wave)
+
+
+def eye_movement(decay, mirrored, sfreq):
+    """Negative step with a slow return within `decay` s, or the mirror image in time."""
+    time = _seconds(4.0, sfreq)
+    wave = -(1 - np.exp(-time / 0.05)) * np.exp(-time / decay[:, None])
+    return np.where(mirrored[:, None], wave[:, ::-1], wave)
+
+
+def blink(duration, sfreq):
+    """Symmetric negative bell of about `duration` s."""
+    time = _seconds(1.0, sfreq) - 0.5
+    return -np.exp(-0.5 * (4 * time / duration[:, None]) ** 2)
+
+
+def movement(n_events, sfreq, rng):
+    """Movement artefact of 4 s: large slow swings with muscle activity, under a bell."""
+    time = _seconds(4.0, sfreq)
+    bell = np.sin(np.pi * time / 4.0) ** 2
+    frequency = rng.uniform(0.3, 1.5, (n_events, 3, 1))
+    phase = rng.uniform(0, 2 * np.pi, (n_events, 3, 1))
+    swings = np.cos(2 * np.pi * frequency * time + phase).sum(axis=1)
+    return bell * (swings + 0.3 * rng.standard_normal(swings.shape))

@@ -1,0 +1,78 @@
+"""Preprocessing of one recording, through Braindecode's preprocessors."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def check_signal(raw, name):
+    """Raise ValueError if a recording holds NaN or infinite samples."""
+    for channel in raw.ch_names:
+        signal = raw.get_data(picks=[channel])[0]
+        bad = np.flatnonzero(~np.isfinite(signal))
+        if len(bad):
+            raise ValueError(
+                f"{name}, channel {channel}: {len(bad)} samples are NaN or infinite, the first at "
+                f"{bad[0] / raw.info['sfreq']:.2f} s. Interpolate or cut them before."
+            )
+
+
+def prepare_recording(raw, span, l_freq, h_freq, sfreq, standardize):
+    """Crop, filter, resample and standardise a copy of a recording.
+
+    Parameters
+    ----------
+    raw : mne.io.Raw
+        Recording; stays as it is.
+    span : tuple of float or None
+        Start and end in s of what to keep.
+    l_freq, h_freq : float or None
+        Edges of the band-pass filter in Hz.
+    sfreq : float or None
+        Sampling frequency in Hz to resample to.
+    standardize : bool
+        Whether to bring channels to zero mean and unit standard deviation.
+
+    Returns
+    -------
+    raw : mne.io.Raw
+    """
+    from braindecode.datasets import BaseConcatDataset, RawDataset
+    from braindecode.preprocessing import Preprocessor, preprocess
+
+    rate = raw.info["sfreq"]
+    for name, value in (("l_freq", l_freq), ("h_freq", h_freq)):
+        if value is not None and not 0 < value < rate / 2:
+            raise ValueError(
+                f"{name} must lie between 0 and half the sampling frequency, {rate / 2:g} Hz; "
+                f"got {value}. Use None to leave the edge open."
+            )
+    if sfreq is not None and h_freq is not None and h_freq > sfreq / 2:
+        raise ValueError(f"h_freq={h_freq} Hz is above half of sfreq={sfreq} Hz; lower it.")
+    raw = raw.copy()
+    if span is not None:
+        start, stop = (round(seconds * rate) / rate for seconds in span)
+        raw.crop(start, min(stop, raw.n_times / rate), include_tmax=False)
+    raw.load_data(verbose="error")
+    steps = []
+    if l_freq is not None or h_freq is not None:
+        band = {"l_freq": l_freq, "h_freq": h_freq, "picks": "all"}
+        steps.append(Preprocessor("filter", apply_on_array=False, verbose="error", **band))
+    if sfreq is not None and sfreq != rate:
+        steps.append(Preprocessor("resample", apply_on_array=False, sfreq=sfreq, verbose="error"))
+    if standardize:
+        steps.append(Preprocessor(standardize_channel, channel_wise=True, picks="all"))
+    if steps:
+        preprocess(BaseConcatDataset([RawDataset(raw)]), steps)
+    return raw
+
+
+def standardize_channel(signal):
+    """Bring a signal (n_times,) to zero mean and unit standard deviation; a flat one to zero."""
+    peak = np.abs(signal).max()
+    centred = signal - signal.mean()
+    spread = centred.std()
+    # A constant leaves rounding errors behind, which must not be blown up to unit size.
+    if spread <= 1e-6 * peak:
+        return np.zeros_like(signal)
+    return centred / spread

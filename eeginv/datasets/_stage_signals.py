@@ -1,0 +1,110 @@
+"""What the simulated EEG of each sleep stage is made of.
+
+Amplitudes are in µV, frequencies in Hz, rates in events per epoch of 30 s. The numbers follow the
+textbook picture of each stage, with three intended difficulties:
+
+- The rhythm of wake (alpha) and that of N1 and REM (slowed alpha) differ mainly in frequency, and
+  so do the spindles of N2 and N3. Each pair is 2.2 Hz apart, so a shift of the whole spectrum by
+  more than 1.1 Hz (`FREQUENCY_MARGIN`) turns one into the other.
+- N1 and REM have equal spectra. Their theta bursts and their eye movements are mirror images in
+  time: abrupt onset and slow decay in REM, slow growth and abrupt end in N1.
+- K-complexes, slow waves and eye movements have a polarity, equal in all stages and therefore
+  without information once the polarity of a recording is unknown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+CHANNELS = ("Fpz-Cz", "Pz-Oz")
+
+FREQUENCY_MARGIN = 1.1
+"""Half the distance in Hz between rhythms that tell two stages apart."""
+
+# Weight of each source in the two channels: frontal first, posterior second.
+TOPOGRAPHY = {
+    "alpha": (0.7, 1.0),
+    "spindle": (1.0, 0.8),
+    "slow_wave": (1.0, 0.75),
+    "burst": (0.85, 1.0),
+    "eye": (1.0, 0.4),
+    "artefact": (1.0, 0.8),
+}
+
+
+@dataclass(frozen=True)
+class StageSignal:
+    """Parameters of the EEG of one stage."""
+
+    exponent: float
+    """Exponent of the aperiodic power spectral density, 1 / f ** exponent."""
+    alpha_frequency: float
+    alpha: float
+    """Root-mean-square amplitude of the alpha rhythm."""
+    muscle: float
+    """Root-mean-square amplitude of the muscle tone, above 15 Hz."""
+    spindle_frequency: float = 13.1
+    spindle_rate: float = 0.0
+    k_complex_rate: float = 0.0
+    slow_wave_rate: float = 0.0
+    slow_wave: float = 0.0
+    """Peak amplitude of a slow wave."""
+    burst_rate: float = 0.0
+    """Theta bursts with an asymmetric envelope."""
+    eye_rate: float = 0.0
+    """Slow deflections with one steep flank."""
+    blink_rate: float = 0.0
+    """Eye movements that are symmetric in time."""
+    mirrored: bool = False
+    """Whether bursts and eye movements run backwards: slow growth, abrupt end."""
+
+
+STAGE_SIGNALS = {
+    "W": StageSignal(
+        exponent=1.2,
+        alpha_frequency=10.2,
+        alpha=4.0,
+        muscle=1.9,
+        burst_rate=2.5,
+        blink_rate=1.0,
+    ),
+    "N1": StageSignal(
+        exponent=1.25,
+        alpha_frequency=8.0,
+        alpha=4.0,
+        muscle=1.7,
+        burst_rate=4.0,
+        eye_rate=1.5,
+        mirrored=True,
+    ),
+    "N2": StageSignal(
+        exponent=1.4,
+        alpha_frequency=8.0,
+        alpha=2.5,
+        muscle=1.6,
+        spindle_frequency=13.1,
+        spindle_rate=3.0,
+        k_complex_rate=1.2,
+        slow_wave_rate=4.5,
+        slow_wave=42.0,
+    ),
+    "N3": StageSignal(
+        exponent=1.5,
+        alpha_frequency=8.0,
+        alpha=2.0,
+        muscle=1.55,
+        spindle_frequency=10.9,
+        spindle_rate=3.0,
+        k_complex_rate=1.0,
+        slow_wave_rate=7.0,
+        slow_wave=45.0,
+    ),
+    "R": StageSignal(
+        exponent=1.25,
+        alpha_frequency=8.0,
+        alpha=4.0,
+        muscle=1.7,
+        burst_rate=4.0,
+        eye_rate=1.5,
+    ),
+}

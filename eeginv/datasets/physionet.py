@@ -1,0 +1,110 @@
+"""Sleep Physionet through MNE's cache."""
+
+from __future__ import annotations
+
+import os
+from numbers import Integral
+from pathlib import Path
+
+from ._edf_pairs import read_pair
+from ._records import all_records, find_record
+from .sleep import SleepDataset
+
+
+def load_sleep_physionet(
+    subjects, recordings=(1, 2), *, path=None, download=False, channels=None, **selection
+):
+    """Load nights of the Sleep Physionet age study (Sleep-EDF Expanded, sleep cassette).
+
+    Files are those of MNE and Braindecode: a file in place is used as it is, and nothing is
+    downloaded unless asked for.
+
+    Parameters
+    ----------
+    subjects : sequence of int or int
+        Subjects, 0 to 82 without 39, 68, 69, 78 and 79.
+    recordings : sequence of int or int
+        Nights of each subject, 1 and 2. Of three subjects only one exists (13, 36, 52).
+    path : path-like, optional
+        Folder that holds ``physionet-sleep-data``. By default ``PHYSIONET_SLEEP_PATH``, else
+        ``MNE_DATA`` in the environment or MNE's configuration, else ``~/mne_data``.
+    download : bool
+        Whether to download missing files, through MNE.
+    channels : sequence of str, optional
+        Channels to read. By default the EEG: ``Fpz-Cz`` and ``Pz-Oz``.
+    **selection
+        Options of `SleepDataset`: ``stages``, ``crop_wake``, ``l_freq``, ``h_freq``, ``sfreq``,
+        ``standardize``, ``window``.
+
+    Returns
+    -------
+    nights : SleepDataset
+
+    Raises
+    ------
+    FileNotFoundError
+        If files are missing and `download` is False.
+    ValueError
+        If there is no such subject or recording, or a file is truncated.
+
+    References
+    ----------
+    .. [1] Kemp, B., Zwinderman, A. H., Tuk, B., Kamphuisen, H. A. C. and Oberye, J. J. L. (2000).
+       Analysis of a sleep-dependent neuronal feedback loop: the slow-wave microcontinuity of the
+       EEG. IEEE Transactions on Biomedical Engineering, 47(9), 1185-1194.
+    .. [2] Goldberger, A. L. et al. (2000). PhysioBank, PhysioToolkit, and PhysioNet. Circulation,
+       101(23), e215-e220.
+
+    Examples
+    --------
+    >>> from eeginv.datasets import load_sleep_physionet
+    >>> nights = load_sleep_physionet([0, 1], download=True)  # doctest: +SKIP
+    """
+    records = _choose_records(_as_list("subjects", subjects), _as_list("recordings", recordings))
+    folder = _cache_folder(path) / "physionet-sleep-data"
+    pairs = [(folder / record.psg, folder / record.hypnogram) for record in records]
+    missing = [file.name for pair in pairs for file in pair if not file.is_file()]
+    if missing and not download:
+        raise FileNotFoundError(
+            f"Not in {folder}: {', '.join(missing)}. Give download=True to get them from "
+            "PhysioNet, or give the path of the folder that holds physionet-sleep-data."
+        )
+    if missing:
+        from mne.datasets.sleep_physionet.age import fetch_data
+
+        folder.mkdir(parents=True, exist_ok=True)
+        for record in records:
+            fetch_data([record.subject], [record.recording], path=str(folder.parent))
+    raws = [read_pair(psg, hypnogram, channels) for psg, hypnogram in pairs]
+    rows = [{"subject": record.subject, "recording": record.recording} for record in records]
+    return SleepDataset(raws, rows, **selection)
+
+
+def _as_list(name, values):
+    values = [values] if isinstance(values, Integral) else list(values)
+    wrong = [value for value in values if not isinstance(value, Integral)]
+    if wrong or not values:
+        raise ValueError(f"{name} must be integers, at least one; got {values}.")
+    return [int(value) for value in values]
+
+
+def _choose_records(subjects, recordings):
+    """Find the recordings that exist; each subject needs at least one of those asked for."""
+    records = []
+    for subject in subjects:
+        existing = [number for number in recordings if (subject, number) in all_records()]
+        if not existing:
+            find_record(subject, recordings[0])
+        records += [find_record(subject, number) for number in existing]
+    return records
+
+
+def _cache_folder(path):
+    """Look up the folder as MNE does, without making it."""
+    import mne
+
+    if path is None:
+        path = mne.get_config("PHYSIONET_SLEEP_PATH", mne.get_config("MNE_DATA"))
+    if path is None:
+        path = Path(os.environ.get("_MNE_FAKE_HOME_DIR", "~")) / "mne_data"
+    return Path(path).expanduser()

@@ -1,0 +1,105 @@
+"""From a name, a class or an instance to a network for the signals at hand."""
+
+import copy
+import difflib
+import inspect
+
+import torch
+from torch import nn
+
+
+def _braindecode_models():
+    from braindecode.models.util import models_dict
+
+    return models_dict
+
+
+def build_backbone(backbone, *, n_chans, n_times, n_outputs, sfreq, params=None):
+    """Make a network.
+
+    Parameters
+    ----------
+    backbone : str | type | nn.Module
+        Name of a Braindecode model, a class whose constructor takes Braindecode's names
+        (``n_chans``, ``n_times``, ``n_outputs``, ``sfreq``, those of them that it has), or a
+        network, which is copied with its weights.
+    n_chans, n_times, n_outputs : int
+        Sizes of the signals and the output.
+    sfreq : float | None
+        Sampling frequency in Hz.
+    params : dict | None
+        Further arguments of the constructor.
+
+    Returns
+    -------
+    network : nn.Module
+        Checked on a batch of zeros.
+    """
+    params = dict(params or {})
+    if isinstance(backbone, nn.Module):
+        if params:
+            raise ValueError("backbone_params need a name or a class; the backbone is an instance.")
+        network, name = copy.deepcopy(backbone), type(backbone).__name__
+    else:
+        cls = _resolve(backbone)
+        name = cls.__name__
+        known = {"n_chans": n_chans, "n_times": n_times, "n_outputs": n_outputs, "sfreq": sfreq}
+        accepted = inspect.signature(cls.__init__).parameters
+        arguments = {
+            key: value for key, value in known.items() if key in accepted and value is not None
+        }
+        try:
+            network = cls(**{**arguments, **params})
+        except Exception as error:
+            raise ValueError(
+                f"{name} cannot be built for {n_chans} channels and {n_times} samples"
+                f"{_seconds(n_times, sfreq)}: {error} The windows may be shorter than it needs"
+                f"{'' if sfreq else ', or it needs sfreq= (none was given)'}."
+            ) from error
+    _check(network, name, n_chans, n_times, n_outputs, sfreq)
+    return network
+
+
+def _resolve(backbone):
+    if isinstance(backbone, type) and issubclass(backbone, nn.Module):
+        return backbone
+    if not isinstance(backbone, str):
+        raise TypeError(
+            "backbone must be the name of a Braindecode model, a class or an nn.Module; "
+            f"got {type(backbone).__name__}."
+        )
+    models = _braindecode_models()
+    if backbone in models:
+        return models[backbone]
+    lower = {name.lower(): name for name in models}
+    near = difflib.get_close_matches(backbone.lower(), lower, n=3, cutoff=0.4)
+    hint = f" Did you mean {' or '.join(repr(lower[n]) for n in near)}?" if near else ""
+    raise ValueError(
+        f"Unknown backbone {backbone!r}.{hint} Braindecode has: {', '.join(sorted(models))}."
+    )
+
+
+def _check(network, name, n_chans, n_times, n_outputs, sfreq):
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            output = network(torch.zeros(2, n_chans, n_times))
+    except Exception as error:
+        reason = str(error).strip().splitlines()
+        raise ValueError(
+            f"{name} fails on signals of {n_chans} channels and {n_times} samples"
+            f"{_seconds(n_times, sfreq)}; windows may be shorter than it needs, or it was made for "
+            f"another shape ({type(error).__name__}: {reason[0] if reason else 'no message'})."
+        ) from error
+    finally:
+        network.train(was_training)
+    if output.ndim < 2 or output.shape[0] != 2 or output.shape[1] != n_outputs:
+        raise ValueError(
+            f"{name} must return outputs of shape (n_examples, {n_outputs}) for {n_outputs} "
+            f"outputs; got {tuple(output.shape)} for 2 examples."
+        )
+
+
+def _seconds(n_times, sfreq):
+    return f" ({n_times / sfreq:g} s)" if sfreq else ""

@@ -1,0 +1,339 @@
+"""scikit-learn's contract around a skorch net."""
+
+import copy
+import numbers
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+from .._randomness import isolated
+from ..augmentation import AugNet, Augmentation, PolicyAugmentation, TrivialAugment
+from ..invariant import InvariantModule
+from ..policy import Policy
+from ..transforms import default_transforms
+from .backbone import build_backbone
+from .inputs import read_signals
+from .net import Progress, SignalDataset, WeightedNet
+from .persistence import load_estimator, save_estimator
+
+_PREDICT_BATCH = 32  # always full, so that a prediction does not depend on its neighbours
+
+
+class InvariantEstimator(BaseEstimator):
+    """What the classifier and the regressor share; not for use by itself."""
+
+    _loss = None
+    _criterion = None
+
+    def __init__(
+        self,
+        backbone="SleepStagerChambon2018",
+        augmentation="augnet",
+        *,
+        transforms=None,
+        n_layers=3,
+        penalty=0.05,
+        n_copies=10,
+        average="logit",
+        sfreq=None,
+        backbone_params=None,
+        max_epochs=30,
+        batch_size=64,
+        lr=1e-3,
+        augmentation_lr=1e-2,
+        weight_decay=0.01,
+        validation=None,
+        patience=None,
+        callbacks=None,
+        device="cpu",
+        n_jobs=None,
+        verbose=0,
+        random_state=None,
+    ):
+        self.backbone = backbone
+        self.augmentation = augmentation
+        self.transforms = transforms
+        self.n_layers = n_layers
+        self.penalty = penalty
+        self.n_copies = n_copies
+        self.average = average
+        self.sfreq = sfreq
+        self.backbone_params = backbone_params
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.augmentation_lr = augmentation_lr
+        self.weight_decay = weight_decay
+        self.validation = validation
+        self.patience = patience
+        self.callbacks = callbacks
+        self.device = device
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+        self.random_state = random_state
+
+    # fitting ----------------------------------------------------------------------------------
+    def _fit(self, X, y, sample_weight, groups):
+        X, target, weight, groups = self._prepare(X, y, sample_weight, groups)
+        seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3)
+        train, valid = self._split(X, target, groups, seeds[0])
+        with isolated(int(seeds[1]), self._n_threads):
+            module = self._build_module(int(seeds[2]))
+            self._train(module, X, target, weight, train, valid)
+        return self
+
+    def _prepare(self, X, y, sample_weight=None, groups=None):
+        """Check everything that ``fit`` is given, and return arrays to train on."""
+        self._check_parameters()
+        signals = read_signals(X)
+        y = signals.y if y is None else y
+        groups = signals.groups if groups is None else groups
+        if None not in (signals.sfreq, self.sfreq) and signals.sfreq != self.sfreq:
+            raise ValueError(
+                f"sfreq is {self.sfreq} Hz, but the signals were sampled at {signals.sfreq} Hz."
+            )
+        X, y = validate_data(
+            self, signals.X, y, dtype=np.float32, allow_nd=True, multi_output=True
+        )
+        X = self._as_signals(X)
+        self.n_chans_, self.n_times_ = X.shape[1:]
+        self.sfreq_ = signals.sfreq if self.sfreq is None else float(self.sfreq)
+        target = self._encode_target(y)
+        sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        weight = sample_weight * self._class_weights(y)
+        if not weight.sum() > 0:
+            raise ValueError("All sample weights are zero.")
+        if groups is not None:
+            groups = np.asarray(groups)
+            check_consistent_length(X, groups)
+        return X, target, weight, groups
+
+    def _check_parameters(self):
+        positive = {
+            "max_epochs": numbers.Integral,
+            "batch_size": numbers.Integral,
+            "n_layers": numbers.Integral,
+            "lr": numbers.Real,
+            "augmentation_lr": numbers.Real,
+        }
+        for name, kind in positive.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or isinstance(value, bool) or value <= 0:
+                noun = "whole number" if kind is numbers.Integral else "number"
+                raise ValueError(f"{name} must be a {noun} above 0, got {value!r}.")
+        if self.patience is not None and self.validation is None:
+            raise ValueError(
+                "patience needs held-out windows to watch: set validation, for instance to 0.2."
+            )
+
+    @property
+    def _n_threads(self):
+        return 1 if self.n_jobs is None else max(1, int(self.n_jobs))
+
+    @staticmethod
+    def _as_signals(X):
+        if X.ndim == 2:  # one channel
+            return X[:, None, :]
+        if X.ndim != 3:
+            raise ValueError(
+                "Expected signals of shape (n_windows, n_channels, n_times), or (n_windows, "
+                f"n_times) for one channel; got an array of shape {X.shape}."
+            )
+        return X
+
+    def _split(self, X, y, groups, seed):
+        everything = np.arange(len(X))
+        if self.validation is None:
+            return everything, None
+        if not (isinstance(self.validation, numbers.Real) and 0 < self.validation < 1):
+            raise ValueError(
+                "validation must be the share of windows, or of groups, to hold out, between 0 "
+                f"and 1; got {self.validation!r}."
+            )
+        options = {"test_size": self.validation, "random_state": int(seed)}
+        try:
+            if groups is not None:
+                splitter = GroupShuffleSplit(1, **options)
+            elif self._loss == "cross_entropy":
+                splitter = StratifiedShuffleSplit(1, **options)
+            else:
+                splitter = ShuffleSplit(1, **options)
+            train, valid = next(splitter.split(X, y, groups))
+        except ValueError as error:
+            raise ValueError(
+                f"Too few windows or groups to hold out a share of {self.validation} for "
+                f"validation: {error}"
+            ) from error
+        return train, valid
+
+    def _build_augmentation(self, seed):
+        augmentation = self.augmentation
+        if augmentation is None:
+            return None
+        if isinstance(augmentation, Augmentation):
+            augmentation = copy.deepcopy(augmentation)
+            augmentation.stream.seed, augmentation.stream.n_drawn = seed, 0
+            return augmentation
+        if isinstance(augmentation, Policy):
+            return PolicyAugmentation(augmentation, random_state=seed)
+        if augmentation not in ("augnet", "trivial"):
+            raise ValueError(
+                "augmentation must be 'augnet', 'trivial', None, a Policy or an Augmentation; "
+                f"got {augmentation!r}."
+            )
+        transforms = self.transforms
+        if transforms is None:
+            if self.sfreq_ is None:
+                raise ValueError(
+                    "The default transforms work in Hz and need the sampling frequency: pass "
+                    "sfreq=, or transforms=[...], or mne.Epochs."
+                )
+            transforms = default_transforms(self.sfreq_)
+        if augmentation == "trivial":
+            return TrivialAugment(transforms, random_state=seed)
+        return AugNet(transforms, self.n_layers, self.penalty, random_state=seed)
+
+    def _build_module(self, seed):
+        backbone = build_backbone(
+            self.backbone,
+            n_chans=self.n_chans_,
+            n_times=self.n_times_,
+            n_outputs=self.n_outputs_,
+            sfreq=self.sfreq_,
+            params=self.backbone_params,
+        )
+        return InvariantModule(
+            backbone,
+            self._build_augmentation(seed),
+            n_copies=self.n_copies,
+            average=self.average,
+            loss=self._loss,
+        )
+
+    def _train(self, module, X, target, weight, train, valid):
+        from skorch.callbacks import EarlyStopping
+        from skorch.helper import predefined_split
+
+        scale = weight[train].mean()  # the mean loss keeps its size, and lr and penalty with it
+        if not scale > 0:
+            raise ValueError("All training windows have weight zero.")
+        batch_size = min(self.batch_size, len(train))
+        progress = Progress(bar=self.verbose == 1)
+        callbacks = [("progress", progress)]
+        if self.patience is not None:
+            callbacks.append(("stopping", EarlyStopping(patience=self.patience, load_best=True)))
+        callbacks += [
+            (f"user_{i}", copy.deepcopy(callback)) for i, callback in enumerate(self.callbacks or [])
+        ]
+        split = None
+        if valid is not None:
+            held_out = SignalDataset(X[valid], target[valid], weight[valid] / scale)
+            split = predefined_split(held_out)
+        options = {} if self.verbose >= 2 else {"callbacks__print_log": None}
+        net = WeightedNet(
+            module,
+            criterion=self._criterion,
+            optimizer=torch.optim.AdamW,
+            optimizer__weight_decay=self.weight_decay,
+            optimizer__param_groups=[
+                ("augmentation.*", {"lr": self.augmentation_lr, "weight_decay": 0.0})
+            ],
+            lr=self.lr,
+            max_epochs=int(self.max_epochs),
+            batch_size=int(batch_size),
+            iterator_train__shuffle=True,
+            # batch normalisation has no statistics in a batch of one
+            iterator_train__drop_last=len(train) % batch_size == 1 and len(train) > 1,
+            train_split=split,
+            callbacks=callbacks,
+            device=self.device,
+            verbose=1 if self.verbose >= 2 else 0,
+            **options,
+        )
+        net.fit(SignalDataset(X[train], target[train], weight[train] / scale), None)
+        if not np.isfinite(net.history[-1, "train_loss"]):
+            raise ValueError(
+                "Training diverged: the loss is not finite. Lower lr, or check that the signals "
+                "are standardised."
+            )
+        self.net_ = net
+        self.module_ = net.module_
+        self.history_ = net.history
+        self.n_iter_ = len(net.history)
+        self.policy_history_ = progress.policies_
+        self.policy_ = None if module.augmentation is None else module.augmentation.policy()
+
+    # predicting -------------------------------------------------------------------------------
+    def _output(self, X, module=None):
+        """Compute the module's output in evaluation, an array of shape (n_windows, ...)."""
+        check_is_fitted(self, "module_")
+        X = read_signals(X).X
+        expects_channels = getattr(X, "ndim", 0) == 3 and X.shape[1] != self.n_chans_
+        if expects_channels:
+            raise ValueError(
+                f"X has {X.shape[1]} channels, but {type(self).__name__} was fitted with "
+                f"{self.n_chans_}."
+            )
+        X = self._as_signals(validate_data(self, X, reset=False, dtype=np.float32, allow_nd=True))
+        if X.shape[1:] != (self.n_chans_, self.n_times_):
+            raise ValueError(
+                f"Expected signals of shape (n_windows, {self.n_chans_}, {self.n_times_}) as in "
+                f"fit, got {X.shape}."
+            )
+        module = self.module_ if module is None else module
+        module.eval()
+        outputs = []
+        with isolated(0, self._n_threads), torch.no_grad():
+            for start in range(0, len(X), _PREDICT_BATCH):
+                part = X[start : start + _PREDICT_BATCH]
+                batch = np.zeros((_PREDICT_BATCH, *X.shape[1:]), dtype=np.float32)
+                batch[: len(part)] = part
+                output = module(torch.from_numpy(batch).to(self.device))
+                outputs.append(output[: len(part)].cpu().numpy())
+        return np.concatenate(outputs)
+
+    # saving -----------------------------------------------------------------------------------
+    def save(self, path):
+        """Save the fitted estimator as a folder of safetensors and JSON, without pickle.
+
+        Parameters
+        ----------
+        path : path-like
+            Folder to write; it must not exist yet, or hold a saved estimator to replace.
+        """
+        check_is_fitted(self, "module_")
+        save_estimator(self, path)
+
+    @classmethod
+    def load(cls, path, backbone=None, augmentation=None):
+        """Load a saved estimator.
+
+        Parameters
+        ----------
+        path : path-like
+            Folder that :meth:`save` wrote.
+        backbone : type | nn.Module | None
+            The backbone, where it was not given by name.
+        augmentation : Augmentation | None
+            The augmentation, where it was an object.
+
+        Returns
+        -------
+        estimator : InvariantClassifier | InvariantRegressor
+            The fitted estimator; it predicts exactly as the saved one did.
+        """
+        return load_estimator(cls, path, backbone, augmentation)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags

@@ -1,0 +1,232 @@
+"""The classifier."""
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d
+
+from .base import InvariantEstimator
+from .net import CrossEntropy
+
+class InvariantClassifier(ClassifierMixin, InvariantEstimator):
+    """A network that learns its invariances, as a scikit-learn classifier.
+
+    An augmentation in front of a backbone, trained together by AdamW; predictions are averages
+    over transformed copies [1]_.
+
+    Parameters
+    ----------
+    backbone : str | type | nn.Module
+        Name of a Braindecode model, a class, or a network (which is copied, with its weights).
+    augmentation : "augnet" | "trivial" | None | Policy | Augmentation
+        What makes the network invariant: a learned AugNet, the random control, nothing, a policy
+        found elsewhere, or an object of your own (which is copied).
+    transforms : list of Transform | None
+        Candidates for "augnet" and "trivial"; None takes
+        :func:`~eeginv.transforms.default_transforms`.
+    n_layers : int
+        Number of layers of "augnet".
+    penalty : float
+        Weight of the reward for width in "augnet".
+    n_copies : int
+        Transformed copies that a prediction averages over; 0 takes the signals as they are.
+    average : "logit" | "probability"
+        What is averaged.
+    sfreq : float | None
+        Sampling frequency in Hz; known from ``mne.Epochs`` and windows datasets.
+    backbone_params : dict | None
+        Further arguments of the backbone's constructor.
+    max_epochs : int
+        Number of passes over the training windows.
+    batch_size : int
+        Windows in one step.
+    lr : float
+        Learning rate of the backbone (AdamW).
+    augmentation_lr : float
+        Learning rate of the augmentation.
+    weight_decay : float
+        Weight decay of the backbone; the augmentation has none.
+    class_weight : dict | "balanced" | None
+        Weights of the classes, as in scikit-learn.
+    validation : float | None
+        Share to hold out: of the groups where ``fit`` gets groups, of the windows otherwise. Gives
+        ``valid_loss`` in ``history_``.
+    patience : int | None
+        Stop after so many epochs without a better ``valid_loss``, and return to the best.
+    callbacks : list of skorch callbacks | None
+        Further callbacks; they are copied.
+    device : str
+        Torch device.
+    n_jobs : int | None
+        Number of threads; None is 1. Results are bit-identical for the same number.
+    verbose : int
+        0 prints nothing, 1 shows a progress bar, 2 prints a line an epoch.
+    random_state : int | RandomState | None
+        Fixes everything random.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (n_classes,)
+        Labels, sorted.
+    policy_ : Policy | None
+        The learned (or given) policy.
+    policy_history_ : list of Policy
+        The policy after each epoch.
+    module_ : InvariantModule
+        The fitted network.
+    net_ : skorch.NeuralNet
+        The skorch net that trained it.
+    history_ : skorch.history.History
+        Losses of each epoch.
+    n_chans_, n_times_ : int
+        Shape of the windows.
+    sfreq_ : float | None
+        Sampling frequency in Hz.
+    n_features_in_ : int
+        Number of channels (of samples, for two-dimensional X).
+    n_iter_ : int
+        Number of epochs that were run.
+
+    References
+    ----------
+    .. [1] Rommel, C., Moreau, T., & Gramfort, A. (2022). Deep invariant networks with
+       differentiable augmentation layers. NeurIPS.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eeginv import InvariantClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(20, 2, 256)), np.repeat(["rest", "task"], 10)
+    >>> clf = InvariantClassifier("EEGNet", sfreq=128, max_epochs=1, random_state=0).fit(X, y)
+    >>> clf.predict_proba(X).shape
+    (20, 2)
+    """
+
+    _loss = "cross_entropy"
+    _criterion = CrossEntropy
+
+    def __init__(
+        self,
+        backbone="SleepStagerChambon2018",
+        augmentation="augnet",
+        *,
+        transforms=None,
+        n_layers=3,
+        penalty=0.05,
+        n_copies=10,
+        average="logit",
+        sfreq=None,
+        backbone_params=None,
+        max_epochs=30,
+        batch_size=64,
+        lr=1e-3,
+        augmentation_lr=1e-2,
+        weight_decay=0.01,
+        class_weight=None,
+        validation=None,
+        patience=None,
+        callbacks=None,
+        device="cpu",
+        n_jobs=None,
+        verbose=0,
+        random_state=None,
+    ):
+        super().__init__(
+            backbone,
+            augmentation,
+            transforms=transforms,
+            n_layers=n_layers,
+            penalty=penalty,
+            n_copies=n_copies,
+            average=average,
+            sfreq=sfreq,
+            backbone_params=backbone_params,
+            max_epochs=max_epochs,
+            batch_size=batch_size,
+            lr=lr,
+            augmentation_lr=augmentation_lr,
+            weight_decay=weight_decay,
+            validation=validation,
+            patience=patience,
+            callbacks=callbacks,
+            device=device,
+            n_jobs=n_jobs,
+            verbose=verbose,
+            random_state=random_state,
+        )
+        self.class_weight = class_weight
+
+    def fit(self, X, y=None, sample_weight=None, groups=None):
+        """Train the network and learn its invariances.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_windows, n_channels, n_times) | mne.Epochs | windows dataset
+            Signals. A two-dimensional array is one channel. Epochs are read in µV.
+        y : array-like, shape (n_windows,) | None
+            Labels of any kind; None takes those of epochs (names of the events) or of a windows
+            dataset (its targets).
+        sample_weight : array-like, shape (n_windows,) | None
+            Weights of the windows.
+        groups : array-like, shape (n_windows,) | None
+            Subjects; a validation split keeps each on one side. None takes those of a windows
+            dataset.
+
+        Returns
+        -------
+        self : InvariantClassifier
+            The fitted estimator.
+        """
+        return self._fit(X, y, sample_weight, groups)
+
+    def _encode_target(self, y):
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        self.classes_, encoded = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least two classes in y, got only one class: "
+                f"{self.classes_[0]!r}."
+            )
+        self.n_outputs_ = len(self.classes_)
+        return encoded.astype(np.int64)
+
+    def _class_weights(self, y):
+        return compute_sample_weight(self.class_weight, np.ravel(y))
+
+    def predict_proba(self, X):
+        """Predict the probability of each class.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_windows, n_channels, n_times) | mne.Epochs | windows dataset
+            Signals as in :meth:`fit`.
+
+        Returns
+        -------
+        probabilities : ndarray, shape (n_windows, n_classes)
+            The same on every call and in every batch.
+        """
+        return self._normalise(self._output(X))
+
+    @staticmethod
+    def _normalise(log_probabilities):
+        p = np.exp(log_probabilities.astype(np.float64))
+        return p / p.sum(axis=1, keepdims=True)
+
+    def predict(self, X):
+        """Predict the label of each window.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_windows, n_channels, n_times) | mne.Epochs | windows dataset
+            Signals as in :meth:`fit`.
+
+        Returns
+        -------
+        labels : ndarray, shape (n_windows,)
+            Members of ``classes_``.
+        """
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]

@@ -1,0 +1,90 @@
+"""The skorch net that the estimators own."""
+
+import numpy as np
+import skorch
+import torch
+from skorch.callbacks import Callback
+from torch import nn
+from tqdm.auto import tqdm
+
+
+class SignalDataset(torch.utils.data.Dataset):
+    """Signals with targets and weights, as skorch's iterators take them.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n_examples, n_channels, n_times)
+        Signals.
+    y : ndarray, shape (n_examples,) or (n_examples, n_outputs)
+        Targets.
+    weight : ndarray, shape (n_examples,)
+        Weights of the examples.
+    """
+
+    def __init__(self, X, y, weight):
+        self.X = torch.as_tensor(np.ascontiguousarray(X))
+        self.y = torch.as_tensor(y)
+        self.weight = torch.as_tensor(weight, dtype=self.X.dtype)
+
+    def __len__(self):
+        return len(self.X)
+
+    def __getitem__(self, index):
+        return self.X[index], (self.y[index], self.weight[index])
+
+
+class CrossEntropy(nn.Module):
+    """Cross-entropy of each example."""
+
+    def forward(self, output, target):
+        losses = nn.functional.cross_entropy(output, target, reduction="none")
+        return losses.flatten(1).mean(dim=1) if losses.ndim > 1 else losses
+
+
+class SquaredError(nn.Module):
+    """Mean squared error of each example."""
+
+    def forward(self, output, target):
+        return (output - target.reshape(output.shape)).square().flatten(1).mean(dim=1)
+
+
+class WeightedNet(skorch.NeuralNet):
+    """A skorch net whose loss is the weighted mean of the losses of the examples."""
+
+    def get_loss(self, y_pred, y_true, X=None, training=False):
+        target, weight = (part.to(self.device) for part in y_true)
+        losses = self.criterion_(y_pred, target)
+        return (losses * weight).mean()
+
+
+class Progress(Callback):
+    """Drive schedules, record the policy of every epoch, and show a progress bar.
+
+    Parameters
+    ----------
+    bar : bool
+        Whether to show the bar.
+    """
+
+    def __init__(self, bar=False):
+        self.bar = bar
+
+    def on_train_begin(self, net, **kwargs):
+        self.policies_ = []
+        self.bar_ = tqdm(total=net.max_epochs, unit="epoch", disable=not self.bar)
+
+    def on_epoch_begin(self, net, **kwargs):
+        augmentation = net.module_.augmentation
+        if augmentation is not None:
+            augmentation.set_progress((len(net.history) - 1) / net.max_epochs)
+
+    def on_epoch_end(self, net, **kwargs):
+        augmentation = net.module_.augmentation
+        if augmentation is not None:
+            self.policies_.append(augmentation.policy())
+        row = net.history[-1]
+        self.bar_.set_postfix({k: f"{row[k]:.3f}" for k in ("train_loss", "valid_loss") if k in row})
+        self.bar_.update()
+
+    def on_train_end(self, net, **kwargs):
+        self.bar_.close()

@@ -1,0 +1,192 @@
+"""Save and load estimators as safetensors and JSON, never pickle."""
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from ..augmentation import Augmentation, PolicyAugmentation
+from ..policy import Policy
+from ..transforms import REGISTRY
+
+_FORMAT = 1
+_NOT_SAVED = ("backbone", "augmentation", "transforms", "callbacks", "random_state", "device")
+_FITTED = ("n_chans_", "n_times_", "n_outputs_", "sfreq_", "n_features_in_", "n_iter_")
+
+
+def save_estimator(estimator, path):
+    """Write a fitted estimator into a folder, at once or not at all.
+
+    Parameters
+    ----------
+    estimator : InvariantClassifier | InvariantRegressor
+        The fitted estimator.
+    path : path-like
+        The folder.
+    """
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    if path.exists() and not (path / "estimator.json").is_file():
+        raise FileExistsError(f"{path} exists and does not hold a saved estimator.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+    try:
+        state = estimator.module_.state_dict()
+        save_file(
+            {name: value.detach().cpu().clone().contiguous() for name, value in state.items()},
+            scratch / "weights.safetensors",
+        )
+        text = json.dumps(_describe(estimator), indent=1)
+        (scratch / "estimator.json").write_text(text + "\n")
+        if path.exists():
+            shutil.rmtree(path)
+        scratch.chmod(0o755)
+        scratch.rename(path)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+
+
+def load_estimator(cls, path, backbone=None, augmentation=None):
+    """Read a fitted estimator from a folder.
+
+    Parameters
+    ----------
+    cls : type
+        The estimator's class.
+    path : path-like
+        The folder.
+    backbone : type | nn.Module | None
+        The backbone, where it was not given by name.
+    augmentation : Augmentation | None
+        The augmentation, where it was an object.
+
+    Returns
+    -------
+    estimator : InvariantClassifier | InvariantRegressor
+        The fitted estimator, on the CPU; it has no ``net_``, since it was not trained here.
+    """
+    from safetensors.torch import load_file
+    from skorch.history import History
+
+    path = Path(path)
+    try:
+        saved = json.loads((path / "estimator.json").read_text())
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{path} does not hold a saved estimator.") from error
+    if saved.get("format") != _FORMAT or saved.get("class") != cls.__name__:
+        raise ValueError(
+            f"{path} holds a {saved.get('class')} (format {saved.get('format')}), not a "
+            f"{cls.__name__} (format {_FORMAT})."
+        )
+    params = saved["params"]
+    params["backbone"] = _choose("backbone", saved["backbone"], backbone)
+    if isinstance(saved["augmentation"], dict):
+        params["augmentation"] = _choose("augmentation", _revive(saved["augmentation"]), augmentation)
+    else:
+        params["augmentation"] = saved["augmentation"]
+    if saved["transforms"] is not None:
+        params["transforms"] = [
+            REGISTRY[t["name"]](t["strength"], **t["config"])
+            if "sfreq" not in t["config"]
+            else REGISTRY[t["name"]](magnitude=t["strength"], **t["config"])
+            for t in saved["transforms"]
+        ]
+    estimator = cls(**params)
+    for name, value in saved["fitted"].items():
+        setattr(estimator, name, value)
+    for name, value in saved["arrays"].items():
+        setattr(estimator, name, np.array(value["values"], dtype=value["dtype"]))
+    if "single_output" in saved:
+        estimator._single_output = saved["single_output"]
+    module = estimator._build_module(seed=0)
+    module.load_state_dict(load_file(path / "weights.safetensors"))
+    if module.augmentation is not None:
+        module.augmentation.set_progress(1.0)
+    estimator.module_ = module.eval()
+    estimator.policy_ = None if module.augmentation is None else module.augmentation.policy()
+    estimator.policy_history_ = [Policy.from_dict(values) for values in saved["policy_history"]]
+    estimator.history_ = History(saved["history"])
+    return estimator
+
+
+def _describe(estimator):
+    params = {k: v for k, v in estimator.get_params(deep=False).items() if k not in _NOT_SAVED}
+    arrays = ("classes_", "target_mean_", "target_scale_")
+    description = {
+        "format": _FORMAT,
+        "class": type(estimator).__name__,
+        "params": {name: _plain(value, name) for name, value in params.items()},
+        "backbone": estimator.backbone if isinstance(estimator.backbone, str) else None,
+        "augmentation": _describe_augmentation(estimator.augmentation),
+        "transforms": _describe_transforms(estimator),
+        "fitted": {name: getattr(estimator, name) for name in _FITTED},
+        "arrays": {
+            name: {"values": value.tolist(), "dtype": "str" if value.dtype == object else value.dtype.str}
+            for name in arrays
+            if (value := getattr(estimator, name, None)) is not None
+        },
+        "policy_history": [policy.to_dict() for policy in estimator.policy_history_],
+        "history": [
+            {k: v for k, v in row.items() if isinstance(v, (int, float, bool, str))}
+            for row in estimator.history_
+        ],
+    }
+    if hasattr(estimator, "_single_output"):
+        description["single_output"] = estimator._single_output
+    return description
+
+
+def _plain(value, name):
+    if name == "class_weight" and isinstance(value, dict):
+        return {str(k): float(v) for k, v in value.items()}
+    if isinstance(value, np.generic):
+        return value.item()
+    try:
+        json.dumps(value)
+    except TypeError as error:
+        raise ValueError(f"The parameter {name} cannot be written as JSON: {value!r}.") from error
+    return value
+
+
+def _describe_augmentation(augmentation):
+    if augmentation is None or isinstance(augmentation, str):
+        return augmentation
+    if isinstance(augmentation, Policy):
+        return {"policy": augmentation.to_dict()}
+    if type(augmentation) is PolicyAugmentation:
+        return {"schedule": [policy.to_dict() for policy in augmentation.schedule]}
+    return {"object": type(augmentation).__name__}
+
+
+def _revive(saved):
+    if "policy" in saved:
+        return Policy.from_dict(saved["policy"])
+    if "schedule" in saved:
+        return PolicyAugmentation([Policy.from_dict(values) for values in saved["schedule"]])
+    return None
+
+
+def _describe_transforms(estimator):
+    if estimator.transforms is None or isinstance(estimator.augmentation, Augmentation):
+        return None
+    described = []
+    for transform in estimator.transforms:
+        name = type(transform).__name__
+        if REGISTRY.get(name) is not type(transform):
+            raise ValueError(
+                f"{name} is not a transform of eeginv, so JSON cannot hold it; put it into an "
+                "Augmentation object and pass that object to load()."
+            )
+        strength = transform._strength().item()
+        described.append({"name": name, "strength": strength, "config": transform.config()})
+    return described
+
+
+def _choose(name, saved, given):
+    if given is None and saved is None:
+        raise ValueError(f"The {name} was not saved by name: pass {name}= to load().")
+    return saved if given is None else given

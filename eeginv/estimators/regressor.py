@@ -1,0 +1,151 @@
+"""The regressor."""
+
+import numpy as np
+from sklearn.base import RegressorMixin
+
+from .base import InvariantEstimator
+from .net import SquaredError
+
+
+class InvariantRegressor(RegressorMixin, InvariantEstimator):
+    """A network that learns its invariances, as a scikit-learn regressor.
+
+    An augmentation in front of a backbone, trained together by AdamW on the squared error of
+    standardised targets; predictions are averages over transformed copies.
+
+    Parameters
+    ----------
+    backbone : str | type | nn.Module
+        Name of a Braindecode model, a class, or a network (which is copied, with its weights).
+    augmentation : "augnet" | "trivial" | None | Policy | Augmentation
+        What makes the network invariant: a learned AugNet, the random control, nothing, a policy
+        found elsewhere, or an object of your own (which is copied).
+    transforms : list of Transform | None
+        Candidates for "augnet" and "trivial"; None takes
+        :func:`~eeginv.transforms.default_transforms`.
+    n_layers : int
+        Number of layers of "augnet".
+    penalty : float
+        Weight of the reward for width in "augnet".
+    n_copies : int
+        Transformed copies that a prediction averages over; 0 takes the signals as they are.
+    average : "logit"
+        Of no effect: predictions themselves are averaged.
+    sfreq : float | None
+        Sampling frequency in Hz; known from ``mne.Epochs`` and windows datasets.
+    backbone_params : dict | None
+        Further arguments of the backbone's constructor.
+    max_epochs : int
+        Number of passes over the training windows.
+    batch_size : int
+        Windows in one step.
+    lr : float
+        Learning rate of the backbone (AdamW).
+    augmentation_lr : float
+        Learning rate of the augmentation.
+    weight_decay : float
+        Weight decay of the backbone; the augmentation has none.
+    validation : float | None
+        Share to hold out: of the groups where ``fit`` gets groups, of the windows otherwise. Gives
+        ``valid_loss`` in ``history_``.
+    patience : int | None
+        Stop after so many epochs without a better ``valid_loss``, and return to the best.
+    callbacks : list of skorch callbacks | None
+        Further callbacks; they are copied.
+    device : str
+        Torch device.
+    n_jobs : int | None
+        Number of threads; None is 1. Results are bit-identical for the same number.
+    verbose : int
+        0 prints nothing, 1 shows a progress bar, 2 prints a line an epoch.
+    random_state : int | RandomState | None
+        Fixes everything random.
+
+    Attributes
+    ----------
+    policy_ : Policy | None
+        The learned (or given) policy.
+    policy_history_ : list of Policy
+        The policy after each epoch.
+    module_ : InvariantModule
+        The fitted network, which predicts standardised targets.
+    net_ : skorch.NeuralNet
+        The skorch net that trained it.
+    history_ : skorch.history.History
+        Losses of each epoch.
+    target_mean_, target_scale_ : ndarray, shape (n_outputs,)
+        Mean and standard deviation of the training targets.
+    n_chans_, n_times_ : int
+        Shape of the windows.
+    sfreq_ : float | None
+        Sampling frequency in Hz.
+    n_features_in_ : int
+        Number of channels (of samples, for two-dimensional X).
+    n_iter_ : int
+        Number of epochs that were run.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eeginv import InvariantRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(20, 2, 256)), rng.normal(size=20)
+    >>> reg = InvariantRegressor("EEGNet", sfreq=128, max_epochs=1, random_state=0).fit(X, y)
+    >>> reg.predict(X).shape
+    (20,)
+    """
+
+    _loss = "squared_error"
+    _criterion = SquaredError
+
+    def fit(self, X, y=None, sample_weight=None, groups=None):
+        """Train the network and learn its invariances.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_windows, n_channels, n_times) | mne.Epochs | windows dataset
+            Signals. A two-dimensional array is one channel. Epochs are read in µV.
+        y : array-like, shape (n_windows,) or (n_windows, n_outputs) | None
+            Targets; None takes those of a windows dataset.
+        sample_weight : array-like, shape (n_windows,) | None
+            Weights of the windows.
+        groups : array-like, shape (n_windows,) | None
+            Subjects; a validation split keeps each on one side. None takes those of a windows
+            dataset.
+
+        Returns
+        -------
+        self : InvariantRegressor
+            The fitted estimator.
+        """
+        return self._fit(X, y, sample_weight, groups)
+
+    def _encode_target(self, y):
+        y = np.asarray(y, dtype=np.float64)
+        self._single_output = y.ndim == 1
+        y = y.reshape(len(y), -1)
+        self.n_outputs_ = y.shape[1]
+        self.target_mean_ = y.mean(axis=0)
+        scale = y.std(axis=0)
+        self.target_scale_ = np.where(scale > 0, scale, 1.0)
+        return ((y - self.target_mean_) / self.target_scale_).astype(np.float32)
+
+    def _class_weights(self, y):
+        return 1.0
+
+    def predict(self, X):
+        """Predict the target of each window.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_windows, n_channels, n_times) | mne.Epochs | windows dataset
+            Signals as in :meth:`fit`.
+
+        Returns
+        -------
+        targets : ndarray, shape (n_windows,) or (n_windows, n_outputs)
+            The same on every call and in every batch.
+        """
+        output = self._output(X).reshape(-1, self.n_outputs_).astype(np.float64)
+        output = output * self.target_scale_ + self.target_mean_
+        return output[:, 0] if self._single_output else output

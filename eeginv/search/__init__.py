@@ -1,0 +1,5 @@
+"""Policy search with scikit-learn's search contract, one file a method."""
+
+from .ddas import DDASSearch
+
+__all__ = ["DDASSearch"]

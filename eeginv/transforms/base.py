@@ -1,0 +1,348 @@
+"""The contract that every transform keeps."""
+
+import math
+
+import torch
+from torch import nn
+
+
+class Draws:
+    """Random numbers for one batch, one row per example.
+
+    Parameters
+    ----------
+    X : Tensor, shape (n_examples, n_channels, n_times)
+        The signals; only shape, device and dtype are used.
+    generator : torch.Generator | None
+        Where randomness comes from. None takes a generator of its own with a fresh seed, so
+        that torch's global generator is never moved.
+    stratified : bool
+        Spread the uniform numbers evenly over the examples (Latin hypercube sampling, McKay,
+        Beckman and Conover 1979): marginally uniform, but the mean over the examples varies less.
+    """
+
+    def __init__(self, X, generator=None, stratified=False):
+        if generator is None:
+            generator = torch.Generator(device=X.device)
+            generator.seed()
+        self.n_examples, self.n_channels, self.n_times = X.shape
+        self.stratified = stratified
+        self._options = {
+            "generator": generator,
+            "device": X.device,
+            "dtype": torch.float64 if X.dtype == torch.float64 else torch.float32,
+        }
+
+    def uniform(self, *trailing):
+        """Uniform numbers in [0, 1), shape (n_examples, *trailing)."""
+        shape = (self.n_examples, *trailing)
+        u = torch.rand(shape, **self._options)
+        if self.stratified:
+            stratum = torch.rand(shape, **self._options).argsort(dim=0)
+            u = (stratum + u) / self.n_examples
+        return u
+
+    def normal(self, *trailing):
+        """Standard normal numbers, shape (n_examples, *trailing)."""
+        return torch.randn((self.n_examples, *trailing), **self._options)
+
+
+def as_batch(X):
+    """Return the signals with a batch dimension, and whether one had to be added."""
+    if not isinstance(X, torch.Tensor):
+        raise TypeError(f"Expected a torch.Tensor of signals, got {type(X).__name__}.")
+    if not X.is_floating_point():
+        raise TypeError(f"Expected floating-point signals, got {X.dtype}; convert with X.float().")
+    if X.ndim not in (2, 3):
+        raise ValueError(
+            "Expected signals of shape (n_examples, n_channels, n_times) or (n_channels, n_times), "
+            f"got {tuple(X.shape)}."
+        )
+    return (X, False) if X.ndim == 3 else (X.unsqueeze(0), True)
+
+
+class Transform(nn.Module):
+    """A random transformation of signals whose strength can be learned.
+
+    Randomness, strength and arithmetic are three separate things: :meth:`draw` holds everything
+    random, :attr:`magnitude` says how far, :meth:`apply` is a deterministic differentiable map.
+
+    The strength is stored as a free real number ``raw`` and read as
+    ``max_magnitude * distance from raw to the nearest even integer``: it lives in
+    [0, max_magnitude], reaches both ends exactly, reflects there, and its derivative is plus or
+    minus ``max_magnitude`` everywhere, so there is no value at which learning stops.
+
+    Parameters
+    ----------
+    magnitude : float
+        Initial strength, in ``unit``.
+    max_magnitude : float
+        Largest strength, in ``unit``.
+
+    Attributes
+    ----------
+    unit : str
+        Physical unit of the magnitude ("Hz", "s", "deg", "rad" or "1").
+    continuous : bool
+        True if the output moves continuously with the magnitude, so that its gradient is exact.
+        False if random draws make it jump; then :meth:`log_prob` carries the gradient of an
+        expected loss (score function).
+
+    Notes
+    -----
+    A new transform defines ``_draw``, ``_transform``, the class attributes, and, if it jumps,
+    ``_log_prob``; one line in ``registry.py`` makes the battery of tests run over it.
+    """
+
+    unit = "1"
+    continuous = True
+    strength_name = "magnitude"
+
+    def __init__(self, magnitude, max_magnitude):
+        super().__init__()
+        if not (math.isfinite(max_magnitude) and max_magnitude > 0):
+            raise ValueError(
+                f"max_{self.strength_name} must be positive and finite, got {max_magnitude}."
+            )
+        self.max_magnitude = float(max_magnitude)
+        self.raw = nn.Parameter(torch.zeros(()))
+        self._set_strength(magnitude)
+
+    # strength ---------------------------------------------------------------------------------
+    def _strength(self):
+        distance = torch.remainder(self.raw + 1.0, 2.0) - 1.0  # in [-1, 1)
+        # not abs(): at exactly 0 its derivative is 0 and a strength of 0 could never grow
+        return self.max_magnitude * torch.where(distance < 0, -distance, distance)
+
+    def _set_strength(self, value):
+        value = float(value)
+        if not 0 <= value <= self.max_magnitude:
+            raise ValueError(
+                f"{self.strength_name} of {type(self).__name__} must lie in "
+                f"[0, {self.max_magnitude:g}], got {value:g}; a larger range is set by "
+                f"max_{self.strength_name}."
+            )
+        with torch.no_grad():
+            self.raw.fill_(value / self.max_magnitude)
+
+    @property
+    def magnitude(self):
+        """Strength, a differentiable scalar tensor in ``unit``; assign a number to set it."""
+        return self._strength()
+
+    @magnitude.setter
+    def magnitude(self, value):
+        self._set_strength(value)
+
+    def spread(self, magnitude=None):
+        """How wide the distribution of transformed signals is, as a function of strength.
+
+        The magnitude itself where the transform is continuous; ``2 p (1 - p)``, the probability
+        that two independent draws differ, where it is there or not with probability ``p``.
+
+        Parameters
+        ----------
+        magnitude : Tensor | float | None
+            Strength; None is the transform's own.
+
+        Returns
+        -------
+        spread : Tensor | float
+            The spread, zero at strength zero.
+        """
+        strength = self._strength() if magnitude is None else magnitude
+        return strength if self.continuous else 2 * strength * (1 - strength)
+
+    # randomness -------------------------------------------------------------------------------
+    def draw(self, X, generator=None, stratified=False):
+        """Draw everything random, independently of the strength.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, n_channels, n_times) or (n_channels, n_times)
+            Signals; only shape, dtype and device are used.
+        generator : torch.Generator | None
+            Source of randomness on X's device; None uses a fresh, unseeded one.
+        stratified : bool
+            Spread the draws evenly over the examples.
+
+        Returns
+        -------
+        noise : dict of str to Tensor
+            Tensors with the examples along the first dimension. One row may be passed to
+            :meth:`apply` for a batch of any size.
+        """
+        X, _ = as_batch(X)
+        return self._draw(Draws(X, generator, stratified))
+
+    def log_prob(self, noise, magnitude=None):
+        """Log-probability of the discrete part of the draws, up to what no strength changes.
+
+        Parameters
+        ----------
+        noise : dict of str to Tensor
+            From :meth:`draw`.
+        magnitude : Tensor | float | None
+            Strength; None is the transform's own, through which gradients flow.
+
+        Returns
+        -------
+        log_prob : Tensor, shape (n_examples,)
+            Zero for a continuous transform.
+        """
+        first = next(iter(noise.values()))
+        strength = self._strength() if magnitude is None else magnitude
+        strength = torch.as_tensor(strength, dtype=first.dtype, device=first.device)
+        return self._log_prob(noise, strength)
+
+    # arithmetic -------------------------------------------------------------------------------
+    def apply(self, X, noise=None, magnitude=None):
+        """Transform signals, deterministically given the draws and the strength.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, n_channels, n_times) or (n_channels, n_times)
+            Signals. Half precisions are computed in float32.
+        noise : dict of str to Tensor
+            From :meth:`draw`, with one row, or one row per example.
+        magnitude : Tensor | float | None
+            Strength in ``unit``: None for the transform's own, a number, or one value per example
+            of shape (n_examples,).
+
+        Returns
+        -------
+        X_transformed : Tensor, same shape, dtype and device as X
+            The transformed signals.
+        """
+        if noise is None and not isinstance(X, torch.Tensor) and callable(X):
+            return super().apply(X)  # torch's own: a function to run over all submodules
+        batch, single = as_batch(X)
+        if noise is None:
+            raise TypeError("apply needs the draws: t.apply(X, t.draw(X)), or simply t(X).")
+        dtype = batch.dtype if batch.dtype == torch.float64 else torch.float32
+        strength = self._strength() if magnitude is None else magnitude
+        strength = torch.as_tensor(strength, dtype=dtype, device=batch.device)
+        if strength.ndim > 1 or (strength.ndim == 1 and len(strength) not in (1, len(batch))):
+            raise ValueError(
+                f"magnitude must be a scalar or of shape ({len(batch)},), one value per example; "
+                f"got shape {tuple(strength.shape)}."
+            )
+        strength = strength.reshape(-1, 1, 1)
+        out = self._transform(batch.to(dtype), noise, strength).to(batch.dtype)
+        return out.squeeze(0) if single else out
+
+    def forward(self, X, generator=None):
+        """Draw and apply.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, n_channels, n_times) or (n_channels, n_times)
+            Signals.
+        generator : torch.Generator | None
+            Source of randomness; None uses a fresh, unseeded one.
+
+        Returns
+        -------
+        X_transformed : Tensor, same shape, dtype and device as X
+            The transformed signals.
+        """
+        return self.apply(X, self.draw(X, generator))
+
+    def displacement(self, X, generator=None):
+        """How far signals travel per unit of :meth:`spread`, relative to their norm.
+
+        For a continuous transform the derivative of the path at strength zero, by a finite
+        difference; otherwise the distance between the signal and its transformed copy.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, n_channels, n_times)
+            Signals.
+        generator : torch.Generator | None
+            Source of randomness; None uses a fresh, unseeded one.
+
+        Returns
+        -------
+        displacement : float
+            ``E ||T(x) - x|| / E ||x||`` per unit of spread.
+        """
+        with torch.no_grad():
+            X, _ = as_batch(X)
+            step = 1e-3 * self.max_magnitude if self.continuous else 1.0
+            moved = self.apply(X, self.draw(X, generator), magnitude=step) - X
+            norm = torch.linalg.vector_norm(X, dim=(1, 2)).mean().clamp_min(1e-12)
+            return float(torch.linalg.vector_norm(moved, dim=(1, 2)).mean() / norm / step)
+
+    # description ------------------------------------------------------------------------------
+    def config(self):
+        """Constructor arguments beside the strength, as plain values.
+
+        Returns
+        -------
+        config : dict
+            ``type(t)(strength, **t.config())`` is an equal transform.
+        """
+        return {f"max_{self.strength_name}": self.max_magnitude}
+
+    def extra_repr(self):
+        unit = "" if self.unit == "1" else f" {self.unit}"
+        return f"{self.strength_name}={self._strength().item():.4g}{unit}"
+
+    # what a transform defines -----------------------------------------------------------------
+    def _draw(self, draws):
+        raise TypeError(f"{type(self).__name__} does not define _draw.")
+
+    def _transform(self, X, noise, strength):
+        raise TypeError(f"{type(self).__name__} does not define _transform.")
+
+    def _log_prob(self, noise, strength):
+        first = next(iter(noise.values()))
+        return first.new_zeros(len(first))
+
+
+class BinaryTransform(Transform):
+    """A transformation that is there or not, with a learnable probability.
+
+    Parameters
+    ----------
+    probability : float
+        Initial probability with which an example is transformed.
+    max_probability : float
+        Largest probability. At one half the distribution over a signal and its mirror image is
+        uniform, which is full invariance; beyond it the two only change roles.
+    """
+
+    continuous = False
+    strength_name = "probability"
+
+    def __init__(self, probability=0.5, max_probability=0.5):
+        if max_probability > 1:
+            raise ValueError(f"max_probability must be at most 1, got {max_probability}.")
+        super().__init__(probability, max_probability)
+
+    @property
+    def probability(self):
+        """Probability that an example is transformed; assign a number to set it."""
+        return self._strength()
+
+    @probability.setter
+    def probability(self, value):
+        self._set_strength(value)
+
+    def _draw(self, draws):
+        return {"uniform": draws.uniform()}
+
+    def _transform(self, X, noise, strength):
+        applied = noise["uniform"].reshape(-1, 1, 1) < strength
+        return torch.where(applied, self._transformed(X), X)
+
+    def _log_prob(self, noise, strength):
+        return bernoulli_log_prob(noise["uniform"] < strength, strength)
+
+
+def bernoulli_log_prob(event, probability):
+    """Log-probability of events of a given probability, finite where it is 0 or 1."""
+    tiny = torch.finfo(probability.dtype).tiny
+    return torch.where(
+        event, probability.clamp_min(tiny).log(), torch.log1p(-probability.clamp_max(1 - 1e-6))
+    )
