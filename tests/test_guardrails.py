@@ -25,8 +25,8 @@ ROOMS = [
     "search",
     "inspection",
     "datasets",
-    "benchmark",
     "viz",
+    "benchmark",
     "cli",
 ]
 # The arrows that point the other way, allowed inside a function: Policy.plot draws itself.

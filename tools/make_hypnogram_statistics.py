@@ -40,9 +40,7 @@ def read_epochs(path):
     """Read one hypnogram as stage indices, one per epoch of 30 s; unscored epochs are left out."""
     annotations = mne.read_annotations(path)
     codes = []
-    for description, duration in zip(
-        annotations.description, annotations.duration, strict=True
-    ):
+    for description, duration in zip(annotations.description, annotations.duration, strict=True):
         if description in STAGE_OF:
             codes += [STAGES.index(STAGE_OF[description])] * round(duration / EPOCH_S)
     return np.array(codes)

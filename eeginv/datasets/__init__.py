@@ -9,7 +9,8 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "folder": ["load_sleep_folder"],
         "hypnogram": ["simulate_hypnogram"],
         "physionet": ["load_sleep_physionet"],
-        "simulate": ["simulate_recordings", "simulate_sleep"],
+        "recordings": ["SimulatedRecordings", "simulate_recordings"],
+        "simulate": ["simulate_sleep"],
         "sleep": ["SleepDataset"],
     },
 )

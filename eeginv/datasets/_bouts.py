@@ -61,7 +61,8 @@ class Bouts:
     def from_raw(cls, raw, window, dropped):
         """Read the annotations of a recording; neighbours of one stage become one bout."""
         annotations = raw.annotations
-        start = 0.0 if annotations.orig_time is None else raw.first_time
+        # MNE counts onsets from where a recording began before it was cropped.
+        start = raw.first_time
         end = raw.n_times / raw.info["sfreq"]
         nothing = cls([], [], [], window, dropped)
         bouts = []

@@ -32,18 +32,21 @@ def read_header(path):
             header_bytes = int(fixed[184:192])
             n_records = int(fixed[236:244])
             n_signals = int(fixed[252:256])
-            table = file.read(256 * n_signals)
-            labels = [table[16 * i : 16 * (i + 1)].decode("latin-1").strip()
-                      for i in range(n_signals)]  # fmt: skip
-            # The numbers of samples follow 216 bytes of other fields per signal.
-            samples = [int(table[216 * n_signals + 8 * i :][:8]) for i in range(n_signals)]
         except ValueError as error:
-            if size < 256:
-                raise ValueError(
-                    f"{path} is truncated: {size} bytes, less than an EDF header. Get the file "
-                    "again."
-                ) from error
-            raise ValueError(f"{path} is not an EDF file: its header is not readable.") from error
+            if size >= 256:
+                message = f"{path} is not an EDF file: its header is not readable."
+            else:
+                message = f"{path} is truncated: {size} bytes, less than an EDF header has."
+            raise ValueError(message) from error
+        table = file.read(256 * n_signals)
+    if size < header_bytes:
+        raise ValueError(
+            f"{path} is truncated: its header should have {header_bytes} bytes, it has {size}."
+        )
+    # Fields are stored one after the other, each for all signals; numbers of samples come after
+    # 216 bytes of other fields per signal.
+    labels = [table[16 * i :][:16].decode("latin-1").strip() for i in range(n_signals)]
+    samples = [int(table[216 * n_signals + 8 * i :][:8]) for i in range(n_signals)]
     expected = header_bytes + 2 * sum(samples) * max(n_records, 0)
     if size < expected:
         raise ValueError(

@@ -73,12 +73,16 @@ def slow_wave(duration, sfreq):
 def theta_burst(frequency, decay, phase, mirrored, sfreq):
     """Oscillation that starts at once and decays within `decay` s, or the mirror image in time.
 
-    The asymmetry lies in the envelope: it survives a change of sign and a shift in frequency, and
-    only reversing time or scrambling phases removes it.
+    It also slows down by 2 Hz while it decays. Envelope and slowing survive a change of sign and a
+    shift in frequency; only reversing time or scrambling phases removes them.
     """
     time = _seconds(4.0, sfreq)
-    envelope = (1 - np.exp(-time / 0.05)) * np.exp(-time / decay[:, None])
-    wave = envelope * np.cos(2 * np.pi * frequency[:, None] * time + phase[:, None])
+    envelope = (1 - np.exp(-time / 0.03)) * np.exp(-time / decay[:, None])
+    # The integral of a frequency that falls from 1 Hz above to 1 Hz below the mean.
+    cycles = (frequency[:, None] - 1) * time + 2 * decay[:, None] * (
+        1 - np.exp(-time / decay[:, None])
+    )
+    wave = envelope * np.cos(2 * np.pi * cycles + phase[:, None])
     return np.where(mirrored[:, None], wave[:, ::-1], wave)
 
 

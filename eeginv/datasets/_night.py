@@ -121,15 +121,17 @@ class Night:
 
         mirrored = self._per_epoch("mirrored")
         start, epoch = onsets(self._per_epoch("burst_rate"))
-        frequency = 4.2 + shift + rng.normal(0, 0.4, len(epoch))
-        decay = rng.uniform(0.6, 1.0, len(epoch))
-        waves = events.theta_burst(frequency, decay, phase(len(epoch)), mirrored[epoch], sfreq)
-        yield placed(waves, start, epoch, "burst", 28.0)
+        frequency = 5.5 + shift + rng.normal(0, 0.4, len(epoch))
+        decay = rng.uniform(0.7, 1.2, len(epoch))
+        backwards = rng.random(len(epoch)) < mirrored[epoch]
+        waves = events.theta_burst(frequency, decay, phase(len(epoch)), backwards, sfreq)
+        yield placed(waves, start, epoch, "burst", 65.0)
 
         start, epoch = onsets(self._per_epoch("eye_rate"))
         decay = rng.uniform(0.5, 1.0, len(epoch))
-        waves = events.eye_movement(decay, mirrored[epoch], sfreq)
-        yield placed(waves, start, epoch, "eye", 40.0)
+        backwards = rng.random(len(epoch)) < mirrored[epoch]
+        waves = events.eye_movement(decay, backwards, sfreq)
+        yield placed(waves, start, epoch, "eye", 55.0)
 
         start, epoch = onsets(self._per_epoch("blink_rate"))
         waves = events.blink(rng.uniform(0.25, 0.45, len(epoch)), sfreq)
@@ -137,7 +139,7 @@ class Night:
 
         start, epoch = events.draw_onsets(np.where(self.moving, 8.0, 0.02), sfreq, rng)
         waves = events.movement(len(epoch), sfreq, rng)
-        yield placed(waves, start, epoch, "artefact", 60.0)
+        yield placed(waves, start, epoch, "artefact", 45.0)
 
 
 def draw_traits(rng):

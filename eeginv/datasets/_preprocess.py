@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+
 import numpy as np
 
 
@@ -47,13 +49,15 @@ def prepare_recording(raw, span, l_freq, h_freq, sfreq, standardize):
                 f"{name} must lie between 0 and half the sampling frequency, {rate / 2:g} Hz; "
                 f"got {value}. Use None to leave the edge open."
             )
+    if l_freq is not None and h_freq is not None and l_freq >= h_freq:
+        raise ValueError(f"l_freq={l_freq} Hz must lie below h_freq={h_freq} Hz.")
     if sfreq is not None and h_freq is not None and h_freq > sfreq / 2:
         raise ValueError(f"h_freq={h_freq} Hz is above half of sfreq={sfreq} Hz; lower it.")
-    raw = raw.copy()
-    if span is not None:
-        start, stop = (round(seconds * rate) / rate for seconds in span)
-        raw.crop(start, min(stop, raw.n_times / rate), include_tmax=False)
-    raw.load_data(verbose="error")
+    start, stop = (round(seconds * rate) for seconds in span) if span else (0, raw.n_times)
+    raw = _cut(raw, start, min(stop, raw.n_times))
+    if standardize:
+        # Before the filter, whose edges would turn a constant into something that is not flat.
+        raw.apply_function(_zero_if_flat, picks="all", verbose="error")
     steps = []
     if l_freq is not None or h_freq is not None:
         band = {"l_freq": l_freq, "h_freq": h_freq, "picks": "all"}
@@ -67,12 +71,33 @@ def prepare_recording(raw, span, l_freq, h_freq, sfreq, standardize):
     return raw
 
 
+def _cut(raw, start, stop):
+    """Copy samples from `start` to `stop` into a recording of its own, with its annotations."""
+    import mne
+
+    offset = start / raw.info["sfreq"]
+    cut = mne.io.RawArray(raw.get_data(start=start, stop=stop), raw.info.copy(), verbose="error")
+    old = raw.annotations
+    onsets = old.onset - raw.first_time - offset
+    if raw.info["meas_date"] is not None:
+        cut.set_meas_date(
+            raw.info["meas_date"] + datetime.timedelta(seconds=raw.first_time + offset)
+        )
+    return cut.set_annotations(
+        mne.Annotations(onsets, old.duration, old.description), emit_warning=False
+    )
+
+
+def _zero_if_flat(signal):
+    """Replace a constant signal (n_times,) by zero."""
+    # A constant that was filtered or read from a file may hold rounding errors.
+    if signal.std() <= 1e-6 * np.abs(signal).max():
+        return np.zeros_like(signal)
+    return signal
+
+
 def standardize_channel(signal):
-    """Bring a signal (n_times,) to zero mean and unit standard deviation; a flat one to zero."""
-    peak = np.abs(signal).max()
+    """Bring a signal (n_times,) to zero mean and unit standard deviation; a zero one stays."""
     centred = signal - signal.mean()
     spread = centred.std()
-    # A constant leaves rounding errors behind, which must not be blown up to unit size.
-    if spread <= 1e-6 * peak:
-        return np.zeros_like(signal)
-    return centred / spread
+    return centred / spread if spread > 0 else centred

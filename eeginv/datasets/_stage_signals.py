@@ -4,8 +4,8 @@ Amplitudes are in µV, frequencies in Hz, rates in events per epoch of 30 s. The
 textbook picture of each stage, with three intended difficulties:
 
 - The rhythm of wake (alpha) and that of N1 and REM (slowed alpha) differ mainly in frequency, and
-  so do the spindles of N2 and N3. Each pair is 2.2 Hz apart, so a shift of the whole spectrum by
-  more than 1.1 Hz (`FREQUENCY_MARGIN`) turns one into the other.
+  so do the spindles of N2 and N3. Each pair is 2 Hz apart, so a shift of the whole spectrum by
+  more than 1 Hz (`FREQUENCY_MARGIN`) turns one into the other.
 - N1 and REM have equal spectra. Their theta bursts and their eye movements are mirror images in
   time: abrupt onset and slow decay in REM, slow growth and abrupt end in N1.
 - K-complexes, slow waves and eye movements have a polarity, equal in all stages and therefore
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 CHANNELS = ("Fpz-Cz", "Pz-Oz")
 
-FREQUENCY_MARGIN = 1.1
+FREQUENCY_MARGIN = 1.0
 """Half the distance in Hz between rhythms that tell two stages apart."""
 
 # Weight of each source in the two channels: frontal first, posterior second.
@@ -43,7 +43,7 @@ class StageSignal:
     """Root-mean-square amplitude of the alpha rhythm."""
     muscle: float
     """Root-mean-square amplitude of the muscle tone, above 15 Hz."""
-    spindle_frequency: float = 13.1
+    spindle_frequency: float = 13.0
     spindle_rate: float = 0.0
     k_complex_rate: float = 0.0
     slow_wave_rate: float = 0.0
@@ -55,34 +55,35 @@ class StageSignal:
     """Slow deflections with one steep flank."""
     blink_rate: float = 0.0
     """Eye movements that are symmetric in time."""
-    mirrored: bool = False
-    """Whether bursts and eye movements run backwards: slow growth, abrupt end."""
+    mirrored: float = 0.0
+    """Share of bursts and eye movements that run backwards: slow growth, abrupt end."""
 
 
 STAGE_SIGNALS = {
     "W": StageSignal(
         exponent=1.2,
-        alpha_frequency=10.2,
-        alpha=4.0,
+        alpha_frequency=10.1,
+        alpha=5.0,
         muscle=1.9,
-        burst_rate=2.5,
+        burst_rate=1.5,
+        mirrored=0.5,
         blink_rate=1.0,
     ),
     "N1": StageSignal(
         exponent=1.25,
-        alpha_frequency=8.0,
-        alpha=4.0,
+        alpha_frequency=8.1,
+        alpha=5.0,
         muscle=1.7,
-        burst_rate=4.0,
-        eye_rate=1.5,
-        mirrored=True,
+        burst_rate=6.0,
+        eye_rate=2.0,
+        mirrored=1.0,
     ),
     "N2": StageSignal(
         exponent=1.4,
-        alpha_frequency=8.0,
+        alpha_frequency=8.1,
         alpha=2.5,
         muscle=1.6,
-        spindle_frequency=13.1,
+        spindle_frequency=13.0,
         spindle_rate=3.0,
         k_complex_rate=1.2,
         slow_wave_rate=4.5,
@@ -90,10 +91,10 @@ STAGE_SIGNALS = {
     ),
     "N3": StageSignal(
         exponent=1.5,
-        alpha_frequency=8.0,
+        alpha_frequency=8.1,
         alpha=2.0,
         muscle=1.55,
-        spindle_frequency=10.9,
+        spindle_frequency=11.0,
         spindle_rate=3.0,
         k_complex_rate=1.0,
         slow_wave_rate=7.0,
@@ -101,10 +102,10 @@ STAGE_SIGNALS = {
     ),
     "R": StageSignal(
         exponent=1.25,
-        alpha_frequency=8.0,
-        alpha=4.0,
+        alpha_frequency=8.1,
+        alpha=5.0,
         muscle=1.7,
-        burst_rate=4.0,
-        eye_rate=1.5,
+        burst_rate=6.0,
+        eye_rate=2.0,
     ),
 }

@@ -66,9 +66,7 @@ def write_sleep_physionet(nights, folder, *, extra_channels=False):
             "nights must have recordings and description, as simulate_recordings returns them; "
             f"got {type(nights).__name__}."
         )
-    records = [
-        find_record(row.subject, row.recording) for row in nights.description.itertuples()
-    ]
+    records = [find_record(row.subject, row.recording) for row in nights.description.itertuples()]
     if len({record.psg for record in records}) < len(records):
         raise ValueError("Two recordings have the same subject and recording number.")
     folder = Path(folder)
@@ -99,6 +97,8 @@ def _psg(raw, record, extra_channels):
                 label=f"EEG {name.removeprefix('EEG ')}",
                 physical_dimension="uV",
                 physical_range=(-limit, limit),
+                # Symmetric too, so that zero stays exactly zero.
+                digital_range=(-32767, 32767),
             )
         )
     if extra_channels:
@@ -107,7 +107,12 @@ def _psg(raw, record, extra_channels):
             flat = np.zeros(round(seconds * rate))
             signals.append(
                 EdfSignal(
-                    flat, rate, label=name, physical_dimension="uV", physical_range=(-1, 1)
+                    flat,
+                    rate,
+                    label=name,
+                    physical_dimension="uV",
+                    physical_range=(-1, 1),
+                    digital_range=(-32767, 32767),
                 )
             )
     return Edf(signals, recording=_start(), data_record_duration=_record_seconds(raw))
@@ -124,7 +129,7 @@ def _hypnogram(raw, record):
     from edfio import Edf, EdfAnnotation
 
     annotations = raw.annotations
-    start = 0.0 if annotations.orig_time is None else raw.first_time
+    start = raw.first_time
     rows = [
         EdfAnnotation(float(one["onset"] - start), float(one["duration"]), one["description"])
         for one in annotations

@@ -38,8 +38,8 @@ def load_hypnogram_statistics():
     """
     text = files(__package__).joinpath("hypnogram_statistics.json").read_text(encoding="utf-8")
     table = json.loads(text)
-    return {key: np.array(value) if isinstance(value, list) else value
-            for key, value in table.items()}  # fmt: skip
+    lists = {key: np.array(value) for key, value in table.items() if isinstance(value, list)}
+    return table | lists
 
 
 def simulate_hypnogram(n_epochs, *, wake_epochs=None, random_state=None):

@@ -39,6 +39,7 @@ def load_sleep_physionet(
     Returns
     -------
     nights : SleepDataset
+        With the numbers of subjects and recordings in its ``description``.
 
     Raises
     ------

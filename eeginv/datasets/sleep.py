@@ -112,7 +112,7 @@ class SleepDataset:
         self.true_invariances = None
         self.nuisances = None
         self.n_dropped = {}
-        self.recordings, kept, labels = [], [], []
+        self.recordings, kept, labels, left_out = [], [], [], []
         for i, (recording, name) in enumerate(zip(recordings, names, strict=True)):
             check_signal(recording, name)
             bouts = Bouts.from_raw(recording, window, self.n_dropped)
@@ -122,9 +122,7 @@ class SleepDataset:
                 span = bouts.span
             bouts = bouts.select(wanted)
             if not len(bouts):
-                warnings.warn(
-                    f"{name} has no window of the stages {wanted} and is left out.", stacklevel=2
-                )
+                left_out.append(name)
                 continue
             self.recordings.append(
                 prepare_recording(recording, span, l_freq, h_freq, sfreq, self.standardize)
@@ -135,6 +133,11 @@ class SleepDataset:
             raise ValueError(
                 f"No window of the stages {wanted} in any of the {len(recordings)} recordings; "
                 f"left out: {self.n_dropped}. Choose other stages or check the annotations."
+            )
+        if left_out:
+            warnings.warn(
+                f"Left out, for want of a window of the stages {wanted}: {'; '.join(left_out)}.",
+                stacklevel=2,
             )
         self.description = description.iloc[kept].reset_index(drop=True)
         self.sfreq = float(self.recordings[0].info["sfreq"])
@@ -234,6 +237,8 @@ class SleepDataset:
 
 
 def _check_description(description, n_recordings):
+    if n_recordings == 0:
+        raise ValueError("At least one recording is needed; got none.")
     description = pd.DataFrame(description).reset_index(drop=True)
     missing = [name for name in ("subject", "recording") if name not in description]
     if missing:
@@ -241,10 +246,10 @@ def _check_description(description, n_recordings):
             f"description needs the columns 'subject' and 'recording'; {missing} missing, "
             f"got {list(description.columns)}."
         )
-    if len(description) != n_recordings or n_recordings == 0:
+    if len(description) != n_recordings:
         raise ValueError(
-            "description needs one row per recording, and at least one recording is needed; got "
-            f"{len(description)} rows and {n_recordings} recordings."
+            f"description needs one row per recording; got {len(description)} rows for "
+            f"{n_recordings} recordings."
         )
     return description
 

@@ -1,0 +1,151 @@
+"""What a benchmark consists of: one run for each method, training size, split and seed."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What all runs of a benchmark share.
+
+    Parameters
+    ----------
+    data : str
+        "simulated", or the folder of recordings.
+    data_options : dict
+        Arguments of the loader.
+    n_train : tuple of int
+        Numbers of training subjects.
+    n_test : int | None
+        Number of test subjects; None is all that are never used for training.
+    epochs : int
+        Passes over the training windows with the largest number of training subjects; with fewer,
+        more, so that the number of optimiser steps stays the same.
+    backbone : str
+        Name of a Braindecode model.
+    batch_size : int
+        Windows in one step.
+    lr : float
+        Learning rate of the backbone.
+    n_copies : int
+        Copies averaged over in the second scoring of each method.
+    """
+
+    data: str = "simulated"
+    data_options: dict = dataclasses.field(default_factory=dict)
+    n_train: tuple = (2,)
+    n_test: int | None = None
+    epochs: int = 20
+    backbone: str = "SleepStagerChambon2018"
+    batch_size: int = 32
+    lr: float = 1e-3
+    n_copies: int = 10
+
+    def fingerprint(self):
+        """Hash of everything here: runs of different fingerprints do not belong together."""
+        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def epochs_for(self, n_train):
+        """Passes that make the same number of steps for a smaller number of training subjects."""
+        return max(1, round(self.epochs * max(self.n_train) / n_train))
+
+
+@dataclass(frozen=True)
+class Run:
+    """One unit of the plan.
+
+    Parameters
+    ----------
+    method : str
+        Name in ``METHODS``.
+    n_train : int
+        Number of training subjects.
+    split : int
+        Which choice of subjects.
+    seed : int
+        Seed of the training.
+    """
+
+    method: str
+    n_train: int
+    split: int
+    seed: int
+
+    @property
+    def run_id(self):
+        """Name of the run's file."""
+        return f"{self.method}-train{self.n_train}-split{self.split}-seed{self.seed}"
+
+    @property
+    def random_state(self):
+        """Seed of the run: the same for all methods, so that they start from the same weights."""
+        words = np.random.SeedSequence([self.seed, self.split]).generate_state(1)
+        return int(words[0] % (2**31 - 1))
+
+
+def make_plan(methods, n_train, n_splits, seeds):
+    """List all runs, methods innermost, so that a part of the plan compares them already.
+
+    Parameters
+    ----------
+    methods : list of str
+        Names in ``METHODS``.
+    n_train : tuple of int
+        Numbers of training subjects.
+    n_splits : int
+        Number of choices of training subjects.
+    seeds : list of int
+        Seeds.
+
+    Returns
+    -------
+    runs : list of Run
+        The plan.
+    """
+    return [
+        Run(method, size, split, seed)
+        for split in range(n_splits)
+        for seed in seeds
+        for size in n_train
+        for method in methods
+    ]
+
+
+def choose_subjects(subjects, n_train, split, sizes, n_test=None):
+    """Choose training and test subjects.
+
+    The choices of one split are nested: fewer training subjects are a part of more, and the test
+    subjects are the same for every size.
+
+    Parameters
+    ----------
+    subjects : array-like
+        All subjects, each once.
+    n_train : int
+        Number of training subjects.
+    split : int
+        Which random choice.
+    sizes : tuple of int
+        All numbers of training subjects of the plan.
+    n_test : int | None
+        Number of test subjects; None is all that remain.
+
+    Returns
+    -------
+    train, test : ndarray
+        Training and test subjects, sorted.
+    """
+    subjects = np.sort(np.asarray(subjects))
+    if max(sizes) + (n_test or 1) > len(subjects):
+        raise ValueError(
+            f"{max(sizes)} training and {n_test or 1} test subjects were asked for, but the data "
+            f"have {len(subjects)} subjects."
+        )
+    order = np.random.default_rng([7919, split]).permutation(subjects)
+    rest = order[max(sizes) :]
+    return np.sort(order[:n_train]), np.sort(rest[: n_test or len(rest)])

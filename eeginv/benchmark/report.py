@@ -1,0 +1,398 @@
+"""The report: what was run, what came out, and how to read it, in one HTML file."""
+
+import html
+import json
+import math
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from ..policy import Policy
+from ..viz import tables
+from ..viz.methods import AVERAGING_NAMES, CONTROLS, method_name, sort_methods, subjects_text
+from . import statistics
+
+NAME = "report.html"
+
+
+def load_runs(folder):
+    """Read what the runs of a benchmark have left in its folder.
+
+    Parameters
+    ----------
+    folder : path-like
+        Output folder of the benchmark.
+
+    Returns
+    -------
+    runs : list of dict
+        The finished runs, sorted by file name.
+    failures : list of dict
+        ``run_id``, ``error`` and ``traceback`` of the runs that failed and have not succeeded
+        since, and of result files that cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from eeginv.benchmark.report import load_runs
+    >>> load_runs(tempfile.mkdtemp())
+    ([], [])
+    """
+    runs, failures = [], []
+    for path in sorted((_existing(folder) / "runs").glob("*.json")):
+        failed = path.name.endswith(".failed.json")
+        run_id = path.name.removesuffix(".json").removesuffix(".failed")
+        if failed and path.with_name(f"{run_id}.json").exists():
+            continue
+        values = _read_json(path)
+        if failed:
+            error = {"error": f"{path.name} cannot be read"} if values is None else values
+            failures.append({"traceback": "", **error, "run_id": run_id})
+        elif values is None or values.get("status") != "done":
+            reason = f"the result file {path.name} is not that of a finished run"
+            failures.append({"run_id": run_id, "error": reason, "traceback": ""})
+        else:
+            scores = {kind: score for kind, score in values["scores"].items() if score}
+            runs.append({**values, "scores": scores})
+    return runs, failures
+
+
+def write_report(folder):
+    """Write the report on the runs that a folder holds, finished or not.
+
+    Parameters
+    ----------
+    folder : path-like
+        Output folder of the benchmark, with ``plan.json``, ``environment.json`` and ``runs``.
+
+    Returns
+    -------
+    path : pathlib.Path
+        The report, ``report.html`` in the folder. An earlier one is replaced only when the new
+        one is complete.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from eeginv.benchmark.report import write_report
+    >>> write_report(tempfile.mkdtemp()).name
+    'report.html'
+    """
+    import mne
+
+    folder = _existing(folder)
+    runs, failures = load_runs(folder)
+    plan = _read_json(folder / "plan.json") or {}
+    environment = _read_json(folder / "environment.json") or {}
+    data = plan.get("data") or (runs[0]["data"] if runs else "")
+    title = "eeginv benchmark" + (f": {data}" if data else "")
+    report = mne.Report(title=html.escape(title), img_max_width=1150, verbose="error")
+    report.add_custom_css(tables.CSS)
+
+    pages = _Pages(report)
+    pages.section = "What was run"
+    pages.html("Runs", _progress(plan, runs, failures))
+    pages.html("Plan", _settings(plan, "The plan was not recorded."))
+    pages.html("Environment", _settings(environment, "The environment was not recorded."))
+    if runs:
+        _add_scores(pages, runs)
+        _add_differences(pages, runs)
+        _add_time(pages, runs)
+        _add_policies(pages, runs)
+        _add_confusion(pages, runs)
+    if failures:
+        pages.section = "Failed runs"
+        pages.html("Failed runs", "".join(map(_failure, failures)))
+    pages.section = "How to read this"
+    pages.html("How to read this", HOW_TO_READ)
+
+    path, unfinished = folder / NAME, folder / f".{os.getpid()}.{NAME}"
+    try:
+        report.save(unfinished, open_browser=False, overwrite=True, verbose="error")
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return path
+
+
+class _Pages:
+    """Adds texts, tables and figures to the current section of a report."""
+
+    def __init__(self, report):
+        self.report = report
+        self.section = None
+
+    def html(self, title, text):
+        self.report.add_html(text, title, tags=(), section=self.section)
+
+    def table(self, title, table, caption):
+        self.html(title, f"<p>{html.escape(caption)}</p>{tables.html_table(table)}")
+
+    def figure(self, title, figure, caption):
+        """Add a figure with its caption, and close it."""
+        import matplotlib.pyplot as plt
+
+        try:
+            self.report.add_figure(
+                figure,
+                title,
+                caption=caption,
+                image_format="png",
+                tags=(),
+                section=self.section,
+            )
+        finally:
+            plt.close(figure)
+
+
+# sections -------------------------------------------------------------------------------------
+def _add_scores(pages, runs):
+    pages.section = "Results"
+    summary = statistics.summary(runs)
+    pages.table(
+        "Predicted stages",
+        tables.score_table(summary),
+        "Mean over test subjects of each subject's mean over runs, with the 95 % interval of a "
+        "bootstrap over subjects in brackets. These intervals say how much subjects differ; to "
+        "compare methods, read the paired differences below.",
+    )
+    pages.table(
+        "Predicted probabilities, time and memory",
+        tables.cost_table(summary),
+        "Means over runs. Peak memory is the growth while fitting.",
+    )
+
+
+def _add_differences(pages, runs):
+    pages.section = "Paired differences"
+    table = statistics.paired_differences(runs)
+    if table.empty:
+        pages.html(
+            "Differences to no augmentation",
+            "<p>No run of another method has a partner without augmentation on the same split and "
+            "seed yet, so there is nothing to compare.</p>",
+        )
+        return
+    from ..viz import plot_differences
+
+    pages.figure(
+        "Differences to no augmentation",
+        plot_differences(table),
+        "Each method against no augmentation on the same split, seed and test subject, in "
+        "percentage points of balanced accuracy. Right of the black line is better. Filled "
+        "markers predict the unchanged signals, open ones average over transformed copies; 'no "
+        "augmentation, averaged over copies' shows what averaging alone brings. An interval that "
+        "contains zero is no evidence of a difference. Thin lines may be cut off at the edge of "
+        "the panel; the table below has them in full.",
+    )
+    others = [statistics.paired_differences(runs, metric) for metric in ("macro_f1", "kappa")]
+    pages.table(
+        "Differences in numbers",
+        tables.difference_table(table, *others),
+        "In percentage points (kappa: in hundredths), with 95 % intervals: over subjects by a "
+        "bootstrap, over splits by Student's t. They are empty where there is only one.",
+    )
+
+
+def _add_time(pages, runs):
+    from ..viz import plot_accuracy_time
+
+    pages.section = "Accuracy against time"
+    pages.figure(
+        "Accuracy against time",
+        plot_accuracy_time(runs),
+        "Each small marker is one run, each large one the mean of a method. Further up is more "
+        "accurate, further left is faster. The time is that of searching a policy and of fitting "
+        "the final network, not of predicting.",
+    )
+
+
+def _add_policies(pages, runs):
+    from ..viz import plot_extents, plot_learned, plot_policy
+
+    pages.section = "Learned policies"
+    learned = statistics.learned_policies(runs)
+    truth = next((run["truth"] for run in runs if run.get("truth")), None)
+    if set(learned["method"]) <= set(CONTROLS):
+        text = "<p>None of the finished runs has learned a policy.</p>"
+        pages.html("Learned policies", text)
+        return
+    beside = (
+        "The dashed line is the true extent in these simulated nights; where it is zero the "
+        "transform changes the label and should not be used."
+        if truth
+        else "The truth is not known for these data."
+    )
+    pages.figure(
+        "Extents and use of each transform",
+        plot_learned(runs),
+        "Above, how far each transform goes, in its own unit (for those that are there or not, "
+        "the probability with which it is applied once chosen); below, the share of examples to "
+        "which it is applied. Each small marker is one run, each large one the mean. A large "
+        f"extent matters only if the transform is also used, and use changes nothing where the "
+        f"extent is zero. {beside}",
+    )
+    methods = sort_methods(set(learned["method"]) - set(CONTROLS))
+    for size in sorted({run["n_train_subjects"] for run in runs}):
+        here = [run for run in runs if run["n_train_subjects"] == size]
+        histories = {
+            method: [r["policy_history"] for r in here if r["method"] == method and _moves(r)]
+            for method in sort_methods(run["method"] for run in runs)  # all: colours stay
+        }
+        if any(histories.values()):
+            pages.figure(
+                f"Learning curves of the extents, {subjects_text(size)}",
+                plot_extents(histories, truth),
+                "How the extent of each transform moves while it is learned, epoch by epoch: each "
+                "thin line is one run, each thick one the mean of a method. A curve that still "
+                f"climbs or falls at the end has not settled. {beside if truth else ''}",
+            )
+    for method in methods:
+        for size in sorted({run["n_train_subjects"] for run in runs}):
+            policies = [
+                Policy.from_dict(run["policy"])
+                for run in runs
+                if (run["method"], run["n_train_subjects"]) == (method, size) and run.get("policy")
+            ]
+            if policies:
+                pages.figure(
+                    f"Policy of {method_name(method)}, {subjects_text(size)}",
+                    plot_policy(policies, truth),
+                    f"Mean over {len(policies)} run{'' if len(policies) == 1 else 's'} (bars)"
+                    f"{'' if len(policies) == 1 else ' and each run (dots)'}. Left, the extent on "
+                    "a scale from zero to the largest that is allowed; right, the share of "
+                    "examples to which the transform is applied."
+                    + (
+                        " Left, green bars should reach their diamond and purple ones be empty."
+                        if truth
+                        else ""
+                    ),
+                )
+    pages.table(
+        "Policies in numbers",
+        tables.policy_table(learned),
+        "Mean and standard deviation over runs. Use is the share of examples to which the "
+        "transform is applied. Random augmentation learns nothing: its extents are the largest "
+        "allowed, and its strengths uniform between zero and them.",
+    )
+
+
+def _moves(run):
+    """Whether the policy of a run changed while it was trained."""
+    history = run.get("policy_history") or []
+    return any(step != history[0] for step in history)
+
+
+def _add_confusion(pages, runs):
+    from ..viz import plot_confusion
+
+    pages.section = "Confusion matrices"
+    for averaging, words in AVERAGING_NAMES.items():
+        if any(averaging in run["scores"] for run in runs):
+            pages.figure(
+                f"Confusion matrices, {words}",
+                plot_confusion(runs, averaging),
+                "Of all windows of a true stage (row), the percentage that was predicted as each "
+                "stage (column), mean over runs. A perfect classifier has 100 along the diagonal.",
+            )
+    table = tables.stage_table(statistics.stage_scores(runs))
+    pages.table("F1 score of each stage (%)", table, "Mean over runs.")
+
+
+# texts and tables -----------------------------------------------------------------------------
+def _progress(plan, runs, failures):
+    keys = ("methods", "n_train_subjects", "seeds")
+    text = f"{len(runs)} run{'' if len(runs) == 1 else 's'} finished"
+    if all(isinstance(plan.get(key), list) for key in keys) and isinstance(plan.get("splits"), int):
+        text += f" of {math.prod(len(plan[key]) for key in keys) * plan['splits']} planned"
+    text += f", {len(failures)} failed."
+    if not runs:
+        text += " There are no results to show yet."
+    elif failures:
+        text += " The results below are those of the finished runs alone."
+    stages = dict.fromkeys(stage for run in runs for stage in run["stages"])
+    if stages:
+        text += f" Stages: {', '.join(stages)}."
+    command = plan.get("command")
+    code = f"<pre>{html.escape(str(command))}</pre>" if command else ""
+    return f"<p><b>{html.escape(text)}</b></p>{code}"
+
+
+def _settings(values, otherwise):
+    if not values:
+        return f"<p>{otherwise}</p>"
+    rows = []
+    for key, value in values.items():
+        if key == "command":
+            continue  # stands above
+        if isinstance(value, dict):
+            value = ", ".join(f"{name} {item}" for name, item in value.items())
+        elif isinstance(value, list):
+            value = ", ".join(map(str, value))
+        rows.append((key.replace("_", " "), "not set" if value is None else str(value)))
+    return tables.html_table(pd.DataFrame(rows, columns=["setting", "value"]), wrap=True)
+
+
+def _failure(failure):
+    trace = str(failure.get("traceback") or "")
+    details = f"<details><summary>traceback</summary><pre>{html.escape(trace)}</pre></details>"
+    return (
+        f"<p><b>{html.escape(failure['run_id'])}</b>: "
+        f"{html.escape(str(failure.get('error', 'unknown error')))}</p>{details if trace else ''}"
+    )
+
+
+# files ----------------------------------------------------------------------------------------
+def _existing(folder):
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {folder}; expected the output of a benchmark.")
+    return folder
+
+
+def _read_json(path):
+    """Read a JSON object; None if there is none."""
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return values if isinstance(values, dict) else None
+
+
+HOW_TO_READ = """
+<p>Every method trained the same network on the same windows, with the same optimiser and the same
+number of steps; only the augmentation differs. Test subjects were never seen in training.</p>
+<ul>
+<li><b>Methods.</b> <i>No augmentation</i> trains on the signals as they are. <i>Random
+augmentation</i> applies one transform, chosen blindly and at a random strength, to each example; it
+learns nothing. <i>AugNet</i> learns the strength of each transform together with the network.
+<i>DDAS</i> searches a policy on held-out training subjects, then trains again with it. A learner is
+worth its cost only if it beats both controls.</li>
+<li><b>Without averaging, averaged over copies.</b> A trained network can predict the signal as it
+is, or average its predictions over several transformed copies. Each method is scored in both ways.
+The copies are drawn from the method's own policy; without augmentation there is none, and they are
+drawn at random. Averaging can help or hurt by itself: compare with <i>no augmentation, averaged
+over copies</i>.</li>
+<li><b>Balanced accuracy</b> is the mean over stages of the share of windows that are recognised, so
+that rare stages count as much as frequent ones; guessing gives 100 % divided by the number of
+stages. <b>Cohen's kappa</b> is agreement beyond chance, 1 at best. <b>Macro F1</b> is the mean F1
+score of the stages. <b>Negative log-likelihood</b> and <b>calibration error</b> are smaller the
+better: they say whether the predicted probabilities can be trusted.</li>
+<li><b>Intervals.</b> Subjects differ more than methods do. So methods are compared on the same
+subject, split and seed, and the interval is over the differences. Windows of one subject are not
+independent, so subjects are resampled as a whole. With fewer than about ten subjects these
+intervals are too narrow; with one there is none. Intervals over splits say whether the result
+depends on which subjects were used for training; since splits share subjects, they are a guide and
+not a test.</li>
+<li><b>Extents</b> are the strengths of the transforms in physical units, zero being no change at
+all. In simulated nights the truth is known: subjects differ by exactly those transforms, by that
+much. A method that has learned the invariances of the data comes near the truth where there is one,
+and does not use the transforms that change the label.</li>
+</ul>
+"""

@@ -1,0 +1,98 @@
+"""Scores of predicted probabilities."""
+
+import numpy as np
+from sklearn.metrics import cohen_kappa_score, confusion_matrix
+
+
+def score_predictions(labels, probabilities, subjects, classes):
+    """Score predictions, within each subject and over all windows.
+
+    Parameters
+    ----------
+    labels : ndarray, shape (n_windows,)
+        True labels.
+    probabilities : ndarray, shape (n_windows, n_classes)
+        Predicted probabilities.
+    subjects : ndarray, shape (n_windows,)
+        Subject of each window.
+    classes : sequence
+        Labels in the order of the columns.
+
+    Returns
+    -------
+    scores : dict
+        ``balanced_accuracy`` is the mean over subjects of the mean recall of the classes that a
+        subject has; ``kappa`` (Cohen), ``macro_f1``, ``f1`` (by class), ``nll`` (nats a window),
+        ``calibration_error`` (expected, 15 bins) and ``confusion`` (rows are true classes) are
+        over all windows; ``by_subject`` has the first three for each subject.
+    """
+    classes = np.asarray(classes)
+    truth = np.searchsorted(classes, labels)
+    predicted = probabilities.argmax(axis=1)
+    by_subject = {}
+    for subject in np.unique(subjects):
+        rows = subjects == subject
+        confusion = confusion_matrix(truth[rows], predicted[rows], labels=range(len(classes)))
+        by_subject[str(subject)] = {
+            "balanced_accuracy": _balanced_accuracy(confusion),
+            "kappa": _kappa(truth[rows], predicted[rows], len(classes)),
+            "macro_f1": float(np.nanmean(_f1(confusion))),
+        }
+    confusion = confusion_matrix(truth, predicted, labels=range(len(classes)))
+    f1 = _f1(confusion)
+    likelihood = probabilities[np.arange(len(truth)), truth]
+    return {
+        "balanced_accuracy": float(
+            np.mean([scores["balanced_accuracy"] for scores in by_subject.values()])
+        ),
+        "kappa": _kappa(truth, predicted, len(classes)),
+        "macro_f1": float(np.nanmean(f1)),
+        "nll": float(-np.log(np.clip(likelihood, 1e-12, None)).mean()),
+        "calibration_error": calibration_error(probabilities, predicted == truth),
+        "f1": {str(name): float(value) for name, value in zip(classes, f1, strict=True)},
+        "confusion": confusion.tolist(),
+        "by_subject": by_subject,
+    }
+
+
+def calibration_error(probabilities, correct, n_bins=15):
+    """Expected calibration error of the most likely class (Guo et al. 2017, ICML).
+
+    Parameters
+    ----------
+    probabilities : ndarray, shape (n_windows, n_classes)
+        Predicted probabilities.
+    correct : ndarray of bool, shape (n_windows,)
+        Whether the most likely class is the true one.
+    n_bins : int
+        Number of bins of equal width.
+
+    Returns
+    -------
+    error : float
+        Mean over windows of the distance between confidence and accuracy in the window's bin.
+    """
+    confidence = probabilities.max(axis=1)
+    bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
+    gaps = [
+        np.sum(bins == b) * abs(confidence[bins == b].mean() - correct[bins == b].mean())
+        for b in np.unique(bins)
+    ]
+    return float(np.sum(gaps) / len(confidence))
+
+
+def _balanced_accuracy(confusion):
+    present = confusion.sum(axis=1) > 0
+    return float((np.diag(confusion)[present] / confusion.sum(axis=1)[present]).mean())
+
+
+def _f1(confusion):
+    """F1 of each class; not a number for a class that is neither there nor predicted."""
+    total = confusion.sum(axis=0) + confusion.sum(axis=1)
+    return np.where(total > 0, 2 * np.diag(confusion) / np.maximum(total, 1), np.nan)
+
+
+def _kappa(truth, predicted, n_classes):
+    if len(np.unique(np.concatenate([truth, predicted]))) < 2:
+        return float("nan")
+    return float(cohen_kappa_score(truth, predicted, labels=range(n_classes)))

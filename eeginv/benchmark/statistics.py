@@ -1,0 +1,348 @@
+"""Tables of the benchmark: means, paired differences, learned policies."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ..policy import Policy
+from ..viz.methods import AVERAGING_NAMES, sort_methods
+
+# Known for each test subject, so with an interval over them.
+SUBJECT_METRICS = ["balanced_accuracy", "kappa", "macro_f1"]
+# Known for each run and way of predicting, and for each run.
+SCORE_METRICS = ["nll", "calibration_error", "seconds_predict"]
+RUN_METRICS = ["seconds_search", "seconds_fit", "peak_memory_mib"]
+
+GROUP = ["n_train_subjects", "method", "averaging"]
+UNIT = ["n_train_subjects", "split", "seed", "subject"]
+
+
+def bootstrap_interval(values, *, level=0.95, n_resamples=5000, random_state=0):
+    """Percentile bootstrap interval of a mean.
+
+    Parameters
+    ----------
+    values : array-like, shape (n_subjects,)
+        One value a subject; NaN are left out.
+    level : float
+        Coverage.
+    n_resamples : int
+        Number of bootstrap samples.
+    random_state : int
+        Seed of ``numpy.random.default_rng``.
+
+    Returns
+    -------
+    low, high : float
+        The interval; NaN for fewer than two values.
+
+    Examples
+    --------
+    >>> from eeginv.benchmark.statistics import bootstrap_interval
+    >>> bootstrap_interval([0.0, 0.0])
+    (0.0, 0.0)
+    """
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
+    if len(values) < 2:
+        return math.nan, math.nan
+    rng = np.random.default_rng(random_state)
+    means = values[rng.integers(len(values), size=(n_resamples, len(values)))].mean(axis=1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def t_interval(values, *, level=0.95):
+    """Student interval of a mean.
+
+    Parameters
+    ----------
+    values : array-like, shape (n_splits,)
+        One value a split; NaN are left out.
+    level : float
+        Coverage.
+
+    Returns
+    -------
+    low, high : float
+        The interval; NaN for fewer than two values.
+
+    Examples
+    --------
+    >>> from eeginv.benchmark.statistics import t_interval
+    >>> t_interval([1.0])
+    (nan, nan)
+    """
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values)]
+    n = len(values)
+    if n < 2:
+        return math.nan, math.nan
+    half = stats.t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / math.sqrt(n)
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def subject_scores(runs):
+    """Tabulate the scores of every test subject in every run.
+
+    Parameters
+    ----------
+    runs : list of dict
+        Finished runs, in any order.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        One row for each run, way of predicting (``averaging``) and test subject.
+
+    Examples
+    --------
+    >>> from eeginv.benchmark.statistics import subject_scores
+    >>> list(subject_scores([]).columns)[:3]
+    ['n_train_subjects', 'split', 'seed']
+    """
+    rows = []
+    for run in runs:
+        for averaging in AVERAGING_NAMES:
+            score = run["scores"].get(averaging)
+            for subject, values in (score or {}).get("by_subject", {}).items():
+                keys = (run["n_train_subjects"], run["split"], run["seed"], str(subject))
+                metrics = [_number(values.get(metric)) for metric in SUBJECT_METRICS]
+                rows.append((*keys, run["method"], averaging, *metrics))
+    columns = [*UNIT, "method", "averaging", *SUBJECT_METRICS]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.sort_values(columns[:6]).reset_index(drop=True)
+
+
+def summary(runs):
+    """Tabulate the mean scores of each method.
+
+    Parameters
+    ----------
+    runs : list of dict
+        Finished runs, in any order.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        One row for each number of training subjects, method and way of predicting. Scores that
+        are known for each subject are averaged within subjects first, then over subjects, and
+        have 95 % intervals ``<score>_low`` and ``<score>_high`` from a bootstrap over subjects;
+        all others are means over runs.
+
+    Examples
+    --------
+    >>> from eeginv.benchmark.statistics import summary
+    >>> len(summary([]))
+    0
+    """
+    subjects = subject_scores(runs)
+    rows = []
+    for size, method, averaging in _groups(runs):
+        chosen = _select(runs, size, method, averaging)
+        here = subjects[(subjects[GROUP] == [size, method, averaging]).all(axis=1)]
+        means = here.groupby("subject")[SUBJECT_METRICS].mean()
+        row = {"n_train_subjects": size, "method": method, "averaging": averaging}
+        row |= {"n_runs": len(chosen), "n_subjects": len(means)}
+        for metric in SUBJECT_METRICS:
+            low, high = bootstrap_interval(means[metric])
+            row |= {metric: _mean(means[metric]), f"{metric}_low": low, f"{metric}_high": high}
+        for metric in SCORE_METRICS:
+            row[metric] = _mean([run["scores"][averaging].get(metric) for run in chosen])
+        for metric in RUN_METRICS:
+            row[metric] = _mean([run.get(metric) for run in chosen])
+        rows.append(row)
+    intervals = [f"{metric}{end}" for metric in SUBJECT_METRICS for end in ("", "_low", "_high")]
+    columns = [*GROUP, "n_runs", "n_subjects", *intervals, *SCORE_METRICS, *RUN_METRICS]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def paired_differences(runs, metric="balanced_accuracy", baseline="none"):
+    """Tabulate the difference of every method to a baseline on the same windows.
+
+    Runs are paired by number of training subjects, split and seed, and their test subjects one by
+    one; what has no partner is left out. The baseline predicts the unchanged signals.
+
+    Parameters
+    ----------
+    runs : list of dict
+        Finished runs, in any order.
+    metric : "balanced_accuracy" | "kappa" | "macro_f1"
+        The score to compare.
+    baseline : str
+        The method to compare with.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        One row for each number of training subjects, method and way of predicting:
+        ``difference``, averaged within subjects, then over them, with the 95 % interval ``low``
+        to ``high`` of a bootstrap over subjects; ``mean_over_splits`` of the mean differences of
+        the splits, with their Student interval ``low_splits`` to ``high_splits``; and the numbers
+        of paired runs, of subjects and of splits behind them. Intervals over fewer than two
+        subjects, or splits, are NaN.
+
+    Examples
+    --------
+    >>> from eeginv.benchmark.statistics import paired_differences
+    >>> len(paired_differences([]))
+    0
+    """
+    if metric not in SUBJECT_METRICS:
+        raise ValueError(f"metric must be one of {', '.join(SUBJECT_METRICS)}; got {metric!r}.")
+    scores = subject_scores(runs)[[*UNIT, "method", "averaging", metric]]
+    is_baseline = (scores["method"] == baseline) & (scores["averaging"] == "plain")
+    partners = scores[is_baseline].drop(columns=["method", "averaging"])
+    paired = scores[~is_baseline].merge(partners, on=UNIT, suffixes=("", "_baseline"))
+    paired["difference"] = paired[metric] - paired[f"{metric}_baseline"]
+    paired = paired.dropna(subset="difference")
+    rows = []
+    for group in _groups(runs):
+        here = paired[(paired[GROUP] == list(group)).all(axis=1)]
+        if here.empty:
+            continue
+        by_subject = here.groupby("subject")["difference"].mean()
+        by_split = here.groupby("split")["difference"].mean()
+        low, high = bootstrap_interval(by_subject)
+        low_splits, high_splits = t_interval(by_split)
+        rows.append(
+            {
+                **dict(zip(GROUP, group, strict=True)),
+                "metric": metric,
+                "difference": _mean(by_subject),
+                "low": low,
+                "high": high,
+                "mean_over_splits": _mean(by_split),
+                "low_splits": low_splits,
+                "high_splits": high_splits,
+                "n_runs": len(here[["split", "seed"]].drop_duplicates()),
+                "n_subjects": len(by_subject),
+                "n_splits": len(by_split),
+            }
+        )
+    columns = [*GROUP, "metric", "difference", "low", "high", "mean_over_splits"]
+    columns += ["low_splits", "high_splits", "n_runs", "n_subjects", "n_splits"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def stage_scores(runs):
+    """Tabulate the F1 score of each stage, mean over runs.
+
+    Parameters
+    ----------
+    runs : list of dict
+        Finished runs, in any order.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        One row for each number of training subjects, method and way of predicting; one column a
+        stage.
+
+    Examples
+    --------
+    >>> from eeginv.benchmark.statistics import stage_scores
+    >>> len(stage_scores([]))
+    0
+    """
+    stages = list(dict.fromkeys(stage for run in _sorted(runs) for stage in run["stages"]))
+    rows = []
+    for size, method, averaging in _groups(runs):
+        chosen = _select(runs, size, method, averaging)
+        f1 = [run["scores"][averaging].get("f1", {}) for run in chosen]
+        rows.append((size, method, averaging, *(_mean([v.get(s) for v in f1]) for s in stages)))
+    return pd.DataFrame(rows, columns=[*GROUP, *stages])
+
+
+def learned_policies(runs):
+    """Tabulate how far and how often each method uses each transform.
+
+    Parameters
+    ----------
+    runs : list of dict
+        Finished runs, in any order; those without a policy are left out.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        One row for each number of training subjects, method and transform: mean and standard
+        deviation over runs of ``extent`` (in ``unit``) and ``usage``, and, where known,
+        ``true_extent`` and ``invariant``.
+
+    Examples
+    --------
+    >>> from eeginv.benchmark.statistics import learned_policies
+    >>> len(learned_policies([]))
+    0
+    """
+    rows, keys = [], ["n_train_subjects", "method", "transform"]
+    for run in _sorted(runs):
+        if run.get("policy"):
+            for name, values in Policy.from_dict(run["policy"]).by_transform().iterrows():
+                rows.append((run["n_train_subjects"], run["method"], name, *values))
+    truth = next((run["truth"] for run in _sorted(runs) if run.get("truth")), {})
+    columns = [*keys, "unit", "extent", "extent_std", "usage", "usage_std", "n_runs"]
+    columns += ["true_extent", "invariant"]
+    long = pd.DataFrame(rows, columns=[*keys, "extent", "unit", "usage"])
+    table = []
+    for key, here in long.groupby(keys, sort=False):
+        true = truth.get(key[2], {})
+        table.append(
+            {
+                **dict(zip(keys, key, strict=True)),
+                "unit": here["unit"].iloc[0],
+                "extent": _mean(here["extent"]),
+                "extent_std": float(np.std(here["extent"])),
+                "usage": _mean(here["usage"]),
+                "usage_std": float(np.std(here["usage"])),
+                "n_runs": len(here),
+                "true_extent": _number(true.get("extent")),
+                "invariant": true.get("invariant"),
+            }
+        )
+    return pd.DataFrame(table, columns=columns)
+
+
+def _groups(runs):
+    """List numbers of training subjects, methods and ways of predicting, as they are reported."""
+    found = {
+        (run["n_train_subjects"], run["method"], averaging)
+        for run in runs
+        for averaging in run["scores"]
+    }
+    return [
+        (size, method, averaging)
+        for size in sorted({size for size, _, _ in found})
+        for method in sort_methods(method for _, method, _ in found)
+        for averaging in AVERAGING_NAMES
+        if (size, method, averaging) in found
+    ]
+
+
+def _sorted(runs):
+    """Sort the runs, so that sums do not depend, in the last digit, on the order given."""
+    methods = sort_methods(run["method"] for run in runs)
+    return sorted(
+        runs,
+        key=lambda r: (r["n_train_subjects"], methods.index(r["method"]), r["split"], r["seed"]),
+    )
+
+
+def _select(runs, size, method, averaging):
+    return [
+        run
+        for run in _sorted(runs)
+        if (run["n_train_subjects"], run["method"]) == (size, method) and averaging in run["scores"]
+    ]
+
+
+def _number(value):
+    return math.nan if value is None else float(value)
+
+
+def _mean(values):
+    values = np.array([_number(value) for value in values])
+    values = values[np.isfinite(values)]
+    return float(values.mean()) if len(values) else math.nan

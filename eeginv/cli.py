@@ -1,0 +1,90 @@
+"""The command line: a thin layer over the Python interface."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def main():
+    """Learn which transformations of a signal leave its label unchanged."""
+
+
+@app.command()
+def benchmark(
+    data: Annotated[
+        str, typer.Option(help='"simulated", or a folder of PSG and hypnogram EDF files.')
+    ] = "simulated",
+    methods: Annotated[
+        str, typer.Option(help="Methods, separated by commas.")
+    ] = "none,trivial,augnet,ddas",
+    n_train: Annotated[
+        str | None, typer.Option(help="Numbers of training subjects, separated by commas.")
+    ] = None,
+    splits: Annotated[int, typer.Option(help="Random choices of training subjects.")] = 3,
+    seeds: Annotated[str, typer.Option(help="Seeds of the training, separated by commas.")] = "0",
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs with the largest number of training subjects.")
+    ] = None,
+    stages: Annotated[
+        str | None, typer.Option(help="Stages to keep, as in W,N3; default: those all have.")
+    ] = None,
+    backbone: Annotated[str | None, typer.Option(help="Name of a Braindecode model.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Windows in one step.")] = None,
+    n_copies: Annotated[int | None, typer.Option(help="Copies to average over.")] = None,
+    n_jobs: Annotated[
+        int | None, typer.Option(help="Runs at the same time; default: one for each core.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Everything once, small: it runs, it shows nothing.")
+    ] = False,
+):
+    """Train and compare all methods on the same nights; write a report.
+
+    Started again with the same options, it goes on where it was stopped.
+    """
+    from .benchmark import default_settings, run_benchmark
+
+    changes = {
+        "n_train": None if n_train is None else tuple(_integers(n_train)),
+        "epochs": epochs,
+        "backbone": backbone,
+        "batch_size": batch_size,
+        "n_copies": n_copies,
+        "data_options": {} if stages is None else {"stages": tuple(stages.split(","))},
+    }
+    if smoke:
+        if data == "simulated":
+            small = {"n_subjects": 4, "hours": 1.0, "stages": ("W", "N2", "N3")}
+            changes["data_options"] = {**small, **changes["data_options"]}
+        changes.update(n_train=(2,), n_test=1, epochs=1, n_copies=2)
+        splits, seeds = 1, "0"
+    try:
+        report = run_benchmark(
+            output,
+            settings=default_settings(data, **changes),
+            methods=methods.split(","),
+            n_splits=splits,
+            seeds=_integers(seeds),
+            n_jobs=n_jobs,
+            command=shlex.join(["eeginv", *sys.argv[1:]]),
+        )
+    except (ValueError, OSError) as error:
+        typer.echo(f"eeginv benchmark: {error}", err=True)
+        raise typer.Exit(2) from error
+    typer.echo(f"Report: {report}")
+
+
+def _integers(text):
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"Expected whole numbers separated by commas, got {text!r}."
+        ) from error

@@ -1,0 +1,17 @@
+"""Pictures of policies, of transforms and of the results of the benchmark."""
+
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach(
+    __name__,
+    submod_attrs={
+        "policy": ["plot_extents", "plot_policy"],
+        "results": [
+            "plot_accuracy_time",
+            "plot_confusion",
+            "plot_differences",
+            "plot_learned",
+        ],
+        "transform": ["plot_transform"],
+    },
+)

@@ -1,0 +1,57 @@
+"""How the methods of the benchmark are named, ordered and drawn, everywhere alike."""
+
+NAMES = {
+    "none": "no augmentation",
+    "trivial": "random augmentation (TrivialAugment)",
+    "augnet": "AugNet",
+    "ddas": "DDAS",
+}
+CONTROLS = ("none", "trivial")  # learn nothing
+AVERAGING_NAMES = {"plain": "without averaging", "averaged": "averaged over copies"}
+
+# The palette of Okabe and Ito, which readers with any colour vision can tell apart; each method
+# has a marker of its own as well.
+COLOURS = {"none": "#5f5f5f", "trivial": "#e69f00", "augnet": "#0072b2", "ddas": "#d55e00"}
+MARKERS = {"none": "o", "trivial": "s", "augnet": "D", "ddas": "^"}
+OTHER_COLOURS = ["#009e73", "#cc79a7", "#56b4e9", "#000000"]
+OTHER_MARKERS = ["v", "P", "X", "<", ">"]
+
+# Not those of a method that stands beside them.
+TRUE_COLOUR = "#009e73"
+FALSE_COLOUR = "#cc79a7"
+
+
+def method_name(method):
+    """Name of a method in words."""
+    return NAMES.get(method, method)
+
+
+def sort_methods(methods):
+    """Each method once: controls first, then the learners, then others by name."""
+    known = list(NAMES)
+    return sorted(set(methods), key=lambda m: (known.index(m) if m in NAMES else len(known), m))
+
+
+def method_styles(methods):
+    """Colour and marker of each method, as keyword arguments of matplotlib."""
+    styles, n_others = {}, 0
+    for method in sort_methods(methods):
+        if method in NAMES:
+            styles[method] = {"color": COLOURS[method], "marker": MARKERS[method]}
+        else:
+            styles[method] = {
+                "color": OTHER_COLOURS[n_others % len(OTHER_COLOURS)],
+                "marker": OTHER_MARKERS[n_others % len(OTHER_MARKERS)],
+            }
+            n_others += 1
+    return styles
+
+
+def with_unit(value, unit, digits=2):
+    """Value and unit as text; plain numbers have the unit "1", which is not written."""
+    return f"{value:.{digits}g}" + ("" if unit == "1" else f" {unit}")
+
+
+def subjects_text(n_subjects):
+    """Write a number of training subjects in words."""
+    return f"{n_subjects} training subject{'' if n_subjects == 1 else 's'}"

@@ -1,0 +1,40 @@
+"""Real recordings and hypnograms, where they are at hand."""
+
+import numpy as np
+import pytest
+from scipy import signal
+
+from eeginv.datasets import load_sleep_folder
+
+
+@pytest.fixture(scope="module")
+def ucddb(shared_data):
+    """Give the folder of the clinical recordings, or skip."""
+    folder = shared_data / "ucddb"
+    if not folder.is_dir():
+        pytest.skip("the recordings of ucddb are not there")
+    return folder
+
+
+def test_wake_and_slow_wave_sleep(ucddb):
+    subjects = ["ucddb002", "ucddb005", "ucddb018"]
+    nights = load_sleep_folder(ucddb, stages=("W", "N3"), crop_wake=None, subjects=subjects)
+    X, y, groups = nights.to_arrays()
+    assert nights.stages == ["W", "N3"]
+    assert nights.sfreq == 128.0
+    assert X.shape[1:] == (1, 3840)
+    assert np.isfinite(X).all()
+    assert np.unique(groups).tolist() == subjects
+    for subject in subjects:
+        assert set(y[groups == subject]) == {"W", "N3"}
+        frequencies, power = signal.welch(X[groups == subject, 0], nights.sfreq, nperseg=512)
+        slow = power[:, frequencies < 4].sum(axis=1) / power.sum(axis=1)
+        own = y[groups == subject]
+        assert np.median(slow[own == "N3"]) > np.median(slow[own == "W"])
+
+
+def test_every_scored_epoch_is_a_window_or_counted(ucddb):
+    nights = load_sleep_folder(ucddb, subjects=["ucddb018"], crop_wake=None)
+    epochs = (ucddb / "ucddb018-epochs.csv").read_text().strip().splitlines()[1:]
+    assert len(nights) + sum(nights.n_dropped.values()) == len(epochs)
+    assert nights.stages == ["W", "N1", "N2", "N3", "R"]
