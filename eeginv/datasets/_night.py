@@ -125,7 +125,7 @@ class Night:
         decay = rng.uniform(0.7, 1.2, len(epoch))
         backwards = rng.random(len(epoch)) < mirrored[epoch]
         waves = events.theta_burst(frequency, decay, phase(len(epoch)), backwards, sfreq)
-        yield placed(waves, start, epoch, "burst", 65.0)
+        yield placed(waves, start, epoch, "burst", 75.0)
 
         start, epoch = onsets(self._per_epoch("eye_rate"))
         decay = rng.uniform(0.5, 1.0, len(epoch))

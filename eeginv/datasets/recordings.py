@@ -15,9 +15,9 @@ from .hypnogram import EPOCH_SECONDS, STAGES, simulate_hypnogram
 
 @dataclass
 class SimulatedRecordings:
-    """What `simulate_recordings` returns.
+    """Simulated recordings, as `simulate_recordings` returns them; the parameters are attributes.
 
-    Attributes
+    Parameters
     ----------
     recordings : list of mne.io.RawArray
         Two EEG channels in V, annotated in the vocabulary of Sleep-EDF.

@@ -1,0 +1,449 @@
+"""Augmentations: streams, choices, copies, rewards, and the learning signal."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from eeginv import AugNet, InvariantModule, Policy, PolicyAugmentation, TrivialAugment
+from eeginv.augmentation import AugmentationLayer
+from eeginv.augmentation.gradient import learn_from_output, losses_from_gradient
+from eeginv.policy import PolicyEntry
+from eeginv.transforms import (
+    ChannelsDropout,
+    FrequencyShift,
+    FTSurrogate,
+    GaussianNoise,
+    SignFlip,
+    TimeReverse,
+    default_transforms,
+)
+
+SFREQ = 100.0
+
+
+def signals(n=8, channels=2, times=100, seed=0):
+    return torch.randn(n, channels, times, generator=torch.Generator().manual_seed(seed))
+
+
+def augnet(**kwargs):
+    options = {"n_layers": 2, "random_state": 0, **kwargs}
+    return AugNet(default_transforms(SFREQ), **options)
+
+
+def backbone(n_outputs=3, n_in=200):
+    return nn.Sequential(nn.Flatten(), nn.Linear(n_in, n_outputs))
+
+
+# randomness ---------------------------------------------------------------------------------------
+
+
+def test_draws_come_from_a_stream_that_is_saved():
+    X, A = signals(), augnet()
+    A(X)
+    clone, loaded = copy.deepcopy(A), augnet(random_state=99)
+    loaded.load_state_dict(A.state_dict())
+    pickled = pickle.loads(pickle.dumps(A))
+    after = A(X)
+    for other in (clone, loaded, pickled):
+        assert torch.equal(other(X), after)
+    assert not torch.equal(A(X), after)
+
+
+def test_seed_decides_and_global_state_is_left_alone():
+    X, state = signals(), torch.get_rng_state()
+    assert torch.equal(augnet()(X), augnet()(X))
+    assert not torch.equal(augnet()(X), augnet(random_state=1)(X))
+    list(augnet().copies(X, 3))
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_evaluation_does_not_move_the_training_stream():
+    X = signals()
+    quiet, busy = augnet(), augnet()
+    model = InvariantModule(backbone(), busy, n_copies=7).eval()
+    for _ in range(3):
+        model(X)
+    assert torch.equal(quiet(X), busy.train()(X))
+
+
+def test_layers_have_distinct_draws():
+    layers = [[GaussianNoise(0.5)], [GaussianNoise(0.5)]]
+    X = torch.zeros(1, 1, 4000)
+    A = AugNet(layers, random_state=0)
+    # equal draws would add up to twice the deviation, independent ones to sqrt(2) times
+    assert A(X).std().item() == pytest.approx(0.5 * 2**0.5, rel=0.05)
+
+
+def test_callers_transforms_are_copied():
+    t = SignFlip(0.2)
+    A = AugNet([t], n_layers=2)
+    A.layers[0].transforms[0].probability = 0.4
+    assert t.probability.item() == pytest.approx(0.2)
+    assert A.layers[1].transforms[0].probability.item() == pytest.approx(0.2)
+
+
+# choices ------------------------------------------------------------------------------------------
+
+
+def test_each_example_has_a_choice_of_its_own_and_is_one_transform():
+    layer = AugmentationLayer(
+        [TimeReverse(1.0, max_probability=1.0), SignFlip(1.0, max_probability=1.0)],
+        weights=[0.3, 0.7],
+    )
+    X = signals(n=4000, times=7)
+    out, log_prob = layer.sample(X, torch.Generator().manual_seed(0))
+    flipped = (out == -X).all(dim=(1, 2))
+    reversed_ = (out == X.flip(-1)).all(dim=(1, 2))
+    assert (flipped ^ reversed_).all()
+    assert flipped.float().mean().item() == pytest.approx(0.7, abs=0.03)
+    assert log_prob[flipped].exp().mean().item() == pytest.approx(0.7, abs=1e-4)
+
+
+def test_evaluation_is_the_identity_outside_a_module():
+    X = signals()
+    assert torch.equal(augnet().eval()(X), X)
+
+
+def test_no_parameter_is_frozen():
+    X, A = signals(n=256), augnet()
+    model = InvariantModule(backbone(), A).train()
+    nn.functional.cross_entropy(model(X), torch.arange(256) % 3).backward()
+    for name, parameter in A.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+# copies -------------------------------------------------------------------------------------------
+
+
+def test_copies_are_the_same_for_every_example_and_in_every_batch():
+    X, A = signals(n=9), augnet()
+    whole = list(A.copies(X, 6))
+    for i in (0, 4, 8):
+        for one, copy_ in zip(A.copies(X[i : i + 1], 6), whole, strict=True):
+            torch.testing.assert_close(one[0], copy_[i], atol=1e-6, rtol=1e-6)
+    repeated = list(A.copies(X[:1].expand(5, -1, -1), 6))
+    assert all((c == c[:1]).all() for c in repeated)
+
+
+def test_copies_are_stratified_over_choices_and_strengths():
+    A = AugNet([SignFlip(0.5)], random_state=3)
+    X = torch.ones(1, 1, 2)
+    for n_copies in (2, 4, 10):
+        signs = [c[0, 0, 0].item() for c in A.copies(X, n_copies)]
+        assert signs.count(-1.0) == n_copies // 2
+    layer = AugmentationLayer([TimeReverse(0.1), SignFlip(0.1)], weights=[0.25, 0.75])
+    maps = layer.fixed_draws(X, 8, torch.Generator().manual_seed(0))
+    chosen = [type(m.transform).__name__ for m in maps]
+    assert chosen.count("SignFlip") == 6
+
+
+def test_averaging_a_symmetric_distribution_makes_an_invariant_output():
+    X = signals()
+    model = InvariantModule(backbone(), AugNet([SignFlip(0.5)]), n_copies=4).eval()
+    assert torch.allclose(model(X), model(-X), atol=1e-5)
+    plain = InvariantModule(model.backbone, None).eval()
+    assert not torch.allclose(plain(X), plain(-X), atol=1e-2)
+
+
+@pytest.mark.parametrize("average", ["logit", "probability"])
+def test_output_is_normalised_and_the_mean_of_the_copies(average):
+    X, A = signals(), augnet()
+    model = InvariantModule(backbone(), A, n_copies=5, average=average).eval()
+    out = model(X)
+    torch.testing.assert_close(out.exp().sum(dim=1), torch.ones(len(X)))
+    logits = torch.stack([model.backbone(c) for c in A.copies(X, 5)])
+    if average == "logit":
+        expected = logits.mean(0).softmax(1)
+        # the mean of log-probabilities is the same, once normalised
+        other = logits.log_softmax(2).mean(0).softmax(1)
+        torch.testing.assert_close(expected, other)
+    else:
+        expected = logits.softmax(2).mean(0)
+    torch.testing.assert_close(out.exp(), expected)
+
+
+def test_regression_averages_predictions():
+    X, A = signals(), augnet()
+    model = InvariantModule(backbone(1), A, n_copies=5, loss="squared_error").eval()
+    expected = torch.stack([model.backbone(c) for c in A.copies(X, 5)]).mean(0)
+    torch.testing.assert_close(model(X), expected)
+
+
+def test_memory_of_evaluation_does_not_grow_with_copies():
+    alive, most = 0, 0
+
+    class Spy(nn.Module):
+        def forward(self, X):
+            nonlocal most
+            most = max(most, sum(1 for r in refs if r() is not None))
+            return X.mean(dim=(1, 2), keepdim=False)[:, None].expand(-1, 2)
+
+    import weakref
+
+    refs = []
+    A = augnet()
+    original = A.copies
+
+    def spying(X, n_copies):
+        for c in original(X, n_copies):
+            refs.append(weakref.ref(c))
+            yield c
+            del c
+
+    A.copies = spying
+    model = InvariantModule(Spy(), A, n_copies=12).eval()
+    with torch.no_grad():
+        model(signals())
+    assert len(refs) == 12
+    assert most <= 2 + alive
+
+
+# the learning signal ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("positions", [(), (4,)])
+def test_losses_are_recovered_from_the_gradient_of_cross_entropy(weighted, positions):
+    generator = torch.Generator().manual_seed(0)
+    shape = (10, 5, *positions)
+    output = (3 * torch.randn(shape, generator=generator, dtype=torch.float64)).requires_grad_()
+    target = torch.randint(5, (10, *positions), generator=generator)
+    losses = nn.functional.cross_entropy(output, target, reduction="none")
+    weights = torch.rand(losses.shape, generator=generator, dtype=torch.float64)
+    weights = weights if weighted else torch.ones_like(losses) / losses.numel()
+    (gradient,) = torch.autograd.grad((losses * weights).sum(), output)
+    found, of_example = losses_from_gradient(output.detach(), gradient, "cross_entropy")
+    per_example = weights.reshape(10, -1).sum(1)
+    torch.testing.assert_close(of_example, per_example)
+    torch.testing.assert_close(found * per_example, (losses * weights).reshape(10, -1).sum(1))
+
+
+def test_confident_and_weightless_examples_are_recovered_too():
+    output = torch.tensor([[40.0, 0.0], [0.0, 90.0], [0.0, 1.0]]).double().requires_grad_()
+    losses = nn.functional.cross_entropy(output, torch.tensor([0, 0, 1]), reduction="none")
+    weights = torch.tensor([0.5, 0.5, 0.0]).double()
+    (gradient,) = torch.autograd.grad((losses * weights).sum(), output)
+    found, of_example = losses_from_gradient(output.detach(), gradient, "cross_entropy")
+    torch.testing.assert_close(of_example, weights)
+    torch.testing.assert_close(found[:2], losses.detach()[:2])
+
+
+def test_losses_are_recovered_from_the_gradient_of_the_squared_error():
+    output, target = torch.randn(6, 2).requires_grad_(), torch.randn(6, 2)
+    loss = nn.functional.mse_loss(output, target)
+    (gradient,) = torch.autograd.grad(loss, output)
+    found, weights = losses_from_gradient(output.detach(), gradient, "squared_error")
+    torch.testing.assert_close(found, (output - target).square().mean(dim=1).detach())
+    torch.testing.assert_close(weights, torch.full((6,), 1 / 6))
+
+
+def test_choices_learn_the_gradient_of_the_expected_loss():
+    """Against enumeration, for a layer whose candidates are always applied."""
+    always = {"probability": 1.0, "max_probability": 1.0}
+    X = signals(n=1, times=5).expand(100_000, -1, -1)
+    y = torch.zeros(len(X), dtype=torch.long)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(10, 3)).requires_grad_(False)
+    nn.init.normal_(net[1].weight, generator=torch.Generator().manual_seed(1))
+    A = AugNet([TimeReverse(**always), SignFlip(**always)], penalty=0.0, random_state=0)
+    A.layers[0].logits.data = torch.tensor([0.3, -0.4])
+    model = InvariantModule(net, A).train()
+    nn.functional.cross_entropy(model(X), y).backward()
+    logits = A.layers[0].logits.detach().clone().requires_grad_()
+    losses = torch.stack(
+        [
+            nn.functional.cross_entropy(net(one), y[:1])
+            for one in (X[:1].flip(-1), -X[:1])
+        ]
+    )
+    (truth,) = torch.autograd.grad((logits.softmax(0) * losses).sum(), logits)
+    assert truth.abs().max() > 0.05
+    torch.testing.assert_close(A.layers[0].logits.grad, truth, atol=0.02 * truth.abs().max(), rtol=0)
+
+
+def test_reward_enters_any_loop_with_its_sign_and_scale():
+    X, y = signals(), torch.zeros(8, dtype=torch.long)
+    A = augnet(penalty=0.7)
+    model = InvariantModule(backbone().requires_grad_(False), A).train()
+    model(X)  # measures the displacements
+    (expected,) = torch.autograd.grad(A.reward(), A.layers[0].transforms[5].raw)
+    without = copy.deepcopy(model)
+    without.augmentation.penalty = 0.0
+    for scale in (1.0, 8.0):
+        grads = []
+        for m in (copy.deepcopy(model), copy.deepcopy(without)):
+            (scale * nn.functional.cross_entropy(m(X), y)).backward()
+            grads.append(m.augmentation.layers[0].transforms[5].raw.grad)
+        torch.testing.assert_close(grads[0] - grads[1], -scale * expected, rtol=1e-3, atol=1e-6)
+
+
+def test_output_values_are_untouched():
+    output = torch.randn(4, 3, requires_grad=True)
+    out = learn_from_output(output, torch.zeros(4), torch.zeros(()), "cross_entropy")
+    assert torch.equal(out, output)
+
+
+def test_bare_loop_learns_what_does_no_harm_and_not_what_does():
+    """Labels are the direction of time: polarity is free, reversal is not."""
+    generator = torch.Generator().manual_seed(0)
+    ramp = torch.linspace(-1, 1, 50)
+    y = torch.randint(2, (400,), generator=generator)
+    sign = 2 * torch.randint(2, (400,), generator=generator) - 1
+    decay = torch.exp(-3 * (ramp + 1) / 2)
+    X = torch.where(y[:, None] == 0, decay, decay.flip(0)) * sign[:, None]
+    X = (X + 0.1 * torch.randn(400, 50, generator=generator))[:, None]
+    state = torch.get_rng_state()
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(50, 32), nn.ReLU(), nn.Linear(32, 2))
+    torch.set_rng_state(state)
+    A = AugNet([TimeReverse(0.25), SignFlip(0.25)], penalty=0.02, random_state=0)
+    model = InvariantModule(net, A)
+    optimizer = torch.optim.Adam(
+        [{"params": net.parameters(), "lr": 1e-3}, {"params": A.parameters(), "lr": 0.02}]
+    )
+    for epoch in range(40):
+        for rows in torch.randperm(400, generator=generator).split(50):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(X[rows]), y[rows]).backward()
+            optimizer.step()
+    table = A.policy().by_transform()
+    assert table.usage["SignFlip"] > 0.3
+    assert table.usage["TimeReverse"] < 0.05
+    model.eval()
+    accuracy = (model(X).argmax(1) == y).float().mean()
+    assert accuracy > 0.98
+    torch.testing.assert_close(model(X), model(-X), atol=0.5, rtol=0.1)
+
+
+# reward -------------------------------------------------------------------------------------------
+
+
+def test_orbit_length_does_not_depend_on_ranges():
+    X = signals(n=32, times=400)
+    rewards, gradients = [], []
+    for factor in (1, 10):
+        A = AugNet(
+            [
+                FrequencyShift(SFREQ, 0.3, max_magnitude=1.0),
+                GaussianNoise(0.1, max_magnitude=0.2 * factor),
+                FTSurrogate(0.05, max_magnitude=0.1 * factor),
+            ],
+            random_state=0,
+        ).calibrate(X)
+        rewards.append(A.reward())
+        raws = [t.raw for t in A.layers[0].transforms]
+        in_units = [
+            g / t.max_magnitude
+            for g, t in zip(
+                torch.autograd.grad(A.reward(), raws), A.layers[0].transforms, strict=True
+            )
+        ]
+        gradients.append(torch.stack(in_units))
+    torch.testing.assert_close(rewards[0], rewards[1], rtol=0.02, atol=0)
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=0.02, atol=0)
+    papers = [
+        AugNet([GaussianNoise(0.1, max_magnitude=m)], reward="weighted_norm", penalty=1.0).calibrate(X)
+        for m in (0.2, 2.0)
+    ]
+    assert (papers[0].reward() / papers[1].reward()).item() == pytest.approx(10, rel=1e-3)
+
+
+def test_orbit_length_by_hand():
+    A = AugNet([SignFlip(0.25)], penalty=2.0, random_state=0).calibrate(signals())
+    # a flipped signal is 2 norms away; two draws differ with probability 2 * 0.25 * 0.75
+    assert A.reward().item() == pytest.approx(2 * torch.log1p(torch.tensor(2 * 0.375)).item())
+
+
+def test_reward_does_not_depend_on_the_scale_of_the_signal():
+    rewards = [
+        AugNet([SignFlip(0.2), ChannelsDropout(0.2), FrequencyShift(SFREQ, 0.2)], random_state=0)
+        .calibrate(scale * signals(times=300))
+        .reward()
+        for scale in (1.0, 1e-5)
+    ]
+    torch.testing.assert_close(rewards[0], rewards[1], rtol=1e-3, atol=0)
+
+
+def test_reward_before_data_is_zero_and_zero_strength_can_grow():
+    A = AugNet([SignFlip(0.0), FrequencyShift(SFREQ, 0.0)], n_layers=2, random_state=0)
+    assert A.reward() == 0
+    A.calibrate(signals())
+    A.reward().backward()
+    assert all((t.raw.grad > 0) for layer in A.layers for t in layer.transforms)
+
+
+# fixed augmentations ------------------------------------------------------------------------------
+
+
+def test_trivial_augment_is_uniform_and_learns_nothing():
+    A = TrivialAugment(default_transforms(SFREQ), random_state=0)
+    assert not [p for p in A.parameters() if p.requires_grad]
+    assert A.reward() is None
+    policy = A.policy()
+    assert {round(e.weight, 4) for e in policy.entries} == {round(1 / 6, 4)}
+    noise_only = TrivialAugment([GaussianNoise(max_magnitude=1.0)], random_state=0)
+    stds = noise_only(torch.zeros(4000, 1, 400)).std(dim=(1, 2))
+    # uniform strengths: deciles of the standard deviation are evenly spaced
+    deciles = torch.quantile(stds, torch.linspace(0.1, 0.9, 9))
+    torch.testing.assert_close(deciles, torch.linspace(0.1, 0.9, 9), atol=0.03, rtol=0)
+    assert torch.equal(TrivialAugment([SignFlip()])(torch.ones(5, 1, 1)), -torch.ones(5, 1, 1))
+
+
+def test_policy_augmentation_reproduces_the_policy():
+    A = augnet()
+    policy = A.policy()
+    fixed = PolicyAugmentation(policy, random_state=0)
+    assert fixed.policy() == policy
+    assert not [p for p in fixed.parameters() if p.requires_grad]
+    X = signals()
+    assert torch.equal(fixed(X), augnet()(X))
+
+
+def test_policy_probability_leaves_examples_untouched():
+    policy = Policy([PolicyEntry("SignFlip", 0.5, binary=True)], probability=0.4)
+    A = PolicyAugmentation(policy, random_state=0)
+    flipped = (A(torch.ones(8000, 1, 1)) < 0).float().mean().item()
+    assert flipped == pytest.approx(0.2, abs=0.02)
+    signs = [c.item() for c in A.copies(torch.ones(1, 1, 1), 50)]
+    assert signs.count(-1.0) == pytest.approx(10, abs=4)
+
+
+def test_schedule_follows_progress():
+    def at(extent):
+        return Policy([PolicyEntry("GaussianNoise", extent, config={"max_magnitude": 1.0})])
+
+    A = PolicyAugmentation([at(0.1), at(0.2), at(0.4)], random_state=0)
+    for fraction, extent in ((0.0, 0.1), (0.32, 0.1), (0.34, 0.2), (0.99, 0.4), (1.0, 0.4)):
+        A.set_progress(fraction)
+        assert A.policy().entries[0].extent == pytest.approx(extent)
+
+
+# bad input ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda: AugNet([]), "at least one transform"),
+        (lambda: AugNet([nn.ReLU()]), "eeginv transforms"),
+        (lambda: AugNet([SignFlip()], n_layers=0), "n_layers"),
+        (lambda: AugNet([SignFlip()], penalty=-1), "penalty"),
+        (lambda: AugNet([SignFlip()], reward="width"), "orbit_length"),
+        (lambda: AugmentationLayer([SignFlip()], weights=[0.5, 0.5]), "weights"),
+        (lambda: InvariantModule(nn.Identity(), average="mean"), "average"),
+        (lambda: InvariantModule(nn.Identity(), n_copies=-1), "n_copies"),
+        (lambda: InvariantModule(nn.Identity(), loss="hinge"), "loss"),
+        (lambda: PolicyAugmentation([]), "Policy"),
+        (
+            lambda: PolicyAugmentation(Policy([PolicyEntry("Nothing", 0.1)])),
+            "Unknown transform 'Nothing'",
+        ),
+        (lambda: augnet().sample(torch.zeros(3, 4)), "n_examples, n_channels, n_times"),
+    ],
+)
+def test_bad_input(call, match):
+    with pytest.raises((ValueError, TypeError), match=match):
+        call()
