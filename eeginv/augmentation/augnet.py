@@ -25,6 +25,11 @@ class AugNet(Augmentation):
     reward : str | callable
         "orbit_length" (measured in the data), "weighted_norm" (the paper's), or a callable with
         the signature of :class:`~eeginv.augmentation.OrbitLength`.
+    warmup : float
+        Share of the training in which the distribution stays as it was given while the network
+        learns under it. What a transform costs before the network could learn to ignore it says
+        nothing about the labels. Training loops report their progress by :meth:`set_progress`;
+        without it there is no warm-up.
     random_state : int | None
         Seed of all draws.
 
@@ -57,7 +62,13 @@ class AugNet(Augmentation):
     """
 
     def __init__(
-        self, transforms, n_layers=1, penalty=0.05, reward="orbit_length", random_state=None
+        self,
+        transforms,
+        n_layers=1,
+        penalty=0.02,
+        reward="orbit_length",
+        warmup=0.0,
+        random_state=None,
     ):
         transforms = list(transforms)
         if transforms and isinstance(transforms[0], (list, tuple)):
@@ -76,7 +87,10 @@ class AugNet(Augmentation):
             raise ValueError(
                 f"reward must be one of {sorted(REWARDS)} or a callable, got {reward!r}."
             )
+        if not 0 <= warmup <= 1:
+            raise ValueError(f"warmup is a share of the training, from 0 to 1; got {warmup}.")
         super().__init__([AugmentationLayer(t) for t in per_layer], random_state=random_state)
+        self.warmup = float(warmup)
         self.penalty = float(penalty)
         self._reward = reward if callable(reward) else REWARDS[reward]()
         for index, layer in enumerate(self.layers):
@@ -120,15 +134,27 @@ class AugNet(Augmentation):
             self._calibrated = not any(bool(d.isnan().any()) for d in self.displacements)
         return self._calibrated
 
+    def set_progress(self, fraction):
+        """Hold the distribution during the warm-up, learn it afterwards.
+
+        Parameters
+        ----------
+        fraction : float
+            0 at the start of the training, 1 at the end.
+        """
+        self.requires_grad_(fraction >= self.warmup)
+
     def reward(self):
         """What width earns; subtracted from the loss.
 
         Returns
         -------
-        reward : Tensor
+        reward : Tensor | None
             A scalar, at least 0. Before the first training batch the data that it is measured in
-            are not known, and it is 0.
+            are not known, and it is 0. None during the warm-up.
         """
+        if not self.layers[0].logits.requires_grad:
+            return None
         if not self.calibrated:
             return self.layers[0].logits.new_zeros(())
         return self.penalty * self._reward(self.layers, self.displacements)

@@ -176,10 +176,10 @@ def _simulate_recording(n_epochs, sfreq, traits, nuisance, rng):
 
 
 def _hypnogram_with_all_stages(n_epochs, rng, n_tries=50):
-    """Draw hypnograms until each stage fills a fortieth; the short ones are taken as they come."""
+    """Draw hypnograms until each stage fills a twentieth; short ones are taken as they come."""
     stages = simulate_hypnogram(n_epochs, random_state=rng)
     for _ in range(n_tries if n_epochs >= 240 else 0):
-        if all(np.mean(stages == stage) >= 0.025 for stage in STAGES):
+        if all(np.mean(stages == stage) >= 0.05 for stage in STAGES):
             break
         stages = simulate_hypnogram(n_epochs, random_state=rng)
     return stages

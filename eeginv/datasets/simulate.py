@@ -22,7 +22,9 @@ def simulate_sleep(
 ):
     """Simulate nights of sleep EEG, preprocess them and cut them into windows.
 
-    The hypnograms have the statistics of real ones (`simulate_hypnogram`). Each stage has the EEG
+    The hypnograms have the statistics of real ones (`simulate_hypnogram`); from two hours on, they
+    are redrawn until each stage fills a twentieth of the night, for every subject to be scored on
+    all stages. Each stage has the EEG
     of the textbooks: an aperiodic slope, alpha in wake, spindles and K-complexes in N2, slow waves
     in N3, theta bursts and eye movements in REM, muscle tone, drift, line noise, artefacts.
 
