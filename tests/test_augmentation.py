@@ -248,7 +248,7 @@ def test_choices_learn_the_gradient_of_the_expected_loss():
     y = torch.zeros(len(X), dtype=torch.long)
     net = nn.Sequential(nn.Flatten(), nn.Linear(10, 3)).requires_grad_(False)
     nn.init.normal_(net[1].weight, generator=torch.Generator().manual_seed(1))
-    A = AugNet([TimeReverse(**always), SignFlip(**always)], penalty=0.0, random_state=0)
+    A = AugNet([TimeReverse(**always), SignFlip(**always)], 1, penalty=0.0, random_state=0)
     A.layers[0].logits.data = torch.tensor([0.3, -0.4])
     model = InvariantModule(net, A).train()
     nn.functional.cross_entropy(model(X), y).backward()

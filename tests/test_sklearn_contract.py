@@ -5,7 +5,6 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
 
 from eeginv import InvariantClassifier, InvariantRegressor
-from eeginv.transforms import GaussianNoise, SignFlip
 
 
 class Perceptron(nn.Module):
@@ -24,11 +23,10 @@ class Perceptron(nn.Module):
 def estimators():
     options = {
         "backbone": Perceptron,
-        "transforms": [SignFlip(0.01), GaussianNoise(0.01)],
+        "sfreq": 100.0,
         "max_epochs": 60,
         "batch_size": 16,
         "lr": 0.01,
-        "n_layers": 1,
         "penalty": 0.001,
         "n_copies": 4,
     }

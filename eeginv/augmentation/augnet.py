@@ -17,9 +17,11 @@ class AugNet(Augmentation):
     Parameters
     ----------
     transforms : list of Transform | list of list of Transform
-        Candidates of every layer, or a list of candidates for each layer. They are copied.
-    n_layers : int
-        Number of layers, if ``transforms`` is a flat list.
+        Candidates, or a list of candidates for each layer. They are copied.
+    n_layers : int | None
+        For a flat list: None makes one layer of each family of transforms (temporal, amplitude,
+        ...), so that transforms of one kind compete and those of different kinds combine; a number
+        makes so many layers of all of them.
     penalty : float
         Weight of the reward against the mean loss of an example.
     reward : str | callable
@@ -64,23 +66,13 @@ class AugNet(Augmentation):
     def __init__(
         self,
         transforms,
-        n_layers=1,
+        n_layers=None,
         penalty=0.02,
         reward="orbit_length",
         warmup=0.0,
         random_state=None,
     ):
-        transforms = list(transforms)
-        if transforms and isinstance(transforms[0], (list, tuple)):
-            if n_layers not in (1, len(transforms)):
-                raise ValueError(
-                    f"n_layers ({n_layers}) contradicts the {len(transforms)} lists of transforms."
-                )
-            per_layer = transforms
-        else:
-            if n_layers < 1:
-                raise ValueError(f"n_layers must be at least 1, got {n_layers}.")
-            per_layer = [transforms] * n_layers
+        per_layer = _arrange(list(transforms), n_layers)
         if not penalty >= 0:
             raise ValueError(f"penalty must be at least 0, got {penalty}.")
         if not callable(reward) and reward not in REWARDS:
@@ -158,3 +150,21 @@ class AugNet(Augmentation):
         if not self.calibrated:
             return self.layers[0].logits.new_zeros(())
         return self.penalty * self._reward(self.layers, self.displacements)
+
+
+def _arrange(transforms, n_layers):
+    """Distribute the candidates over layers."""
+    if transforms and isinstance(transforms[0], (list, tuple)):
+        if n_layers not in (None, len(transforms)):
+            raise ValueError(
+                f"n_layers ({n_layers}) contradicts the {len(transforms)} lists of transforms."
+            )
+        return transforms
+    if n_layers is None:
+        families = {}
+        for transform in transforms:
+            families.setdefault(getattr(transform, "family", "other"), []).append(transform)
+        return list(families.values()) or [[]]
+    if n_layers < 1:
+        raise ValueError(f"n_layers must be at least 1, got {n_layers}.")
+    return [transforms] * n_layers

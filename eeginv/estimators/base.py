@@ -40,8 +40,9 @@ class InvariantEstimator(BaseEstimator):
         augmentation="augnet",
         *,
         transforms=None,
-        n_layers=3,
-        penalty=0.05,
+        n_layers=None,
+        penalty=0.02,
+        warmup=0.2,
         n_copies=10,
         average="logit",
         sfreq=None,
@@ -64,6 +65,7 @@ class InvariantEstimator(BaseEstimator):
         self.transforms = transforms
         self.n_layers = n_layers
         self.penalty = penalty
+        self.warmup = warmup
         self.n_copies = n_copies
         self.average = average
         self.sfreq = sfreq
@@ -121,7 +123,6 @@ class InvariantEstimator(BaseEstimator):
         positive = {
             "max_epochs": numbers.Integral,
             "batch_size": numbers.Integral,
-            "n_layers": numbers.Integral,
             "lr": numbers.Real,
             "augmentation_lr": numbers.Real,
         }
@@ -200,7 +201,9 @@ class InvariantEstimator(BaseEstimator):
             transforms = default_transforms(self.sfreq_)
         if augmentation == "trivial":
             return TrivialAugment(transforms, random_state=seed)
-        return AugNet(transforms, self.n_layers, self.penalty, random_state=seed)
+        return AugNet(
+            transforms, self.n_layers, self.penalty, warmup=self.warmup, random_state=seed
+        )
 
     def _build_module(self, seed):
         backbone = build_backbone(

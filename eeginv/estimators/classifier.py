@@ -22,13 +22,15 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
     augmentation : "augnet" | "trivial" | None | Policy | Augmentation
         What makes the network invariant: a learned AugNet, the random control, nothing, a policy
         found elsewhere, or an object of your own (which is copied).
-    transforms : list of Transform | None
-        Candidates for "augnet" and "trivial"; None takes
+    transforms : list of Transform | list of list of Transform | None
+        Candidates (of each layer) for "augnet" and "trivial"; None takes
         :func:`~eeginv.transforms.default_transforms`.
-    n_layers : int
-        Number of layers of "augnet".
+    n_layers : int | None
+        Number of layers of "augnet"; None is one for each family of transforms.
     penalty : float
         Weight of the reward for width in "augnet".
+    warmup : float
+        Share of the epochs in which "augnet" holds its initial distribution.
     n_copies : int
         Transformed copies that a prediction averages over; 0 takes the signals as they are.
     average : "logit" | "probability"
@@ -113,8 +115,9 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         augmentation="augnet",
         *,
         transforms=None,
-        n_layers=3,
-        penalty=0.05,
+        n_layers=None,
+        penalty=0.02,
+        warmup=0.2,
         n_copies=10,
         average="logit",
         sfreq=None,
@@ -139,6 +142,7 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
             transforms=transforms,
             n_layers=n_layers,
             penalty=penalty,
+            warmup=warmup,
             n_copies=n_copies,
             average=average,
             sfreq=sfreq,
@@ -229,4 +233,5 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         labels : ndarray, shape (n_windows,)
             Members of ``classes_``.
         """
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        best = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[best]

@@ -20,13 +20,15 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
     augmentation : "augnet" | "trivial" | None | Policy | Augmentation
         What makes the network invariant: a learned AugNet, the random control, nothing, a policy
         found elsewhere, or an object of your own (which is copied).
-    transforms : list of Transform | None
-        Candidates for "augnet" and "trivial"; None takes
+    transforms : list of Transform | list of list of Transform | None
+        Candidates (of each layer) for "augnet" and "trivial"; None takes
         :func:`~eeginv.transforms.default_transforms`.
-    n_layers : int
-        Number of layers of "augnet".
+    n_layers : int | None
+        Number of layers of "augnet"; None is one for each family of transforms.
     penalty : float
         Weight of the reward for width in "augnet".
+    warmup : float
+        Share of the epochs in which "augnet" holds its initial distribution.
     n_copies : int
         Transformed copies that a prediction averages over; 0 takes the signals as they are.
     average : "logit"
@@ -149,3 +151,8 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
         output = self._output(X).reshape(-1, self.n_outputs_).astype(np.float64)
         output = output * self.target_scale_ + self.target_mean_
         return output[:, 0] if self._single_output else output
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -33,6 +33,8 @@ class SignFlip(BinaryTransform):
     tensor([[[-1., -1., -1.]]])
     """
 
+    family = "amplitude"
+
     def _transformed(self, X):
         return -X
 
@@ -56,6 +58,8 @@ class GaussianNoise(Transform):
     >>> round(float(t(X, torch.Generator().manual_seed(0)).std()), 2)
     0.1
     """
+
+    family = "amplitude"
 
     def __init__(self, magnitude=0.1, max_magnitude=1.0):
         super().__init__(magnitude, max_magnitude)

@@ -83,6 +83,8 @@ class Transform(nn.Module):
     ----------
     unit : str
         Physical unit of the magnitude ("Hz", "s", "deg", "rad" or "1").
+    family : str
+        What the transform acts on: "temporal", "spectral", "amplitude", "spatial" or "other".
     continuous : bool
         True if the output moves continuously with the magnitude, so that its gradient is exact.
         False if random draws make it jump; then :meth:`log_prob` carries the gradient of an
@@ -95,6 +97,7 @@ class Transform(nn.Module):
     """
 
     unit = "1"
+    family = "other"
     continuous = True
     strength_name = "magnitude"
 

@@ -19,7 +19,7 @@ REGISTRY = {
 
 
 def default_transforms(sfreq):
-    """Candidate transforms for standardised EEG, each close to the identity.
+    """Candidate transforms for standardised EEG.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ def default_transforms(sfreq):
     Returns
     -------
     transforms : list of Transform
-        New objects: time reversal, sign flip, frequency shift (up to 3 Hz), channel dropout,
-        phase randomisation and Gaussian noise. Ranges follow the EEG augmentation benchmark of
-        Rommel et al. (2022, Journal of Neural Engineering).
+        New objects: time reversal, sign flip, frequency shift (up to 2 Hz), channel dropout,
+        phase randomisation and Gaussian noise. They start at strengths that leave most signals
+        recognisable: a network can only learn to ignore what it has seen often enough.
 
     Examples
     --------
@@ -42,10 +42,10 @@ def default_transforms(sfreq):
     if not sfreq or sfreq <= 0:
         raise ValueError(f"sfreq must be the sampling frequency in Hz, got {sfreq!r}.")
     return [
-        TimeReverse(0.05),
-        SignFlip(0.05),
-        FrequencyShift(sfreq, 0.1, max_magnitude=min(3.0, sfreq / 2)),
-        ChannelsDropout(0.05),
-        FTSurrogate(0.05),
-        GaussianNoise(0.05),
+        TimeReverse(0.2),
+        SignFlip(0.2),
+        FrequencyShift(sfreq, min(0.5, sfreq / 8), max_magnitude=min(2.0, sfreq / 2)),
+        ChannelsDropout(0.1, max_magnitude=0.5),
+        FTSurrogate(0.2),
+        GaussianNoise(0.1, max_magnitude=0.5),
     ]

@@ -29,6 +29,7 @@ class ChannelsDropout(Transform):
     0.5
     """
 
+    family = "spatial"
     continuous = False
 
     def __init__(self, magnitude=0.2, max_magnitude=1.0):

@@ -55,6 +55,7 @@ class FrequencyShift(Transform):
     12.0
     """
 
+    family = "spectral"
     unit = "Hz"
 
     def __init__(self, sfreq, magnitude=0.5, max_magnitude=3.0):
@@ -119,6 +120,8 @@ class FTSurrogate(Transform):
     >>> bool(torch.allclose(amplitude, torch.fft.rfft(X).abs(), atol=1e-5))
     True
     """
+
+    family = "spectral"
 
     def __init__(self, magnitude=0.1, max_magnitude=1.0, channel_indep=False):
         if max_magnitude > 1:

@@ -34,5 +34,7 @@ class TimeReverse(BinaryTransform):
              [5., 4., 3.]]])
     """
 
+    family = "temporal"
+
     def _transformed(self, X):
         return X.flip(-1)
