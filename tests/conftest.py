@@ -13,6 +13,8 @@ os.environ.setdefault("MNE_DONTWRITE_HOME", "true")
 import pytest
 import torch
 
+import eeginv  # noqa: F401  (its import hook makes Braindecode importable)
+
 torch.set_num_threads(1)
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -263,11 +263,6 @@ class InvariantEstimator(BaseEstimator):
             **options,
         )
         net.fit(SignalDataset(X[train], target[train], weight[train] / scale), None)
-        if not np.isfinite(net.history[-1, "train_loss"]):
-            raise ValueError(
-                "Training diverged: the loss is not finite. Lower lr, or check that the signals "
-                "are standardised."
-            )
         self.net_ = net
         self.module_ = net.module_
         self.history_ = net.history

@@ -76,7 +76,8 @@ def _read_windows(dataset):
     parts = getattr(dataset, "datasets", [dataset])
     source = getattr(parts[0], "raw", None) or getattr(parts[0], "windows", None)
     groups = None
-    if all("subject" in (getattr(part, "description", None) or {}) for part in parts):
+    descriptions = [getattr(part, "description", None) for part in parts]
+    if all(d is not None and "subject" in d for d in descriptions):
         groups = np.concatenate([np.full(len(p), p.description["subject"]) for p in parts])
     return Signals(
         X=np.stack([np.asarray(item[0], dtype=np.float32) for item in items]),

@@ -53,8 +53,13 @@ class WeightedNet(skorch.NeuralNet):
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         target, weight = (part.to(self.device) for part in y_true)
-        losses = self.criterion_(y_pred, target)
-        return (losses * weight).mean()
+        loss = (self.criterion_(y_pred, target) * weight).mean()
+        if training and not torch.isfinite(loss):
+            raise ValueError(
+                "Training diverged: the loss is not finite. Lower lr, or check that the signals "
+                "are standardised."
+            )
+        return loss
 
 
 class Progress(Callback):

@@ -1,0 +1,348 @@
+"""What the estimators promise beyond scikit-learn's battery."""
+
+import json
+
+import mne
+import numpy as np
+import pytest
+import torch
+from braindecode.datasets import create_from_X_y
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
+from torch import nn
+
+from eeginv import (
+    AugNet,
+    InvariantClassifier,
+    InvariantModule,
+    InvariantRegressor,
+    Policy,
+    PolicyAugmentation,
+)
+from eeginv.policy import PolicyEntry
+from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
+
+SFREQ = 64.0
+
+
+def recordings(n=48, channels=2, times=128, seed=0):
+    """Two classes: a rhythm at 8 Hz or at 14 Hz."""
+    rng = np.random.default_rng(seed)
+    y = np.tile(["alpha", "spindle"], n // 2)
+    time = np.arange(times) / SFREQ
+    frequency = np.where(y == "alpha", 8.0, 14.0)
+    phase = rng.uniform(0, 2 * np.pi, n)
+    wave = np.sin(2 * np.pi * frequency[:, None] * time + phase[:, None])
+    X = wave[:, None, :] + 0.5 * rng.standard_normal((n, channels, times))
+    return X.astype(np.float32), y, np.repeat(np.arange(6), n // 6)
+
+
+class Network(nn.Module):
+    """Small, and of any shape."""
+
+    def __init__(self, n_chans, n_times, n_outputs):
+        super().__init__()
+        self.n_times = n_times
+        self.layers = nn.Sequential(
+            nn.Conv1d(n_chans, 8, 16), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten()
+        )
+        self.head = nn.Linear(8, n_outputs)
+
+    def forward(self, X):
+        return self.head(self.layers(X))
+
+
+def classifier(**kwargs):
+    options = {"sfreq": SFREQ, "max_epochs": 3, "batch_size": 16, "n_copies": 4, "random_state": 0}
+    return InvariantClassifier(**{"backbone": Network, "lr": 0.01, **options, **kwargs})
+
+
+def weights(estimator):
+    return [value for value in estimator.module_.state_dict().values()]
+
+
+def same_weights(a, b):
+    return all(torch.equal(x, y) for x, y in zip(weights(a), weights(b), strict=True))
+
+
+# what can be given --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backbone", ["EEGNet", Network, Network(2, 128, 2)])
+def test_backbones_by_name_class_and_instance(backbone):
+    X, y, _ = recordings()
+    given = list(backbone.parameters()) if isinstance(backbone, nn.Module) else []
+    before = [p.clone() for p in given]
+    clf = classifier(backbone=backbone, max_epochs=15, lr=0.01).fit(X, y)
+    assert clf.score(X, y) > 0.9
+    assert clf.classes_.tolist() == ["alpha", "spindle"]
+    assert all(map(torch.equal, before, given))  # the caller's network is left alone
+
+
+@pytest.mark.filterwarnings("ignore:.*drop_last_window:DeprecationWarning")
+def test_every_kind_of_signal_gives_the_same():
+    X, y, groups = recordings()
+    expected = classifier().fit(X, y).predict_proba(X)
+    info = mne.create_info(2, SFREQ, "eeg")
+    codes = np.where(y == "alpha", 1, 2)
+    events = np.stack([np.arange(len(y)), np.zeros(len(y), int), codes], axis=1)
+    epochs = mne.EpochsArray(
+        X * 1e-6, info, events, event_id={"alpha": 1, "spindle": 2}, verbose="error"
+    )
+    clf = classifier(sfreq=None).fit(epochs)
+    assert (clf.sfreq_, clf.classes_.tolist()) == (SFREQ, ["alpha", "spindle"])
+    np.testing.assert_allclose(clf.predict_proba(epochs), expected, atol=1e-4)
+    windows = create_from_X_y(
+        X, codes, drop_last_window=False, sfreq=SFREQ, window_size_samples=128,
+        window_stride_samples=128, ch_names=["a", "b"],
+    )  # fmt: skip
+    clf = classifier(sfreq=None).fit(windows)
+    assert clf.classes_.tolist() == [1, 2]
+    assert clf.sfreq_ == SFREQ
+    assert clf.predict(windows).shape == (48,)
+    windows.set_description({"subject": list(groups)})
+    clf = classifier(sfreq=None, validation=0.3).fit(windows)
+    assert "valid_loss" in clf.history_[-1]
+    flat = classifier(backbone="EEGNet").fit(X[:, 0], y)
+    assert flat.predict(X[:, 0]).shape == (48,)
+
+
+@pytest.mark.parametrize(
+    "augmentation",
+    [
+        "augnet",
+        "trivial",
+        None,
+        Policy([PolicyEntry("SignFlip", 0.5, binary=True)]),
+        AugNet([TimeReverse(0.1)]),
+        PolicyAugmentation(Policy([PolicyEntry("SignFlip", 0.5, binary=True)])),
+    ],
+)
+def test_augmentations_and_saving(augmentation, tmp_path):
+    X, y, _ = recordings()
+    clf = classifier(augmentation=augmentation).fit(X, y)
+    assert (clf.policy_ is None) == (augmentation is None)
+    clf.save(tmp_path / "clf")
+    clf.save(tmp_path / "clf")  # replaces
+    assert {p.suffix for p in (tmp_path / "clf").iterdir()} == {".json", ".safetensors"}
+    given = AugNet([TimeReverse(0.1)]) if isinstance(augmentation, AugNet) else None
+    loaded = InvariantClassifier.load(tmp_path / "clf", backbone=Network, augmentation=given)
+    assert (loaded.predict_proba(X) == clf.predict_proba(X)).all()
+    assert (loaded.predict(X) == clf.predict(X)).all()
+    assert loaded.policy_ == clf.policy_
+    with pytest.raises(ValueError, match="pass backbone="):
+        InvariantClassifier.load(tmp_path / "clf", augmentation=given)
+    with pytest.raises(ValueError, match="InvariantClassifier"):
+        InvariantRegressor.load(tmp_path / "clf", backbone=Network)
+
+
+def test_saved_by_name_and_with_transforms(tmp_path):
+    X, y, _ = recordings()
+    transforms = [SignFlip(0.2), GaussianNoise(0.1)]
+    clf = classifier(backbone="EEGNet", transforms=transforms, class_weight={"alpha": 2.0, "spindle": 1})
+    clf.fit(X, y).save(tmp_path / "clf")
+    loaded = InvariantClassifier.load(tmp_path / "clf")
+    assert (loaded.predict_proba(X) == clf.predict_proba(X)).all()
+    assert loaded.history_[-1, "train_loss"] == clf.history_[-1, "train_loss"]
+    assert clone(loaded).fit(X, y).predict(X).shape == y.shape
+    with pytest.raises(FileExistsError):
+        clf.save(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        InvariantClassifier.load(tmp_path / "nothing")
+
+
+def test_regression_in_the_units_of_the_target(tmp_path):
+    X, y, _ = recordings(n=96)
+    target = np.where(y == "alpha", 1008.0, 1014.0)
+    reg = InvariantRegressor(
+        Network, sfreq=SFREQ, max_epochs=40, batch_size=16, lr=0.01, n_copies=4, random_state=0
+    ).fit(X, target)
+    assert reg.score(X, target) > 0.7
+    reg.save(tmp_path / "reg")
+    loaded = InvariantRegressor.load(tmp_path / "reg", backbone=Network)
+    assert (loaded.predict(X) == reg.predict(X)).all()
+    two = reg.fit(X, np.stack([target, -target], axis=1))
+    assert two.predict(X).shape == (96, 2)
+
+
+# determinism --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backbone", ["SleepStagerChambon2018", "EEGNet"])
+def test_predictions_do_not_depend_on_call_order_or_batch(backbone):
+    X, y, _ = recordings(times=640)
+    clf = classifier(backbone=backbone, max_epochs=1).fit(X, y)
+    p = clf.predict_proba(X)
+    assert (clf.predict_proba(X) == p).all()
+    order = np.random.default_rng(0).permutation(len(X))
+    assert (clf.predict_proba(X[order]) == p[order]).all()
+    for i in range(8):
+        assert (clf.predict_proba(X[i : i + 1])[0] == p[i]).all()
+
+
+def test_fits_are_bit_identical_and_global_state_is_left_alone():
+    X, y, _ = recordings()
+    state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    threads = torch.get_num_threads()
+    first = classifier(backbone="EEGNet").fit(X, y)
+    torch.rand(7, generator=None)
+    torch.set_rng_state(state)
+    second = classifier(backbone="EEGNet").fit(X, y)
+    assert same_weights(first, second)
+    assert first.policy_ == second.policy_
+    assert not same_weights(first, classifier(backbone="EEGNet", random_state=1).fit(X, y))
+    first.predict(X)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
+    assert torch.get_num_threads() == threads
+
+
+def test_cross_validation_does_not_leak_and_jobs_do_not_matter():
+    X, y, groups = recordings()
+    transforms = [SignFlip(0.2), TimeReverse(0.2)]
+    clf = classifier(transforms=transforms, backbone=Network(2, 128, 2))
+    before = [p.clone() for t in transforms for p in t.parameters()]
+    one = cross_val_score(clf, X, y, groups=groups, cv=GroupKFold(3), n_jobs=1)
+    two = cross_val_score(clf, X, y, groups=groups, cv=GroupKFold(3), n_jobs=2)
+    assert (one == two).all()
+    after = [p for t in transforms for p in t.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    fitted = classifier(transforms=transforms).fit(X, y)
+    assert same_weights(clone(fitted).fit(X, y), fitted)
+    assert same_weights(fitted.fit(X, y), clone(fitted).fit(X, y))
+    grid = GridSearchCV(classifier(), {"penalty": [0.0, 0.1], "augmentation": ["augnet", None]}, cv=2)
+    grid.fit(X, y)
+    assert len(grid.cv_results_["params"]) == 4
+
+
+def test_refit_on_another_shape():
+    X, y, _ = recordings()
+    clf = classifier(backbone="EEGNet").fit(X, y)
+    other, labels, _ = recordings(channels=3, times=200, seed=1)
+    clf.fit(other, np.where(labels == "alpha", "x", "y"))
+    assert clf.predict(other).shape == (48,)
+    assert (clf.n_chans_, clf.n_times_) == (3, 200)
+
+
+# weights, validation, learning rates --------------------------------------------------------------
+
+
+def test_weights_of_examples_and_classes():
+    X, y, _ = recordings()
+    y = y.copy()
+    noise = np.random.default_rng(3).standard_normal(X.shape).astype(np.float32)
+    fair = classifier(max_epochs=20).fit(noise, y).predict_proba(noise)[:, 0].mean()
+    heavy = {"alpha": 10.0, "spindle": 1.0}
+    by_class = classifier(max_epochs=20, class_weight=heavy).fit(noise, y)
+    assert by_class.predict_proba(noise)[:, 0].mean() > fair + 0.2
+    sample = np.where(y == "alpha", 10.0, 1.0)
+    by_sample = classifier(max_epochs=20).fit(noise, y, sample_weight=sample)
+    np.testing.assert_array_equal(by_class.predict_proba(noise), by_sample.predict_proba(noise))
+    scaled = classifier(max_epochs=20).fit(noise, y, sample_weight=10 * sample)
+    np.testing.assert_allclose(scaled.predict_proba(noise), by_sample.predict_proba(noise), atol=1e-3)
+
+
+def test_validation_respects_groups_and_stops_early():
+    X, y, groups = recordings()
+    clf = classifier(validation=0.33, max_epochs=2).fit(X, y, groups=groups)
+    train, valid = clf._split(X, y, groups, 0)
+    assert not set(groups[train]) & set(groups[valid])
+    assert len(set(groups[valid])) == 2
+    stopped = classifier(validation=0.33, patience=2, max_epochs=60, lr=0.1).fit(X, y, groups=groups)
+    assert stopped.n_iter_ < 60
+    with pytest.raises(ValueError, match="Too few"):
+        classifier(validation=0.5).fit(X, y, groups=np.zeros(len(y)))
+    with pytest.raises(ValueError, match="patience"):
+        classifier(patience=3).fit(X, y)
+
+
+def test_augmentation_has_its_own_learning_rate():
+    X, y, _ = recordings()
+    fast = classifier(warmup=0.0, augmentation_lr=0.05, penalty=1.0).fit(X, y)
+    slow = classifier(warmup=0.0, augmentation_lr=1e-9, penalty=1.0).fit(X, y)
+    start = {e.transform: e.extent for e in slow.policy_.entries}
+    assert start["SignFlip"] == pytest.approx(0.2, abs=1e-4)
+    assert all(e.extent != pytest.approx(start[e.transform], abs=1e-3) for e in fast.policy_.entries)
+    held = classifier(warmup=1.0, penalty=1.0, augmentation_lr=0.05).fit(X, y)
+    assert {e.transform: e.extent for e in held.policy_.entries} == pytest.approx(start, abs=1e-4)
+
+
+def test_verbosity(capsys):
+    X, y, _ = recordings()
+    classifier().fit(X, y)
+    captured = capsys.readouterr()
+    assert captured.out + captured.err == ""
+    classifier(verbose=1).fit(X, y)
+    assert "3/3" in capsys.readouterr().err
+    classifier(verbose=2).fit(X, y)
+    assert "train_loss" in capsys.readouterr().out
+
+
+# plain Braindecode --------------------------------------------------------------------------------
+
+
+def test_inside_a_plain_braindecode_classifier():
+    from braindecode import EEGClassifier
+
+    X, y, _ = recordings()
+    model = InvariantModule(Network(2, 128, 2), AugNet([SignFlip(0.1), TimeReverse(0.1)], penalty=0.5))
+    clf = EEGClassifier(
+        model, max_epochs=8, batch_size=16, lr=0.01, optimizer=torch.optim.Adam, train_split=None,
+        classes=[0, 1], verbose=0,
+    )  # fmt: skip
+    clf.fit(X, (y == "alpha").astype(np.int64))
+    extents = clf.module_.augmentation.policy().by_transform()["extent"]
+    assert (extents > 0.12).all()  # the reward arrived
+    p = clf.predict_proba(X)
+    np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(p, clf.predict_proba(X))
+
+
+# bad input ----------------------------------------------------------------------------------------
+
+
+def test_bad_input_is_refused_at_once():
+    X, y, _ = recordings()
+    broken = X.copy()
+    broken[3, 0, 5] = np.nan
+    cases = [
+        (classifier(), (broken, y), "NaN"),
+        (classifier(), (np.where(np.isnan(broken), np.inf, broken), y), "infinity"),
+        (classifier(), (X, np.full(len(y), "alpha")), "only one class"),
+        (classifier(backbone="SleepStagerChambon"), (X, y), "SleepStagerChambon2018"),
+        (classifier(backbone="eegnet"), (X, y), "'EEGNet'"),
+        (classifier(backbone=3), (X, y), "name of a Braindecode model"),
+        (classifier(backbone="SleepStagerChambon2018"), (X[..., :20], y), "20 samples"),
+        (classifier(backbone="SleepStagerChambon2018", sfreq=None), (X, y), "sfreq"),
+        (classifier(sfreq=None), (X, y), "pass sfreq="),
+        (classifier(backbone=Network(3, 128, 2)), (X, y), "another shape"),
+        (classifier(backbone=Network(2, 128, 5)), (X, y), r"\(n_examples, 2\)"),
+        (classifier(augmentation="augnett"), (X, y), "augmentation must be"),
+        (classifier(max_epochs=0), (X, y), "max_epochs"),
+        (classifier(lr=-1), (X, y), "lr must be"),
+        (classifier(average="median"), (X, y), "average"),
+        (classifier(validation=2), (X, y), "between 0"),
+        (classifier(), (X[None], y[:1]), "shape"),
+        (classifier(), (X, y[:-1]), "inconsistent"),
+        (classifier(lr=1e12), (X, y), "diverged"),
+    ]
+    for estimator, arguments, match in cases:
+        with pytest.raises((ValueError, TypeError), match=match):
+            estimator.fit(*arguments)
+    clf = classifier().fit(X, y)
+    with pytest.raises(ValueError, match="3 channels, but InvariantClassifier was fitted with 2"):
+        clf.predict(np.zeros((4, 3, 128)))
+    with pytest.raises(ValueError, match="as in fit"):
+        clf.predict(np.zeros((4, 2, 100)))
+    with pytest.raises(ValueError, match="sampled at"):
+        info = mne.create_info(2, 100.0, "eeg")
+        classifier().fit(mne.EpochsArray(X, info, verbose="error"), y)
+
+
+def test_saved_files_hold_no_pickle(tmp_path):
+    X, y, _ = recordings()
+    classifier(backbone="EEGNet").fit(X, y).save(tmp_path / "clf")
+    saved = json.loads((tmp_path / "clf" / "estimator.json").read_text())
+    assert saved["backbone"] == "EEGNet"
+    header = (tmp_path / "clf" / "weights.safetensors").read_bytes()[8:9]
+    assert header == b"{"
