@@ -61,7 +61,7 @@ def benchmark(
     }
     if smoke:
         if data == "simulated":
-            small = {"n_subjects": 4, "hours": 1.0, "stages": ("W", "N2", "N3")}
+            small = {"n_subjects": 4, "hours": 2.0, "stages": ("W", "N2", "N3")}
             changes["data_options"] = {**small, **changes["data_options"]}
         changes.update(n_train=(2,), n_test=1, epochs=1, n_copies=2)
         splits, seeds = 1, "0"

@@ -254,14 +254,13 @@ def test_choices_learn_the_gradient_of_the_expected_loss():
     nn.functional.cross_entropy(model(X), y).backward()
     logits = A.layers[0].logits.detach().clone().requires_grad_()
     losses = torch.stack(
-        [
-            nn.functional.cross_entropy(net(one), y[:1])
-            for one in (X[:1].flip(-1), -X[:1])
-        ]
+        [nn.functional.cross_entropy(net(one), y[:1]) for one in (X[:1].flip(-1), -X[:1])]
     )
     (truth,) = torch.autograd.grad((logits.softmax(0) * losses).sum(), logits)
     assert truth.abs().max() > 0.05
-    torch.testing.assert_close(A.layers[0].logits.grad, truth, atol=0.02 * truth.abs().max(), rtol=0)
+    torch.testing.assert_close(
+        A.layers[0].logits.grad, truth, atol=0.02 * truth.abs().max(), rtol=0
+    )
 
 
 def test_reward_enters_any_loop_with_its_sign_and_scale():
@@ -304,7 +303,7 @@ def test_bare_loop_learns_what_does_no_harm_and_not_what_does():
     optimizer = torch.optim.Adam(
         [{"params": net.parameters(), "lr": 1e-3}, {"params": A.parameters(), "lr": 0.02}]
     )
-    for epoch in range(40):
+    for _ in range(40):
         for rows in torch.randperm(400, generator=generator).split(50):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(X[rows]), y[rows]).backward()
@@ -345,7 +344,9 @@ def test_orbit_length_does_not_depend_on_ranges():
     torch.testing.assert_close(rewards[0], rewards[1], rtol=0.02, atol=0)
     torch.testing.assert_close(gradients[0], gradients[1], rtol=0.02, atol=0)
     papers = [
-        AugNet([GaussianNoise(0.1, max_magnitude=m)], reward="weighted_norm", penalty=1.0).calibrate(X)
+        AugNet(
+            [GaussianNoise(0.1, max_magnitude=m)], reward="weighted_norm", penalty=1.0
+        ).calibrate(X)
         for m in (0.2, 2.0)
     ]
     assert (papers[0].reward() / papers[1].reward()).item() == pytest.approx(10, rel=1e-3)

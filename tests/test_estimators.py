@@ -139,7 +139,9 @@ def test_augmentations_and_saving(augmentation, tmp_path):
 def test_saved_by_name_and_with_transforms(tmp_path):
     X, y, _ = recordings()
     transforms = [SignFlip(0.2), GaussianNoise(0.1)]
-    clf = classifier(backbone="EEGNet", transforms=transforms, class_weight={"alpha": 2.0, "spindle": 1})
+    clf = classifier(
+        backbone="EEGNet", transforms=transforms, class_weight={"alpha": 2.0, "spindle": 1}
+    )
     clf.fit(X, y).save(tmp_path / "clf")
     loaded = InvariantClassifier.load(tmp_path / "clf")
     assert (loaded.predict_proba(X) == clf.predict_proba(X)).all()
@@ -210,7 +212,9 @@ def test_cross_validation_does_not_leak_and_jobs_do_not_matter():
     fitted = classifier(transforms=transforms).fit(X, y)
     assert same_weights(clone(fitted).fit(X, y), fitted)
     assert same_weights(fitted.fit(X, y), clone(fitted).fit(X, y))
-    grid = GridSearchCV(classifier(), {"penalty": [0.0, 0.1], "augmentation": ["augnet", None]}, cv=2)
+    grid = GridSearchCV(
+        classifier(), {"penalty": [0.0, 0.1], "augmentation": ["augnet", None]}, cv=2
+    )
     grid.fit(X, y)
     assert len(grid.cv_results_["params"]) == 4
 
@@ -239,7 +243,9 @@ def test_weights_of_examples_and_classes():
     by_sample = classifier(max_epochs=20).fit(noise, y, sample_weight=sample)
     np.testing.assert_array_equal(by_class.predict_proba(noise), by_sample.predict_proba(noise))
     scaled = classifier(max_epochs=20).fit(noise, y, sample_weight=10 * sample)
-    np.testing.assert_allclose(scaled.predict_proba(noise), by_sample.predict_proba(noise), atol=1e-3)
+    np.testing.assert_allclose(
+        scaled.predict_proba(noise), by_sample.predict_proba(noise), atol=1e-3
+    )
 
 
 def test_validation_respects_groups_and_stops_early():
@@ -248,7 +254,9 @@ def test_validation_respects_groups_and_stops_early():
     train, valid = clf._split(X, y, groups, 0)
     assert not set(groups[train]) & set(groups[valid])
     assert len(set(groups[valid])) == 2
-    stopped = classifier(validation=0.33, patience=2, max_epochs=60, lr=0.1).fit(X, y, groups=groups)
+    stopped = classifier(validation=0.33, patience=2, max_epochs=60, lr=0.1).fit(
+        X, y, groups=groups
+    )
     assert stopped.n_iter_ < 60
     with pytest.raises(ValueError, match="Too few"):
         classifier(validation=0.5).fit(X, y, groups=np.zeros(len(y)))
@@ -262,7 +270,9 @@ def test_augmentation_has_its_own_learning_rate():
     slow = classifier(warmup=0.0, augmentation_lr=1e-9, penalty=1.0).fit(X, y)
     start = {e.transform: e.extent for e in slow.policy_.entries}
     assert start["SignFlip"] == pytest.approx(0.2, abs=1e-4)
-    assert all(e.extent != pytest.approx(start[e.transform], abs=1e-3) for e in fast.policy_.entries)
+    assert all(
+        e.extent != pytest.approx(start[e.transform], abs=1e-3) for e in fast.policy_.entries
+    )
     held = classifier(warmup=1.0, penalty=1.0, augmentation_lr=0.05).fit(X, y)
     assert {e.transform: e.extent for e in held.policy_.entries} == pytest.approx(start, abs=1e-4)
 
@@ -285,7 +295,9 @@ def test_inside_a_plain_braindecode_classifier():
     from braindecode import EEGClassifier
 
     X, y, _ = recordings()
-    model = InvariantModule(Network(2, 128, 2), AugNet([SignFlip(0.1), TimeReverse(0.1)], penalty=0.5))
+    model = InvariantModule(
+        Network(2, 128, 2), AugNet([SignFlip(0.1), TimeReverse(0.1)], penalty=0.5)
+    )
     clf = EEGClassifier(
         model, max_epochs=8, batch_size=16, lr=0.01, optimizer=torch.optim.Adam, train_split=None,
         classes=[0, 1], verbose=0,
@@ -334,9 +346,9 @@ def test_bad_input_is_refused_at_once():
         clf.predict(np.zeros((4, 3, 128)))
     with pytest.raises(ValueError, match="as in fit"):
         clf.predict(np.zeros((4, 2, 100)))
+    epochs = mne.EpochsArray(X, mne.create_info(2, 100.0, "eeg"), verbose="error")
     with pytest.raises(ValueError, match="sampled at"):
-        info = mne.create_info(2, 100.0, "eeg")
-        classifier().fit(mne.EpochsArray(X, info, verbose="error"), y)
+        classifier().fit(epochs, y)
 
 
 def test_saved_files_hold_no_pickle(tmp_path):

@@ -137,7 +137,7 @@ class AugNet(Augmentation):
         self.requires_grad_(fraction >= self.warmup)
 
     def reward(self):
-        """What width earns; subtracted from the loss.
+        """Return what width earns; subtracted from the loss.
 
         Returns
         -------

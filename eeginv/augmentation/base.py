@@ -109,7 +109,7 @@ class Augmentation(nn.Module):
             yield copy
 
     def reward(self):
-        """What width earns; subtracted from the loss.
+        """Return what width earns; subtracted from the loss.
 
         Returns
         -------

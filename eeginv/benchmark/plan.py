@@ -51,7 +51,7 @@ class Settings:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def epochs_for(self, n_train):
-        """Passes that make the same number of steps for a smaller number of training subjects."""
+        """Return the passes that make the same number of steps for a smaller number of training subjects."""
         return max(1, round(self.epochs * max(self.n_train) / n_train))
 
 

@@ -4,6 +4,7 @@ import platform
 import sys
 import time
 import traceback
+import warnings
 from importlib.metadata import version
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import joblib
 import numpy as np
 from tqdm.auto import tqdm
 
+from .._torchaudio_hook import TorchaudioExtensionWarning
 from .methods import METHODS
 from .plan import Settings, choose_subjects, make_plan
 from .scores import score_predictions
@@ -111,6 +113,7 @@ def run_benchmark(
     """
     from .report import write_report
 
+    _silence_imports()
     settings = default_settings("simulated") if settings is None else settings
     unknown = [name for name in methods if name not in METHODS]
     if unknown or not methods:
@@ -152,6 +155,12 @@ def _execute(store, settings, missing, n_jobs, progress):
     bar.close()
 
 
+def _silence_imports():
+    """Silence, in each worker, what third parties say whenever they are imported."""
+    warnings.filterwarnings("ignore", category=TorchaudioExtensionWarning)
+    warnings.filterwarnings("ignore", "Montage name", category=FutureWarning)
+
+
 def _one_line(record):
     plain, averaged = (record["scores"][k]["balanced_accuracy"] for k in ("plain", "averaged"))
     seconds = record["seconds_search"] + record["seconds_fit"]
@@ -189,8 +198,13 @@ def execute_run(run, settings, X, y, groups, context):
         "seed": run.seed,
         "n_train_subjects": run.n_train,
     }
+    _silence_imports()
     try:
-        return {**identity, "status": "done", **_train_and_score(run, settings, X, y, groups, context)}
+        return {
+            **identity,
+            "status": "done",
+            **_train_and_score(run, settings, X, y, groups, context),
+        }
     except Exception as error:
         return {
             **identity,
@@ -238,9 +252,7 @@ def _train_and_score(run, settings, X, y, groups, context):
         "seconds_fit": fitted.seconds_fit,
         "peak_memory_mib": peak,
         "policy": history[-1].to_dict() if history else None,
-        "policy_history": [
-            policy.by_transform().to_dict(orient="index") for policy in history
-        ],
+        "policy_history": [policy.by_transform().to_dict(orient="index") for policy in history],
         "history": [
             {"epoch": row["epoch"], "train_loss": row["train_loss"]}
             for row in fitted.model.history_
@@ -272,7 +284,7 @@ class PeakMemory:
 
 
 def default_settings(data, **changes):
-    """Settings that suit the data.
+    """Choose settings that suit the data.
 
     Parameters
     ----------
@@ -296,6 +308,7 @@ def default_settings(data, **changes):
     else:
         defaults = {"n_train": (4,), "epochs": 12, "data_options": {}}
     given = {name: value for name, value in changes.items() if value is not None}
+    _silence_imports()
     options = {**defaults["data_options"], **given.pop("data_options", {})}
     if data != "simulated" and options.get("stages") is None:
         options["stages"] = common_stages(data)

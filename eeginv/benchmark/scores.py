@@ -56,7 +56,7 @@ def score_predictions(labels, probabilities, subjects, classes):
 
 
 def calibration_error(probabilities, correct, n_bins=15):
-    """Expected calibration error of the most likely class (Guo et al. 2017, ICML).
+    """Compute the expected calibration error of the most likely class (Guo et al. 2017, ICML).
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ from sklearn.utils.validation import (
 )
 
 from .._randomness import isolated
-from ..augmentation import AugNet, Augmentation, PolicyAugmentation, TrivialAugment
+from ..augmentation import Augmentation, AugNet, PolicyAugmentation, TrivialAugment
 from ..invariant import InvariantModule
 from ..policy import Policy
 from ..transforms import default_transforms
@@ -103,9 +103,7 @@ class InvariantEstimator(BaseEstimator):
             raise ValueError(
                 f"sfreq is {self.sfreq} Hz, but the signals were sampled at {signals.sfreq} Hz."
             )
-        X, y = validate_data(
-            self, signals.X, y, dtype=np.float32, allow_nd=True, multi_output=True
-        )
+        X, y = validate_data(self, signals.X, y, dtype=np.float32, allow_nd=True, multi_output=True)
         X = self._as_signals(X)
         self.n_chans_, self.n_times_ = X.shape[1:]
         self.sfreq_ = signals.sfreq if self.sfreq is None else float(self.sfreq)
@@ -235,7 +233,8 @@ class InvariantEstimator(BaseEstimator):
         if self.patience is not None:
             callbacks.append(("stopping", EarlyStopping(patience=self.patience, load_best=True)))
         callbacks += [
-            (f"user_{i}", copy.deepcopy(callback)) for i, callback in enumerate(self.callbacks or [])
+            (f"user_{i}", copy.deepcopy(callback))
+            for i, callback in enumerate(self.callbacks or [])
         ]
         split = None
         if valid is not None:

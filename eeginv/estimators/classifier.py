@@ -9,6 +9,7 @@ from sklearn.utils.validation import column_or_1d
 from .base import InvariantEstimator
 from .net import CrossEntropy
 
+
 class InvariantClassifier(ClassifierMixin, InvariantEstimator):
     """A network that learns its invariances, as a scikit-learn classifier.
 

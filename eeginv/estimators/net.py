@@ -88,7 +88,9 @@ class Progress(Callback):
         if augmentation is not None:
             self.policies_.append(augmentation.policy())
         row = net.history[-1]
-        self.bar_.set_postfix({k: f"{row[k]:.3f}" for k in ("train_loss", "valid_loss") if k in row})
+        self.bar_.set_postfix(
+            {k: f"{row[k]:.3f}" for k in ("train_loss", "valid_loss") if k in row}
+        )
         self.bar_.update()
 
     def on_train_end(self, net, **kwargs):

@@ -85,7 +85,9 @@ def load_estimator(cls, path, backbone=None, augmentation=None):
     params = saved["params"]
     params["backbone"] = _choose("backbone", saved["backbone"], backbone)
     if isinstance(saved["augmentation"], dict):
-        params["augmentation"] = _choose("augmentation", _revive(saved["augmentation"]), augmentation)
+        params["augmentation"] = _choose(
+            "augmentation", _revive(saved["augmentation"]), augmentation
+        )
     else:
         params["augmentation"] = saved["augmentation"]
     if saved["transforms"] is not None:
@@ -125,7 +127,10 @@ def _describe(estimator):
         "transforms": _describe_transforms(estimator),
         "fitted": {name: getattr(estimator, name) for name in _FITTED},
         "arrays": {
-            name: {"values": value.tolist(), "dtype": "str" if value.dtype == object else value.dtype.str}
+            name: {
+                "values": value.tolist(),
+                "dtype": "str" if value.dtype == object else value.dtype.str,
+            }
             for name in arrays
             if (value := getattr(estimator, name, None)) is not None
         },

@@ -243,9 +243,7 @@ class DDASSearch(MetaEstimatorMixin, BaseEstimator):
             )
         self.policy_ = self.schedule_[-1]
 
-    def _step(
-        self, module, criterion, data, rows, outer_rows, operations, logits, gate, optimizer
-    ):
+    def _step(self, module, criterion, data, rows, outer_rows, operations, logits, gate, optimizer):
         """Take one step of network and policy; return the inner and the outer loss."""
         parameters = dict(module.named_parameters())
         sequences = torch.randint(len(operations), (self.n_views, self.n_operations))
@@ -364,9 +362,7 @@ def _operations(transforms, sfreq, n_levels):
             continue
         for level in range(1, n_levels + 1):
             extent = transform.max_magnitude * level / n_levels
-            operations.append(
-                PolicyEntry(name, extent, transform.unit, config=transform.config())
-            )
+            operations.append(PolicyEntry(name, extent, transform.unit, config=transform.config()))
     if not operations:
         raise ValueError("The list of transforms is empty.")
     return operations

@@ -34,7 +34,7 @@ class Draws:
         }
 
     def uniform(self, *trailing):
-        """Uniform numbers in [0, 1), shape (n_examples, *trailing)."""
+        """Draw uniform numbers in [0, 1), shape (n_examples, *trailing)."""
         shape = (self.n_examples, *trailing)
         u = torch.rand(shape, **self._options)
         if self.stratified:
@@ -43,7 +43,7 @@ class Draws:
         return u
 
     def normal(self, *trailing):
-        """Standard normal numbers, shape (n_examples, *trailing)."""
+        """Draw standard normal numbers, shape (n_examples, *trailing)."""
         return torch.randn((self.n_examples, *trailing), **self._options)
 
 
@@ -278,7 +278,7 @@ class Transform(nn.Module):
 
     # description ------------------------------------------------------------------------------
     def config(self):
-        """Constructor arguments beside the strength, as plain values.
+        """Return the constructor arguments beside the strength, as plain values.
 
         Returns
         -------
