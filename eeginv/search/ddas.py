@@ -44,8 +44,9 @@ class DDASSearch(MetaEstimatorMixin, BaseEstimator):
     search_epochs : int
         Passes over the inner training windows.
     search_lr : float
-        Learning rate of the network in the search (plain gradient descent, as the one-step
-        derivative supposes).
+        Learning rate of the network in the search: gradient descent without momentum, each
+        coordinate divided by the running root mean square of the gradient without augmentation,
+        which does not depend on the policy and so leaves the one-step derivative exact.
     policy_lr : float
         Learning rate of the choice of operations (Adam).
     probability_lr : float
@@ -104,7 +105,7 @@ class DDASSearch(MetaEstimatorMixin, BaseEstimator):
         n_operations=2,
         n_views=3,
         search_epochs=20,
-        search_lr=0.1,
+        search_lr=1e-3,
         policy_lr=0.02,
         probability_lr=0.02,
         probability=0.35,
@@ -191,99 +192,28 @@ class DDASSearch(MetaEstimatorMixin, BaseEstimator):
         return inner, outer
 
     def _search(self, module, prototype, X, target, weight, inner, outer, operations):
-        device = prototype.device
-        criterion = prototype._criterion()
         data = {
-            name: torch.as_tensor(values, device=device)
-            for name, values in {
-                "X": X,
-                "y": target,
-                "w": (weight / weight[inner].mean()).astype(np.float32),
-            }.items()
+            "X": X,
+            "y": target,
+            "w": (weight / weight[inner].mean()).astype(np.float32),
         }
-        logits = torch.zeros(len(operations), device=device, requires_grad=True)
-        gate = torch.tensor(np.log(self.probability / (1 - self.probability)), device=device)
-        gate = gate.float().requires_grad_()
-        optimizer = torch.optim.Adam(
-            [
-                {"params": [logits], "lr": self.policy_lr},
-                {"params": [gate], "lr": self.probability_lr},
-            ],
-            betas=(0.5, 0.999),
-        )
+        data = {k: torch.as_tensor(v, device=prototype.device) for k, v in data.items()}
+        step = _MetaStep(self, module.train(), prototype._criterion(), data, operations)
         batch_size = min(prototype.batch_size, len(inner))
         outer_batches = _batches(outer, min(prototype.batch_size, len(outer)), endless=True)
         self.schedule_, self.history_ = [], []
-        module.train()
         for _ in tqdm(range(self.search_epochs), unit="epoch", disable=not self.verbose):
-            losses = []
-            for rows in _batches(inner, batch_size):
-                losses.append(
-                    self._step(
-                        module,
-                        criterion,
-                        data,
-                        rows,
-                        next(outer_batches),
-                        operations,
-                        logits,
-                        gate,
-                        optimizer,
-                    )
-                )
-            inner_loss, outer_loss = np.mean(losses, axis=0)
+            losses = [step(rows, next(outer_batches)) for rows in _batches(inner, batch_size)]
+            inner_loss, outer_loss = (float(loss) for loss in np.mean(losses, axis=0))
             if not np.isfinite(inner_loss + outer_loss):
                 raise ValueError("The search diverged: a loss is not finite. Lower search_lr.")
-            probability = torch.sigmoid(gate).item()
-            self.schedule_.append(
-                _policy(operations, logits.softmax(0).tolist(), probability, self.n_operations)
-            )
+            probability = torch.sigmoid(step.gate).item()
+            weights = step.logits.softmax(0).tolist()
+            self.schedule_.append(_policy(operations, weights, probability, self.n_operations))
             self.history_.append(
                 {"inner_loss": inner_loss, "outer_loss": outer_loss, "probability": probability}
             )
         self.policy_ = self.schedule_[-1]
-
-    def _step(self, module, criterion, data, rows, outer_rows, operations, logits, gate, optimizer):
-        """Take one step of network and policy; return the inner and the outer loss."""
-        parameters = dict(module.named_parameters())
-        sequences = torch.randint(len(operations), (self.n_views, self.n_operations))
-        views = [data["X"][rows]]
-        for sequence in sequences.tolist():
-            views.append(_apply_sequence(views[0], [operations[i] for i in sequence]))
-
-        def gradient(X, which, values, keep_statistics):
-            buffers = dict(module.named_buffers())
-            if not keep_statistics:  # extra views must not move batch statistics
-                buffers = {name: buffer.clone() for name, buffer in buffers.items()}
-            output = functional_call(module, (values, buffers), (X,))
-            loss = (criterion(output, data["y"][which]) * data["w"][which]).mean()
-            return torch.autograd.grad(loss, list(values.values())), loss.item()
-
-        gradients, losses = zip(
-            *(gradient(view, rows, parameters, index == 0) for index, view in enumerate(views)),
-            strict=True,
-        )
-        log_pi = torch.log_softmax(logits, dim=0)
-        chance = log_pi[sequences].sum(dim=1).softmax(dim=0)  # p_k / sum_k p_k
-        augment = torch.sigmoid(gate)
-        shares = torch.cat([(1 - augment).reshape(1), augment * chance]).detach()
-        with torch.no_grad():
-            for position, parameter in enumerate(parameters.values()):
-                step = sum(s * g[position] for s, g in zip(shares, gradients, strict=True))
-                parameter -= self.search_lr * step
-        outer_gradient, outer_loss = gradient(
-            data["X"][outer_rows], outer_rows, parameters, keep_statistics=False
-        )
-        products = torch.stack([_inner_product(g, outer_gradient) for g in gradients])
-        gains = products[1:] - products[0]
-        gains = gains / gains.abs().sum().clamp_min(1e-30)
-        # the held-out loss falls along positive inner products; sum_k p_k is held constant
-        probability = log_pi[sequences].sum(dim=1).exp()
-        objective = -(gains * augment * probability / probability.sum().detach()).sum()
-        optimizer.zero_grad()
-        objective.backward()
-        optimizer.step()
-        return losses[0], outer_loss
 
     # the final model ----------------------------------------------------------------------------
     def _final(self):
@@ -340,6 +270,81 @@ class DDASSearch(MetaEstimatorMixin, BaseEstimator):
             Accuracy.
         """
         return self._final().score(X, y, sample_weight)
+
+
+class _MetaStep:
+    """One step of the network on the expected loss, and one of the policy on what it bought."""
+
+    def __init__(self, search, module, criterion, data, operations):
+        self.search, self.module, self.criterion = search, module, criterion
+        self.data, self.operations = data, operations
+        device = data["X"].device
+        self.logits = torch.zeros(len(operations), device=device, requires_grad=True)
+        gate = np.log(search.probability / (1 - search.probability))
+        self.gate = torch.tensor(float(gate), device=device, requires_grad=True)
+        self.optimizer = torch.optim.Adam(
+            [
+                {"params": [self.logits], "lr": search.policy_lr},
+                {"params": [self.gate], "lr": search.probability_lr},
+            ],
+            betas=(0.5, 0.999),
+        )
+        self.mean_square, self.n_steps = None, 0
+
+    def __call__(self, rows, outer_rows):
+        """Take both steps; return the inner loss without augmentation, and the outer loss."""
+        search, parameters = self.search, list(self.module.parameters())
+        sequences = torch.randint(len(self.operations), (search.n_views, search.n_operations))
+        clean = self.data["X"][rows]
+        views = [clean] + [
+            _apply_sequence(clean, [self.operations[i] for i in sequence])
+            for sequence in sequences.tolist()
+        ]
+        gradients, losses = zip(
+            *(self._gradient(X, rows, keep_statistics=X is clean) for X in views), strict=True
+        )
+        scales = self._scales(gradients[0])
+        log_chance = torch.log_softmax(self.logits, dim=0)[sequences].sum(dim=1)
+        augment = torch.sigmoid(self.gate)
+        shares = torch.cat([(1 - augment).reshape(1), augment * log_chance.softmax(dim=0)])
+        with torch.no_grad():
+            for i, parameter in enumerate(parameters):
+                expected = sum(s * g[i] for s, g in zip(shares, gradients, strict=True))
+                parameter -= search.search_lr * scales[i] * expected
+        outer_gradient, outer_loss = self._gradient(
+            self.data["X"][outer_rows], outer_rows, keep_statistics=False
+        )
+        direction = [g * scale for g, scale in zip(outer_gradient, scales, strict=True)]
+        products = torch.stack([_inner_product(g, direction) for g in gradients])
+        gains = products[1:] - products[0]
+        gains = gains / gains.abs().sum().clamp_min(1e-30)
+        # the held-out loss falls along positive inner products; sum_k p_k is held constant
+        chance = log_chance.exp()
+        objective = -(gains * augment * chance / chance.sum().detach()).sum()
+        self.optimizer.zero_grad()
+        objective.backward()
+        self.optimizer.step()
+        return losses[0], outer_loss
+
+    def _gradient(self, X, rows, keep_statistics):
+        """Gradient and value of the loss; extra views must not move batch statistics."""
+        buffers = dict(self.module.named_buffers())
+        if not keep_statistics:
+            buffers = {name: buffer.clone() for name, buffer in buffers.items()}
+        parameters = dict(self.module.named_parameters())
+        output = functional_call(self.module, (parameters, buffers), (X,))
+        loss = (self.criterion(output, self.data["y"][rows]) * self.data["w"][rows]).mean()
+        return torch.autograd.grad(loss, list(parameters.values())), loss.item()
+
+    def _scales(self, gradient, decay=0.99):
+        """One over the running root mean square of the gradient without augmentation."""
+        self.n_steps += 1
+        if self.mean_square is None:
+            self.mean_square = [torch.zeros_like(g) for g in gradient]
+        for square, g in zip(self.mean_square, gradient, strict=True):
+            square.mul_(decay).addcmul_(g, g, value=1 - decay)
+        correction = 1 - decay**self.n_steps
+        return [1 / ((square / correction).sqrt() + 1e-8) for square in self.mean_square]
 
 
 def _operations(transforms, sfreq, n_levels):
