@@ -2,7 +2,7 @@
 Reading a learned policy
 ========================
 
-Where a policy comes from, how it moved during training, how to keep it, and how to use it elsewhere.
+Where a policy comes from, how it moved during training, how to keep it and use it elsewhere.
 """
 
 # %%
@@ -53,7 +53,7 @@ optimizer = torch.optim.Adam(
     ]
 )
 history = []
-for epoch in range(40):
+for _ in range(40):
     for rows in torch.randperm(n, generator=generator).split(40):
         optimizer.zero_grad()
         loss = torch.nn.functional.cross_entropy(model(X[rows]), y[rows])

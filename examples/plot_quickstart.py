@@ -37,7 +37,7 @@ X.shape
 clf = eeginv.InvariantClassifier(
     "SleepStagerChambon2018",
     sfreq=nights.sfreq,
-    max_epochs=30,
+    max_epochs=25,
     batch_size=32,
     class_weight="balanced",
     random_state=0,

@@ -24,6 +24,15 @@ class Augmentation(nn.Module):
     In training mode, calling the object transforms signals; in evaluation mode it is the
     identity, and :meth:`copies` gives the fixed draws that predictions are averaged over. Draws
     of training come from a stream that is part of ``state_dict``; evaluation does not move it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.augmentation import Augmentation, AugmentationLayer
+    >>> from eeginv.transforms import SignFlip
+    >>> augmentation = Augmentation([AugmentationLayer([SignFlip(0.5)])], random_state=0)
+    >>> [copy.item() for copy in augmentation.copies(torch.ones(1, 1, 1), n_copies=2)]
+    [1.0, -1.0]
     """
 
     def __init__(self, layers, probability=1.0, random_state=None):

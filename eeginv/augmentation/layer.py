@@ -35,6 +35,13 @@ class AugmentationLayer(nn.Module):
     that the transforms can make, training and evaluation see the same distribution, and the cost
     does not grow with the number of candidates. What the choice costs in gradients is paid by
     ``log_prob``: see :mod:`eeginv.augmentation.gradient`.
+
+    Examples
+    --------
+    >>> from eeginv.augmentation import AugmentationLayer
+    >>> from eeginv.transforms import SignFlip, TimeReverse
+    >>> AugmentationLayer([TimeReverse(0.1), SignFlip(0.1)]).weights.tolist()
+    [0.5, 0.5]
     """
 
     def __init__(self, transforms, weights=None, random_strength=False):

@@ -11,6 +11,15 @@ class OrbitLength:
     ``mu_lk``, and ``s_k`` is how far a unit of spread moves the training signals relative to their
     norm. Measured in the data, the reward does not depend on the unit or the range in which a
     strength was written; the logarithm makes the second transform worth as much as the first.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.augmentation import AugmentationLayer, OrbitLength
+    >>> from eeginv.transforms import SignFlip
+    >>> layer = AugmentationLayer([SignFlip(0.5)])  # a flipped signal is 2 norms away
+    >>> round(OrbitLength()([layer], [torch.tensor([2.0])]).item(), 3)  # log(1 + 2 * 0.5)
+    0.693
     """
 
     def __call__(self, layers, displacements):
@@ -49,6 +58,14 @@ class WeightedNorm:
     ----------
     .. [1] Rommel, C., Moreau, T., & Gramfort, A. (2022). Deep invariant networks with
        differentiable augmentation layers. NeurIPS.
+
+    Examples
+    --------
+    >>> from eeginv.augmentation import AugmentationLayer, WeightedNorm
+    >>> from eeginv.transforms import SignFlip
+    >>> layer = AugmentationLayer([SignFlip(0.25, max_probability=0.5)])
+    >>> round(WeightedNorm()([layer], None).item(), 3)
+    0.5
     """
 
     def __call__(self, layers, displacements):

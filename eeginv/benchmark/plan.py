@@ -33,6 +33,12 @@ class Settings:
         Learning rate of the backbone.
     n_copies : int
         Copies averaged over in the second scoring of each method.
+
+    Examples
+    --------
+    >>> from eeginv.benchmark import Settings
+    >>> Settings(n_train=(1, 4), epochs=12).epochs_for(1)
+    48
     """
 
     data: str = "simulated"
@@ -46,12 +52,29 @@ class Settings:
     n_copies: int = 10
 
     def fingerprint(self):
-        """Hash of everything here: runs of different fingerprints do not belong together."""
+        """Hash everything here: runs of different fingerprints do not belong together.
+
+        Returns
+        -------
+        fingerprint : str
+            Sixteen hexadecimal digits.
+        """
         text = json.dumps(dataclasses.asdict(self), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def epochs_for(self, n_train):
-        """Return the passes that make the same number of steps for a smaller number of training subjects."""
+        """Return the number of epochs that makes the same number of steps for fewer subjects.
+
+        Parameters
+        ----------
+        n_train : int
+            Number of training subjects.
+
+        Returns
+        -------
+        epochs : int
+            Number of passes over the training windows.
+        """
         return max(1, round(self.epochs * max(self.n_train) / n_train))
 
 

@@ -290,20 +290,26 @@ def default_settings(data, **changes):
     ----------
     data : str
         "simulated", or a folder of recordings.
-    **changes : dict
+    **changes : object
         Fields of :class:`Settings` to set otherwise; None leaves the default.
 
     Returns
     -------
     settings : Settings
         The settings.
+
+    Examples
+    --------
+    >>> from eeginv.benchmark import default_settings
+    >>> default_settings("simulated", epochs=5).epochs
+    5
     """
     if data == "simulated":
         defaults = {
-            "data_options": {"n_subjects": 12, "random_state": 0},
+            "data_options": {"n_subjects": 12, "sfreq": 64.0, "random_state": 0},
             "n_train": (2,),
             "n_test": 6,
-            "epochs": 20,
+            "epochs": 40,
         }
     else:
         defaults = {"n_train": (4,), "epochs": 12, "data_options": {}}

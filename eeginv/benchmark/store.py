@@ -52,8 +52,9 @@ class Store:
             write_atomically(self.folder / ".probe", "x" * 65536)
             (self.folder / ".probe").unlink()
         except OSError as error:
+            reason = error.strerror or error
             raise OSError(
-                f"The output folder {self.folder} cannot be written to ({error.strerror or error}); "
+                f"The output folder {self.folder} cannot be written to ({reason}); "
                 "free some space, or choose another one with --output."
             ) from error
         self._check_settings(settings.fingerprint())

@@ -44,8 +44,8 @@ class DDASSearch(MetaEstimatorMixin, BaseEstimator):
     search_epochs : int
         Passes over the inner training windows.
     search_lr : float
-        Learning rate of the network in the search: gradient descent without momentum, each
-        coordinate divided by the running root mean square of the gradient without augmentation,
+        Learning rate of the network in the search: gradient descent without momentum, each weight
+        tensor's step divided by the running root mean square of its gradient without augmentation,
         which does not depend on the policy and so leaves the one-step derivative exact.
     policy_lr : float
         Learning rate of the choice of operations (Adam).
@@ -289,7 +289,7 @@ class _MetaStep:
             ],
             betas=(0.5, 0.999),
         )
-        self.mean_square, self.n_steps = None, 0
+        self.mean_square, self.n_steps = 0.0, 0
 
     def __call__(self, rows, outer_rows):
         """Take both steps; return the inner loss without augmentation, and the outer loss."""
@@ -337,14 +337,11 @@ class _MetaStep:
         return torch.autograd.grad(loss, list(parameters.values())), loss.item()
 
     def _scales(self, gradient, decay=0.99):
-        """One over the running root mean square of the gradient without augmentation."""
+        """One over the running root mean square of each tensor's gradient without augmentation."""
+        square = torch.stack([g.square().mean() for g in gradient])
         self.n_steps += 1
-        if self.mean_square is None:
-            self.mean_square = [torch.zeros_like(g) for g in gradient]
-        for square, g in zip(self.mean_square, gradient, strict=True):
-            square.mul_(decay).addcmul_(g, g, value=1 - decay)
-        correction = 1 - decay**self.n_steps
-        return [1 / ((square / correction).sqrt() + 1e-8) for square in self.mean_square]
+        self.mean_square = decay * self.mean_square + (1 - decay) * square
+        return 1 / ((self.mean_square / (1 - decay**self.n_steps)).sqrt() + 1e-12)
 
 
 def _operations(transforms, sfreq, n_levels):

@@ -94,6 +94,20 @@ class Transform(nn.Module):
     -----
     A new transform defines ``_draw``, ``_transform``, the class attributes, and, if it jumps,
     ``_log_prob``; one line in ``registry.py`` makes the battery of tests run over it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.transforms import Transform
+    >>> class Offset(Transform):
+    ...     def _draw(self, draws):
+    ...         return {"uniform": draws.uniform()}
+    ...
+    ...     def _transform(self, X, noise, strength):
+    ...         return X + strength * noise["uniform"].reshape(-1, 1, 1)
+    >>> t = Offset(magnitude=0.5, max_magnitude=1.0)
+    >>> t(torch.zeros(4, 2, 10)).shape
+    torch.Size([4, 2, 10])
     """
 
     unit = "1"
@@ -313,6 +327,15 @@ class BinaryTransform(Transform):
     max_probability : float
         Largest probability. At one half the distribution over a signal and its mirror image is
         uniform, which is full invariance; beyond it the two only change roles.
+
+    Examples
+    --------
+    >>> from eeginv.transforms import BinaryTransform
+    >>> class SwapChannels(BinaryTransform):
+    ...     def _transformed(self, X):
+    ...         return X.flip(-2)
+    >>> SwapChannels(probability=0.25)
+    SwapChannels(probability=0.25)
     """
 
     continuous = False
