@@ -1,0 +1,5 @@
+"""``python -m eeginv``: the command line."""
+
+from .cli import app
+
+app()

@@ -1,0 +1,242 @@
+"""The main job: the plan, resuming, failures, equality over jobs, bad input."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score, f1_score, log_loss
+from typer.testing import CliRunner
+
+from eeginv import Policy, benchmark
+from eeginv.benchmark import METHODS, Settings, default_settings, run_benchmark
+from eeginv.benchmark import methods as methods_module
+from eeginv.benchmark.plan import choose_subjects, make_plan
+from eeginv.benchmark.scores import calibration_error, score_predictions
+from eeginv.benchmark.store import Store
+from eeginv.cli import app
+
+TIMES = ["seconds_search", "seconds_fit", "seconds_predict", "peak_memory_mib"]
+SMALL = {
+    "data_options": {
+        "n_subjects": 4, "hours": 2.0, "sfreq": 64.0, "random_state": 0, "stages": ("W", "N2")
+    },
+    "n_train": (2,), "n_test": 2, "epochs": 1, "n_copies": 2,
+}  # fmt: skip
+
+
+def settings(**changes):
+    return Settings(**{**SMALL, **changes})
+
+
+def run(folder, **kwargs):
+    options = {"settings": settings(), "methods": ["none"], "n_splits": 1, "progress": False}
+    return run_benchmark(folder, **{**options, "n_jobs": 1, **kwargs})
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("finished")
+    report = run(folder, methods=list(METHODS), command="eeginv benchmark")
+    return folder, report
+
+
+def test_everything_is_written(finished):
+    folder, report = finished
+    assert report == folder / "report.html"
+    assert "AugNet" in report.read_text()
+    table = pd.read_csv(folder / "results.csv")
+    assert sorted(set(table.method)) == sorted(METHODS)
+    assert (table.groupby("method").averaged.agg(lambda x: sorted(x)).map(str)
+            == "[np.False_, np.True_]").all() or len(table) == 2 * len(METHODS)  # fmt: skip
+    for name in ["data", "fold", "seed", "n_train_subjects", "balanced_accuracy", "kappa",
+                 "macro_f1", "f1_W", "f1_N2", "nll", "calibration_error", *TIMES]:  # fmt: skip
+        assert table[name].notna().all(), name
+    for method in ("trivial", "augnet", "ddas"):
+        (path,) = (folder / "policies").glob(f"{method}-*.json")
+        assert Policy.from_json(path).entries
+    for name in ("plan.json", "environment.json"):
+        assert json.loads((folder / name).read_text())
+    assert not list(folder.rglob(".*-*"))  # no scratch file is left
+
+
+def test_started_again_it_repeats_nothing(finished, monkeypatch):
+    folder, _ = finished
+    before = {p: p.stat().st_mtime_ns for p in (folder / "runs").iterdir()}
+    monkeypatch.setitem(METHODS, "none", None)  # would fail if it were called
+    run(folder, methods=list(METHODS))
+    assert {p: p.stat().st_mtime_ns for p in (folder / "runs").iterdir()} == before
+
+
+def test_number_of_jobs_does_not_matter(finished, tmp_path):
+    folder, _ = finished
+    run(tmp_path, methods=list(METHODS), n_jobs=2)
+    one, two = (pd.read_csv(f / "results.csv").drop(columns=TIMES) for f in (folder, tmp_path))
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
+    for path in (folder / "policies").iterdir():
+        assert (tmp_path / "policies" / path.name).read_text() == path.read_text()
+
+
+def test_a_run_that_fails_is_reported_and_tried_again(tmp_path, monkeypatch):
+    def explode(*args):
+        raise RuntimeError("out of luck")
+
+    with monkeypatch.context() as patch:
+        patch.setitem(METHODS, "trivial", explode)
+        report = run(tmp_path, methods=["none", "trivial"])
+    assert "out of luck" in report.read_text()
+    names = sorted(p.name for p in (tmp_path / "runs").iterdir())
+    assert names == ["none-train2-split0-seed0.json", "trivial-train2-split0-seed0.failed.json"]
+    assert set(pd.read_csv(tmp_path / "results.csv").method) == {"none"}
+    monkeypatch.setitem(METHODS, "trivial", methods_module.fit_none)
+    report = run(tmp_path, methods=["none", "trivial"])
+    assert "out of luck" not in report.read_text()
+    assert not list((tmp_path / "runs").glob("*.failed.json"))
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_loses_the_run_in_progress_at_most(tmp_path):
+    command = [
+        sys.executable, "-m", "eeginv", "benchmark", "--smoke", "--methods", "none,trivial",
+        "--n-jobs", "1", "--output", str(tmp_path / "out"),
+    ]  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    first = tmp_path / "out" / "runs" / "none-train2-split0-seed0.json"
+    deadline = time.monotonic() + 120
+    while not first.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    kept = json.loads(first.read_text())
+    stamp = first.stat().st_mtime_ns
+    for path in (tmp_path / "out" / "runs").glob("[!.]*.json"):
+        json.loads(path.read_text())  # whole
+    subprocess.run(command, check=True, capture_output=True)
+    assert first.stat().st_mtime_ns == stamp
+    assert json.loads(first.read_text()) == kept
+    assert len(pd.read_csv(tmp_path / "out" / "results.csv")) == 4
+
+
+def test_other_settings_are_not_mixed(tmp_path):
+    Store(tmp_path, settings())
+    Store(tmp_path, settings())
+    with pytest.raises(ValueError, match="other settings"):
+        Store(tmp_path, settings(epochs=2))
+
+
+def test_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="cannot be written"):
+        Store(tmp_path / "file" / "out", settings())
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    if os.access(locked, os.W_OK):
+        return  # permissions do not bind this user
+    with pytest.raises(OSError, match="cannot be written"):
+        Store(locked / "out", settings())
+
+
+def test_full_disk_is_noticed_at_once(tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        Store(tmp_path / "out", settings())
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+# the plan -----------------------------------------------------------------------------------------
+
+
+def test_choices_are_nested_and_test_subjects_are_never_trained_on():
+    subjects = np.arange(14)
+    for split in range(6):
+        one, test_one = choose_subjects(subjects, 1, split, (1, 4))
+        four, test_four = choose_subjects(subjects, 4, split, (1, 4))
+        assert set(one) < set(four)
+        assert set(test_one) == set(test_four) == set(subjects) - set(four)
+    choices = {tuple(choose_subjects(subjects, 4, split, (1, 4))[0]) for split in range(6)}
+    assert len(choices) == 6
+    with pytest.raises(ValueError, match="have 14 subjects"):
+        choose_subjects(subjects, 14, 0, (14,))
+
+
+def test_plan_and_budget():
+    plan = make_plan(["none", "augnet"], (1, 4), 2, [0, 1])
+    assert len({r.run_id for r in plan}) == len(plan) == 16
+    assert plan[0].random_state == plan[1].random_state  # methods start from the same weights
+    assert len({r.random_state for r in plan}) == 4
+    assert settings(n_train=(1, 4), epochs=12).epochs_for(1) == 48
+    assert settings().fingerprint() != settings(lr=2e-3).fingerprint()
+
+
+# scores -------------------------------------------------------------------------------------------
+
+
+def test_scores_agree_with_scikit_learn():
+    rng = np.random.default_rng(0)
+    classes = np.array(["N2", "R", "W"])
+    labels, subjects = rng.choice(classes, 300), rng.integers(3, size=300)
+    p = rng.dirichlet(np.ones(3), 300)
+    scores = score_predictions(labels, p, subjects, classes)
+    predicted = classes[p.argmax(1)]
+    assert scores["kappa"] == pytest.approx(cohen_kappa_score(labels, predicted))
+    assert scores["macro_f1"] == pytest.approx(f1_score(labels, predicted, average="macro"))
+    assert scores["nll"] == pytest.approx(log_loss(labels, p))
+    each = [
+        balanced_accuracy_score(labels[subjects == s], predicted[subjects == s]) for s in range(3)
+    ]
+    assert scores["balanced_accuracy"] == pytest.approx(np.mean(each))
+    assert np.sum(scores["confusion"]) == 300
+
+
+def test_a_stage_that_a_subject_lacks_is_left_out():
+    scores = score_predictions(
+        np.array(["N2", "N2", "W", "W"]), np.eye(3)[[0, 1, 2, 2]], np.zeros(4), ["N2", "R", "W"]
+    )
+    assert scores["balanced_accuracy"] == pytest.approx(0.75)
+
+
+def test_calibration_error():
+    p = np.repeat([[0.8, 0.2]], 100, axis=0)
+    right = np.arange(100) < 80
+    assert calibration_error(p, right) == pytest.approx(0.0)
+    assert calibration_error(p, ~right) == pytest.approx(0.6)
+
+
+# the command line ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--methods", "augnett"], "Unknown methods"),
+        (["--data", "nowhere/at/all"], "nowhere"),
+        (["--n-train", "two"], "whole numbers"),
+        (["--n-train", "40", "--smoke"], "subjects"),
+        (["--stages", "N2,N5"], "N5"),
+        (["--backbone", "EEGNett", "--smoke"], "EEGNet"),
+    ],
+)
+def test_bad_options_are_refused_in_a_line(arguments, message, tmp_path):
+    result = CliRunner().invoke(
+        app, ["benchmark", "--output", str(tmp_path), "--n-jobs", "1", *arguments]
+    )
+    assert message in result.output
+    assert "Traceback" not in result.output
+    if "--backbone" not in arguments:
+        assert result.exit_code == 2
+        assert not list(tmp_path.rglob("results.csv"))
+
+
+def test_defaults_of_real_data(shared_data):
+    found = default_settings(str(shared_data / "ucddb"))
+    assert found.data_options["stages"] == ("W", "N3")
+    assert (found.n_train, found.epochs) == ((4,), 12)
+    assert benchmark.default_settings is default_settings
