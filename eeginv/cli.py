@@ -26,7 +26,7 @@ def benchmark(
     n_train: Annotated[
         str | None, typer.Option(help="Numbers of training subjects, separated by commas.")
     ] = None,
-    splits: Annotated[int, typer.Option(help="Random choices of training subjects.")] = 3,
+    splits: Annotated[int, typer.Option(help="Random choices of training subjects.")] = 4,
     seeds: Annotated[str, typer.Option(help="Seeds of the training, separated by commas.")] = "0",
     epochs: Annotated[
         int | None, typer.Option(help="Epochs with the largest number of training subjects.")
@@ -34,8 +34,12 @@ def benchmark(
     stages: Annotated[
         str | None, typer.Option(help="Stages to keep, as in W,N3; default: those all have.")
     ] = None,
+    crop_wake: Annotated[
+        float | None, typer.Option(help="Minutes of wake to keep around sleep; default: all.")
+    ] = None,
     backbone: Annotated[str | None, typer.Option(help="Name of a Braindecode model.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Windows in one step.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate of the backbone.")] = None,
     n_copies: Annotated[int | None, typer.Option(help="Copies to average over.")] = None,
     n_jobs: Annotated[
         int | None, typer.Option(help="Runs at the same time; default: one for each core.")
@@ -51,13 +55,16 @@ def benchmark(
     """
     from .benchmark import default_settings, run_benchmark
 
+    options = {"stages": None if stages is None else tuple(stages.split(","))}
+    options["crop_wake"] = crop_wake
     changes = {
         "n_train": None if n_train is None else tuple(_integers(n_train)),
         "epochs": epochs,
         "backbone": backbone,
         "batch_size": batch_size,
+        "lr": lr,
         "n_copies": n_copies,
-        "data_options": {} if stages is None else {"stages": tuple(stages.split(","))},
+        "data_options": {name: value for name, value in options.items() if value is not None},
     }
     if smoke:
         if data == "simulated":

@@ -251,7 +251,7 @@ def test_weights_of_examples_and_classes():
 def test_validation_respects_groups_and_stops_early():
     X, y, groups = recordings()
     clf = classifier(validation=0.33, max_epochs=2).fit(X, y, groups=groups)
-    train, valid = clf._split(X, y, groups, 0)
+    train, valid = clf._split(X, (y == "alpha").astype(int), groups, 0)
     assert not set(groups[train]) & set(groups[valid])
     assert len(set(groups[valid])) == 2
     stopped = classifier(validation=0.33, patience=2, max_epochs=60, lr=0.1).fit(

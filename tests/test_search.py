@@ -148,7 +148,9 @@ def test_same_seed_same_policy_and_global_state_left_alone():
 def test_held_out_side_has_other_subjects():
     _, y, groups = data()
     model = search()
-    inner, outer = model._split((y == "left").astype(int), groups, 0, np.array(["l", "r"]))
+    fitted = prototype(augmentation=None)
+    fitted._prepare(np.zeros((64, 2, 32)), y)
+    inner, outer = model._split(fitted, (y == "left").astype(int), groups, 0)
     assert not set(groups[inner]) & set(groups[outer])
     assert len(inner) + len(outer) == len(y)
 

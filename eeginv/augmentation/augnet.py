@@ -111,7 +111,6 @@ class AugNet(Augmentation):
         for layer, buffer in zip(self.layers, self.displacements, strict=True):
             values = [transform.displacement(X, generator) for transform in layer.transforms]
             buffer.copy_(torch.tensor(values))
-        self._calibrated = True
         return self
 
     def sample(self, X, generator=None):
@@ -122,9 +121,7 @@ class AugNet(Augmentation):
     @property
     def calibrated(self):
         """Whether the displacements have been measured."""
-        if not getattr(self, "_calibrated", False):  # after loading, the buffers know
-            self._calibrated = not any(bool(d.isnan().any()) for d in self.displacements)
-        return self._calibrated
+        return not any(bool(d.isnan().any()) for d in self.displacements)
 
     def set_progress(self, fraction):
         """Hold the distribution during the warm-up, learn it afterwards.

@@ -38,8 +38,17 @@ class Augmentation(nn.Module):
     def __init__(self, layers, probability=1.0, random_state=None):
         super().__init__()
         self.layers = nn.ModuleList(layers)
-        self.probability = float(probability)
+        self.register_buffer("_probability", torch.tensor(float(probability), dtype=torch.float64))
         self.stream = RandomStream(random_state)
+
+    @property
+    def probability(self):
+        """Probability with which an example is transformed at all."""
+        return self._probability.item()
+
+    @probability.setter
+    def probability(self, value):
+        self._probability.fill_(float(value))
 
     def sample(self, X, generator=None):
         """Transform each example by draws of its own.
@@ -69,9 +78,10 @@ class Augmentation(nn.Module):
         for layer in self.layers:
             transformed, log_prob_layer = layer.sample(transformed, generator)
             log_prob = log_prob + log_prob_layer
-        if self.probability < 1:
+        probability = self.probability
+        if probability < 1:
             u = torch.rand(len(X), generator=generator, device=X.device)
-            transformed = torch.where((u < self.probability)[:, None, None], transformed, X)
+            transformed = torch.where((u < probability)[:, None, None], transformed, X)
         return transformed, log_prob
 
     def forward(self, X, generator=None):

@@ -14,6 +14,8 @@ def _fixed_layers(policy):
     layers = []
     for index in range(policy.n_layers):
         entries = policy.layer(index)
+        if len({entry.random_strength for entry in entries}) > 1:
+            raise ValueError(f"random_strength must be the same for all entries of layer {index}.")
         candidates = []
         for entry in entries:
             if entry.transform not in transforms_module.REGISTRY:
@@ -25,7 +27,7 @@ def _fixed_layers(policy):
             AugmentationLayer(
                 candidates,
                 weights=[entry.weight for entry in entries],
-                random_strength=any(entry.random_strength for entry in entries),
+                random_strength=entries[0].random_strength,
             )
         )
     return layers

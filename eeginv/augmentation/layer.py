@@ -7,6 +7,7 @@ from torch import nn
 
 from ..policy import PolicyEntry
 from ..transforms import Transform
+from ..transforms.base import Draws
 
 
 class AugmentationLayer(nn.Module):
@@ -58,9 +59,10 @@ class AugmentationLayer(nn.Module):
         self.transforms = nn.ModuleList(copy.deepcopy(t) for t in transforms)
         self.random_strength = bool(random_strength)
         probabilities = torch.ones(len(transforms)) if weights is None else torch.tensor(weights)
-        if probabilities.shape != (len(transforms),) or not (probabilities >= 0).all():
+        valid = probabilities.shape == (len(transforms),) and (probabilities >= 0).all()
+        if not (valid and probabilities.sum() > 0):
             raise ValueError(
-                f"weights must be {len(transforms)} numbers of at least 0, one a transform; "
+                f"weights must be {len(transforms)} numbers of at least 0, not all 0; "
                 f"got {weights}."
             )
         probabilities = probabilities.float() / probabilities.sum()
@@ -71,13 +73,12 @@ class AugmentationLayer(nn.Module):
         """Probability of each candidate, tensor of shape (n_transforms,)."""
         return torch.softmax(self.logits, dim=0)
 
-    def _strengths(self, transform, n_examples, generator, device):
+    def _strengths(self, transform, X, generator, stratified=False):
         if not self.random_strength:
             return None
         if transform.strength_name == "probability":
-            return torch.ones(n_examples, device=device)
-        u = torch.rand(n_examples, generator=generator, device=device)
-        return u * transform.magnitude.detach()
+            return torch.ones(len(X), device=X.device)
+        return Draws(X, generator, stratified).uniform() * transform.magnitude.detach()
 
     def sample(self, X, generator):
         """Transform each example by a candidate of its own.
@@ -106,7 +107,7 @@ class AugmentationLayer(nn.Module):
         for transform, part in zip(self.transforms, X[order].split(counts), strict=True):
             if len(part):
                 noise = transform.draw(part, generator)
-                strength = self._strengths(transform, len(part), generator, X.device)
+                strength = self._strengths(transform, part, generator)
                 transformed.append(transform.apply(part, noise, strength))
                 log_probs.append(transform.log_prob(noise, strength))
         back = order.argsort()
@@ -139,9 +140,9 @@ class AugmentationLayer(nn.Module):
         for k, transform in enumerate(self.transforms):
             rows = (choice == k).nonzero()[:, 0].tolist()
             if rows:
-                template = X[:1].expand(len(rows), -1, -1)
+                template = X.new_empty(1, *X.shape[1:]).expand(len(rows), -1, -1)
                 noise = transform.draw(template, generator, stratified=True)
-                strength = self._strengths(transform, len(rows), generator, X.device)
+                strength = self._strengths(transform, template, generator, stratified=True)
                 for i, row in enumerate(rows):
                     one = {name: value[i : i + 1] for name, value in noise.items()}
                     of_one = None if strength is None else strength[i]

@@ -51,6 +51,17 @@ class Settings:
     lr: float = 1e-3
     n_copies: int = 10
 
+    def __post_init__(self):
+        object.__setattr__(self, "n_train", tuple(self.n_train))
+        counts = {"n_train": self.n_train, "epochs": (self.epochs,), "n_copies": (self.n_copies,)}
+        counts["batch_size"] = (self.batch_size,)
+        counts["n_test"] = () if self.n_test is None else (self.n_test,)
+        for name, values in counts.items():
+            if any(int(value) != value or value < 1 for value in values):
+                raise ValueError(f"{name} must be whole numbers above 0, got {values}.")
+        if not self.n_train or not self.lr > 0:
+            raise ValueError("Give at least one number of training subjects, and a positive lr.")
+
     def fingerprint(self):
         """Hash everything here: runs of different fingerprints do not belong together.
 
@@ -130,6 +141,8 @@ def make_plan(methods, n_train, n_splits, seeds):
     runs : list of Run
         The plan.
     """
+    if n_splits < 1 or not seeds:
+        raise ValueError("A plan needs at least one split and one seed.")
     return [
         Run(method, size, split, seed)
         for split in range(n_splits)

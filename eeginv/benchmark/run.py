@@ -1,5 +1,6 @@
 """Run a benchmark: every run is one unit of work, written the moment it ends."""
 
+import gc
 import platform
 import sys
 import time
@@ -13,6 +14,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from .._torchaudio_hook import TorchaudioExtensionWarning
+from ..estimators.backbone import build_backbone
 from .methods import METHODS
 from .plan import Settings, choose_subjects, make_plan
 from .scores import score_predictions
@@ -39,13 +41,15 @@ def load_data(settings):
     return datasets.load_sleep_folder(settings.data, **settings.data_options)
 
 
-def common_stages(folder):
+def common_stages(folder, **options):
     """Name the stages that every recording of a folder has.
 
     Parameters
     ----------
     folder : path-like
         Folder of recordings.
+    **options : object
+        Arguments of the loader.
 
     Returns
     -------
@@ -54,7 +58,7 @@ def common_stages(folder):
     """
     from .. import datasets
 
-    data = datasets.load_sleep_folder(folder)
+    data = datasets.load_sleep_folder(folder, **options)
     _, y, groups = data.to_arrays()
     stages = tuple(
         stage for stage in data.stages if all(stage in y[groups == g] for g in np.unique(groups))
@@ -72,7 +76,7 @@ def run_benchmark(
     *,
     settings=None,
     methods=("none", "trivial", "augnet", "ddas"),
-    n_splits=3,
+    n_splits=4,
     seeds=(0,),
     n_jobs=None,
     command="",
@@ -135,6 +139,13 @@ def _execute(store, settings, missing, n_jobs, progress):
         choose_subjects(
             np.unique(groups), run.n_train, run.split, settings.n_train, settings.n_test
         )
+    build_backbone(  # and about the backbone
+        settings.backbone,
+        n_chans=X.shape[1],
+        n_times=X.shape[2],
+        n_outputs=len(data.stages),
+        sfreq=data.sfreq,
+    )
     context = {
         "sfreq": data.sfreq,
         "stages": list(data.stages),
@@ -229,9 +240,10 @@ def _train_and_score(run, settings, X, y, groups, context):
         "class_weight": "balanced",
         "random_state": run.random_state,
     }
+    _warm_up(options, X.shape[1:])
     memory = PeakMemory()
     fitted = METHODS[run.method](options, X[rows], y[rows], groups[rows])
-    peak = memory.growth()
+    peak = memory.read()
     module, scores = fitted.model.module_, {}
     for name, n_copies in (("plain", 0), ("averaged", settings.n_copies)):
         module.n_copies = n_copies
@@ -261,15 +273,27 @@ def _train_and_score(run, settings, X, y, groups, context):
     }
 
 
+def _warm_up(options, shape):
+    """Import and build everything once, so that the first run of a process is timed like others."""
+    build_backbone(
+        options["backbone"],
+        n_chans=shape[0],
+        n_times=shape[1],
+        n_outputs=2,
+        sfreq=options["sfreq"],
+    )
+    gc.collect()
+
+
 class PeakMemory:
-    """Growth of the resident memory of this process from now on, in MiB (Linux)."""
+    """Largest resident memory of this process from now on, in MiB (Linux)."""
 
     def __init__(self):
         try:
             Path("/proc/self/clear_refs").write_text("5")  # start the high-water mark anew
-            self._start = self._read("VmRSS")
+            self._known = True
         except OSError:
-            self._start = None
+            self._known = False
 
     @staticmethod
     def _read(name):
@@ -278,9 +302,9 @@ class PeakMemory:
                 return int(line.split()[1]) / 1024
         raise OSError(f"no {name} in the status of this process")
 
-    def growth(self):
-        """Return the growth; not a number where the system does not tell."""
-        return float("nan") if self._start is None else self._read("VmHWM") - self._start
+    def read(self):
+        """Return the peak; not a number where the system does not tell."""
+        return self._read("VmHWM") if self._known else float("nan")
 
 
 def default_settings(data, **changes):
@@ -310,14 +334,15 @@ def default_settings(data, **changes):
             "n_train": (2,),
             "n_test": 6,
             "epochs": 40,
+            "lr": 2e-3,
         }
     else:
-        defaults = {"n_train": (4,), "epochs": 12, "data_options": {}}
+        defaults = {"n_train": (4,), "epochs": 12, "data_options": {"crop_wake": None}}
     given = {name: value for name, value in changes.items() if value is not None}
     _silence_imports()
     options = {**defaults["data_options"], **given.pop("data_options", {})}
     if data != "simulated" and options.get("stages") is None:
-        options["stages"] = common_stages(data)
+        options["stages"] = common_stages(data, **options)
     return Settings(**{**defaults, **given, "data": data, "data_options": options})
 
 

@@ -16,7 +16,7 @@ def score_predictions(labels, probabilities, subjects, classes):
     subjects : ndarray, shape (n_windows,)
         Subject of each window.
     classes : sequence
-        Labels in the order of the columns.
+        Labels in the order of the columns, sorted.
 
     Returns
     -------
@@ -27,6 +27,12 @@ def score_predictions(labels, probabilities, subjects, classes):
         over all windows; ``by_subject`` has the first three for each subject.
     """
     classes = np.asarray(classes)
+    unknown = np.setdiff1d(labels, classes)
+    if len(unknown):
+        raise ValueError(
+            f"The test subjects have {unknown.tolist()}, which the training subjects lack; choose "
+            "stages that all subjects have, or more training subjects."
+        )
     truth = np.searchsorted(classes, labels)
     predicted = probabilities.argmax(axis=1)
     by_subject = {}

@@ -61,7 +61,7 @@ class Store:
 
     def _check_settings(self, fingerprint):
         path = self.folder / "settings.txt"
-        if path.exists() and path.read_text().strip() != fingerprint:
+        if path.exists() and path.read_text().strip() != fingerprint and self.records():
             raise ValueError(
                 f"{self.folder} holds runs of other settings (data, training sizes, epochs, "
                 "backbone, batch size, learning rate or copies); choose another folder with "

@@ -5,6 +5,7 @@ import numbers
 
 import numpy as np
 import torch
+from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
@@ -42,7 +43,7 @@ class InvariantEstimator(BaseEstimator):
         transforms=None,
         n_layers=None,
         penalty=0.02,
-        warmup=0.2,
+        warmup=0.4,
         n_copies=10,
         average="logit",
         sfreq=None,
@@ -136,7 +137,7 @@ class InvariantEstimator(BaseEstimator):
 
     @property
     def _n_threads(self):
-        return 1 if self.n_jobs is None else max(1, int(self.n_jobs))
+        return effective_n_jobs(self.n_jobs) if self.n_jobs is not None else 1
 
     @staticmethod
     def _as_signals(X):
@@ -172,7 +173,20 @@ class InvariantEstimator(BaseEstimator):
                 f"Too few windows or groups to hold out a share of {self.validation} for "
                 f"validation: {error}"
             ) from error
+        self._check_sides(y, train, valid)
         return train, valid
+
+    def _check_sides(self, target, train, held_out):
+        """Refuse a split of which one side lacks a class."""
+        if self._loss != "cross_entropy":
+            return
+        for name, part in (("training", train), ("held-out", held_out)):
+            missing = np.setdiff1d(np.arange(len(self.classes_)), target[part])
+            if len(missing):
+                raise ValueError(
+                    f"No window of class {', '.join(map(repr, self.classes_[missing].tolist()))} "
+                    f"on the {name} side of the split; use more subjects, or another random_state."
+                )
 
     def _build_augmentation(self, seed):
         augmentation = self.augmentation
@@ -262,6 +276,8 @@ class InvariantEstimator(BaseEstimator):
             **options,
         )
         net.fit(SignalDataset(X[train], target[train], weight[train] / scale), None)
+        if getattr(net, "interrupted_", False):
+            raise KeyboardInterrupt
         self.net_ = net
         self.module_ = net.module_
         self.history_ = net.history

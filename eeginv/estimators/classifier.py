@@ -118,7 +118,7 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         transforms=None,
         n_layers=None,
         penalty=0.02,
-        warmup=0.2,
+        warmup=0.4,
         n_copies=10,
         average="logit",
         sfreq=None,

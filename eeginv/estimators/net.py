@@ -51,6 +51,14 @@ class SquaredError(nn.Module):
 class WeightedNet(skorch.NeuralNet):
     """A skorch net whose loss is the weighted mean of the losses of the examples."""
 
+    def run_single_epoch(self, *args, **kwargs):
+        # skorch ends a training that is interrupted as if it had finished
+        try:
+            super().run_single_epoch(*args, **kwargs)
+        except KeyboardInterrupt:
+            self.interrupted_ = True
+            raise
+
     def get_loss(self, y_pred, y_true, X=None, training=False):
         target, weight = (part.to(self.device) for part in y_true)
         loss = (self.criterion_(y_pred, target) * weight).mean()
@@ -95,3 +103,4 @@ class Progress(Callback):
 
     def on_train_end(self, net, **kwargs):
         self.bar_.close()
+        del self.bar_  # it holds a stream, which cannot be pickled

@@ -106,8 +106,6 @@ def load_estimator(cls, path, backbone=None, augmentation=None):
         estimator._single_output = saved["single_output"]
     module = estimator._build_module(seed=0)
     module.load_state_dict(load_file(path / "weights.safetensors"))
-    if module.augmentation is not None:
-        module.augmentation.set_progress(1.0)
     estimator.module_ = module.eval()
     estimator.policy_ = None if module.augmentation is None else module.augmentation.policy()
     estimator.policy_history_ = [Policy.from_dict(values) for values in saved["policy_history"]]

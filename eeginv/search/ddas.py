@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone, is_classifier
 from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -17,7 +17,7 @@ from ..policy import Policy, PolicyEntry
 from ..transforms import REGISTRY, default_transforms
 
 
-class DDASSearch(MetaEstimatorMixin, BaseEstimator):
+class DDASSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """Search an augmentation policy on held-out subjects by a one-step meta-gradient [1]_.
 
     The network takes one step of gradient descent on the expected loss under the policy, and the
@@ -152,11 +152,16 @@ class DDASSearch(MetaEstimatorMixin, BaseEstimator):
                 raise ValueError(f"{name} must be a whole number above 0.")
         if not 0 < self.probability < 1:
             raise ValueError(f"probability must be between 0 and 1, got {self.probability}.")
+        if not is_classifier(self.estimator):
+            raise TypeError(
+                "DDASSearch needs an InvariantClassifier as its estimator, got "
+                f"{type(self.estimator).__name__}."
+            )
         start = time.perf_counter()
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3)
         prototype = clone(self.estimator).set_params(augmentation=None)
         signals, target, weight, groups = prototype._prepare(X, y, groups=groups)
-        inner, outer = self._split(target, groups, int(seeds[0]), prototype.classes_)
+        inner, outer = self._split(prototype, target, groups, int(seeds[0]))
         self.classes_ = prototype.classes_
         operations = _operations(self.transforms, prototype.sfreq_, self.n_levels)
         with isolated(int(seeds[1]), prototype._n_threads):
@@ -173,7 +178,7 @@ class DDASSearch(MetaEstimatorMixin, BaseEstimator):
             self.refit_time_ = time.perf_counter() - start
         return self
 
-    def _split(self, target, groups, seed, classes):
+    def _split(self, prototype, target, groups, seed):
         options = {"n_splits": 1, "test_size": self.held_out, "random_state": seed}
         if groups is not None and len(np.unique(groups)) < 2:
             raise ValueError(
@@ -182,13 +187,7 @@ class DDASSearch(MetaEstimatorMixin, BaseEstimator):
             )
         splitter = StratifiedShuffleSplit if groups is None else GroupShuffleSplit
         inner, outer = next(splitter(**options).split(target, target, groups))
-        for name, part in (("training", inner), ("held-out", outer)):
-            missing = np.setdiff1d(np.arange(len(classes)), target[part])
-            if len(missing):
-                raise ValueError(
-                    f"No window of class {', '.join(map(repr, classes[missing].tolist()))} on the "
-                    f"{name} side of the split; use more subjects, or another random_state."
-                )
+        prototype._check_sides(target, inner, outer)
         return inner, outer
 
     def _search(self, module, prototype, X, target, weight, inner, outer, operations):
@@ -252,25 +251,6 @@ class DDASSearch(MetaEstimatorMixin, BaseEstimator):
         """
         return self._final().predict_proba(X)
 
-    def score(self, X, y, sample_weight=None):
-        """Compute the final model's score.
-
-        Parameters
-        ----------
-        X : array-like, shape (n_windows, n_channels, n_times) | mne.Epochs | windows dataset
-            Signals.
-        y : array-like, shape (n_windows,)
-            Labels.
-        sample_weight : array-like, shape (n_windows,) | None
-            Weights of the windows.
-
-        Returns
-        -------
-        score : float
-            Accuracy.
-        """
-        return self._final().score(X, y, sample_weight)
-
 
 class _MetaStep:
     """One step of the network on the expected loss, and one of the policy on what it bought."""
@@ -293,7 +273,7 @@ class _MetaStep:
 
     def __call__(self, rows, outer_rows):
         """Take both steps; return the inner loss without augmentation, and the outer loss."""
-        search, parameters = self.search, list(self.module.parameters())
+        search, parameters = self.search, list(self._parameters().values())
         sequences = torch.randint(len(self.operations), (search.n_views, search.n_operations))
         clean = self.data["X"][rows]
         views = [clean] + [
@@ -331,10 +311,16 @@ class _MetaStep:
         buffers = dict(self.module.named_buffers())
         if not keep_statistics:
             buffers = {name: buffer.clone() for name, buffer in buffers.items()}
-        parameters = dict(self.module.named_parameters())
+        parameters = self._parameters()
         output = functional_call(self.module, (parameters, buffers), (X,))
         loss = (self.criterion(output, self.data["y"][rows]) * self.data["w"][rows]).mean()
-        return torch.autograd.grad(loss, list(parameters.values())), loss.item()
+        gradients = torch.autograd.grad(
+            loss, list(parameters.values()), allow_unused=True, materialize_grads=True
+        )
+        return gradients, loss.item()
+
+    def _parameters(self):
+        return {name: p for name, p in self.module.named_parameters() if p.requires_grad}
 
     def _scales(self, gradient, decay=0.99):
         """One over the running root mean square of each tensor's gradient without augmentation."""
