@@ -53,6 +53,8 @@ def benchmark(
 
     Started again with the same options, it goes on where it was stopped.
     """
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
     from .benchmark import default_settings, run_benchmark
 
     options = {"stages": None if stages is None else tuple(stages.split(","))}
@@ -72,7 +74,7 @@ def benchmark(
             changes["data_options"] = {**small, **changes["data_options"]}
         small = {"n_train": (2,), "n_test": 1, "epochs": 1, "n_copies": 2}
         changes = {**small, **{name: value for name, value in changes.items() if value is not None}}
-        splits, seeds = 1, "0"
+        splits, seeds = min(splits, 1), "0"
     try:
         report = run_benchmark(
             output,
@@ -83,10 +85,16 @@ def benchmark(
             n_jobs=n_jobs,
             command=shlex.join(["eeginv", *sys.argv[1:]]),
         )
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, TerminatedWorkerError) as error:
         typer.echo(f"eeginv benchmark: {error}", err=True)
         raise typer.Exit(2) from error
     typer.echo(f"Report: {report}")
+    failed = sorted(path.name for path in (report.parent / "runs").glob("*.failed.json"))
+    if failed:
+        typer.echo(
+            f"{len(failed)} runs failed; the report says why. Start again to retry.", err=True
+        )
+        raise typer.Exit(1)
 
 
 def _integers(text):

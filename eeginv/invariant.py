@@ -70,6 +70,7 @@ class InvariantModule(nn.Module):
         self.n_copies = int(n_copies)
         self.average = average
         self.loss = loss
+        self.example_weights = None  # of the coming batch, for a weighted squared error
 
     def forward(self, X):
         """Compute the output.
@@ -104,7 +105,7 @@ class InvariantModule(nn.Module):
         reward = self.augmentation.reward()
         if reward is None:
             return output
-        return learn_from_output(output, log_prob, reward, self.loss)
+        return learn_from_output(output, log_prob, reward, self.loss, self.example_weights)
 
     def _average_forward(self, X):
         total = None

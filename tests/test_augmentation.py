@@ -136,7 +136,7 @@ def test_copies_are_stratified_over_choices_and_strengths():
         signs = [c[0, 0, 0].item() for c in A.copies(X, n_copies)]
         assert signs.count(-1.0) == n_copies // 2
     layer = AugmentationLayer([TimeReverse(0.1), SignFlip(0.1)], weights=[0.25, 0.75])
-    maps = layer.fixed_draws(X, 8, torch.Generator().manual_seed(0))
+    maps = layer.fixed_draws(X[:1], 8, torch.Generator().manual_seed(0))
     chosen = [type(m.transform).__name__ for m in maps]
     assert chosen.count("SignFlip") == 6
 
@@ -239,6 +239,40 @@ def test_losses_are_recovered_from_the_gradient_of_the_squared_error():
     found, weights = losses_from_gradient(output.detach(), gradient, "squared_error")
     torch.testing.assert_close(found, (output - target).square().mean(dim=1).detach())
     torch.testing.assert_close(weights, torch.full((6,), 1 / 6))
+
+
+def test_weighted_squared_error_is_recovered_with_its_weights():
+    output, target, w = torch.randn(6, 2).requires_grad_(), torch.randn(6, 2), torch.rand(6)
+    w[0] = 0.0
+    loss = ((output - target).square().mean(dim=1) * w).mean()
+    (gradient,) = torch.autograd.grad(loss, output)
+    found, weights = losses_from_gradient(output.detach(), gradient, "squared_error", w)
+    torch.testing.assert_close(weights, w / 6)
+    torch.testing.assert_close((found * weights).sum(), loss.detach())
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        nn.CrossEntropyLoss(label_smoothing=0.2),
+        nn.NLLLoss(),
+        lambda output, y: nn.functional.binary_cross_entropy_with_logits(output[:, 0], y.float()),
+    ],
+)
+def test_losses_it_cannot_learn_from_are_refused(criterion):
+    model = InvariantModule(backbone(), augnet()).train()
+    with pytest.raises(ValueError, match="cross-entropy of logits"):
+        criterion(model(signals()), torch.arange(8) % 2).backward()
+
+
+def test_loading_an_initial_state_measures_the_data_again():
+    A = augnet()
+    fresh = copy.deepcopy(A.state_dict())
+    A(signals())
+    A.load_state_dict(fresh)
+    assert not A.calibrated
+    A(signals())
+    assert torch.isfinite(A.reward())
 
 
 def test_choices_learn_the_gradient_of_the_expected_loss():
@@ -391,6 +425,9 @@ def test_trivial_augment_is_uniform_and_learns_nothing():
     deciles = torch.quantile(stds, torch.linspace(0.1, 0.9, 9))
     torch.testing.assert_close(deciles, torch.linspace(0.1, 0.9, 9), atol=0.03, rtol=0)
     assert torch.equal(TrivialAugment([SignFlip()])(torch.ones(5, 1, 1)), -torch.ones(5, 1, 1))
+    strengths = sorted(m.std().item() for m in noise_only.copies(torch.zeros(1, 1, 20000), 10))
+    for i, strength in enumerate(strengths):  # one in each tenth
+        assert i / 10 - 0.02 < strength < (i + 1) / 10 + 0.02
 
 
 def test_policy_augmentation_reproduces_the_policy():

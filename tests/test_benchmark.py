@@ -124,7 +124,10 @@ def test_killed_at_any_moment_it_loses_the_run_in_progress_at_most(tmp_path):
 
 def test_other_settings_are_not_mixed(tmp_path):
     Store(tmp_path, settings())
+    Store(tmp_path, settings(epochs=3))  # nothing is there yet that could be mixed
     Store(tmp_path, settings())
+    run = make_plan(["none"], (2,), 1, [0])[0]
+    Store(tmp_path, settings()).write({"run_id": run.run_id, "status": "done", "policy": None})
     with pytest.raises(ValueError, match="other settings"):
         Store(tmp_path, settings(epochs=2))
 
@@ -222,6 +225,8 @@ def test_calibration_error():
         (["--n-train", "40", "--smoke"], "subjects"),
         (["--stages", "N2,N5"], "N5"),
         (["--backbone", "EEGNett", "--smoke"], "EEGNet"),
+        (["--epochs", "0"], "epochs"),
+        (["--splits", "0", "--smoke"], "at least one split"),
     ],
 )
 def test_bad_options_are_refused_in_a_line(arguments, message, tmp_path):
@@ -230,9 +235,8 @@ def test_bad_options_are_refused_in_a_line(arguments, message, tmp_path):
     )
     assert message in result.output
     assert "Traceback" not in result.output
-    if "--backbone" not in arguments:
-        assert result.exit_code == 2
-        assert not list(tmp_path.rglob("results.csv"))
+    assert result.exit_code == 2
+    assert not list(tmp_path.rglob("results.csv"))
 
 
 def test_defaults_of_real_data(shared_data):

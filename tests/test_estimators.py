@@ -1,6 +1,7 @@
 """What the estimators promise beyond scikit-learn's battery."""
 
 import json
+import pickle
 
 import mne
 import numpy as np
@@ -151,6 +152,63 @@ def test_saved_by_name_and_with_transforms(tmp_path):
         clf.save(tmp_path)
     with pytest.raises(FileNotFoundError):
         InvariantClassifier.load(tmp_path / "nothing")
+
+
+def test_nested_transforms_and_weights_of_integer_classes_are_saved(tmp_path):
+    X, y, _ = recordings()
+    y = (y == "alpha").astype(int)
+    clf = classifier(
+        backbone="EEGNet",
+        transforms=[[SignFlip(0.2)], [GaussianNoise(0.1)]],
+        class_weight={0: 1, 1: 2},
+    )
+    clf.fit(X, y).save(tmp_path / "clf")
+    loaded = InvariantClassifier.load(tmp_path / "clf")
+    assert (loaded.predict_proba(X) == clf.predict_proba(X)).all()
+    assert same_weights(clone(loaded).fit(X, y), clf)
+
+
+def test_a_schedule_is_loaded_where_training_left_it(tmp_path):
+    def at(extent, probability):
+        entry = PolicyEntry("GaussianNoise", extent, config={"max_magnitude": 1.0})
+        return Policy([entry], probability=probability)
+
+    X, y, _ = recordings()
+    schedule = PolicyAugmentation([at(0.1 * i, 0.2 * i) for i in (1, 2, 3, 4)])
+    clf = classifier(backbone="EEGNet", augmentation=schedule, max_epochs=2).fit(X, y)
+    clf.save(tmp_path / "clf")
+    loaded = InvariantClassifier.load(tmp_path / "clf")
+    assert loaded.policy_ == clf.policy_
+    assert (loaded.predict_proba(X) == clf.predict_proba(X)).all()
+
+
+def test_interrupted_training_is_not_taken_for_finished():
+    class Interrupted(Network):
+        def forward(self, X):
+            if self.training:
+                raise KeyboardInterrupt
+            return super().forward(X)
+
+    X, y, _ = recordings()
+    clf = classifier(backbone=Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(X, y)
+    assert not hasattr(clf, "module_")
+
+
+def test_fitted_estimators_pickle():
+    X, y, _ = recordings()
+    for verbose in (0, 1):
+        clf = classifier(verbose=verbose).fit(X, y)
+        copy = pickle.loads(pickle.dumps(clf))
+        assert (copy.predict_proba(X) == clf.predict_proba(X)).all()
+
+
+def test_a_split_that_lacks_a_class_is_refused():
+    X, y, groups = recordings()
+    y = np.where(groups == 0, "rare", y)
+    with pytest.raises(ValueError, match="No window of class 'rare'"):
+        classifier(validation=0.33).fit(X, y, groups=groups)
 
 
 def test_regression_in_the_units_of_the_target(tmp_path):

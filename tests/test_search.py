@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.base import clone
+from sklearn.base import clone, is_classifier
 from torch import nn
 
-from eeginv import DDASSearch, InvariantClassifier, Policy
+from eeginv import DDASSearch, InvariantClassifier, InvariantRegressor, Policy
 from eeginv.policy import PolicyEntry
 from eeginv.search import ddas
 from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
@@ -132,6 +132,21 @@ def test_contract():
     assert quick.policy_ == found.policy_
     with pytest.raises(ValueError, match="refit is False"):
         quick.predict(X)
+
+
+def test_scikit_learn_takes_it_for_a_classifier():
+    assert is_classifier(search())
+    X, _, _ = data()
+    with pytest.raises(TypeError, match="InvariantClassifier"):
+        DDASSearch(InvariantRegressor(Linear)).fit(X, np.zeros(64))
+
+
+def test_frozen_parameters_stay():
+    X, y, groups = data()
+    network = Linear(2, 32, 2)
+    network.layers[1].bias.requires_grad_(False)
+    model = DDASSearch(prototype(backbone=network), search_epochs=1, refit=False, random_state=0)
+    assert model.fit(X, y, groups=groups).policy_.n_layers == 2
 
 
 def test_same_seed_same_policy_and_global_state_left_alone():

@@ -116,9 +116,11 @@ class Augmentation(nn.Module):
         X_copy : Tensor, same shape as X
             One transformed copy.
         """
-        generator = self.stream.fixed(X.device)
-        layers = [layer.fixed_draws(X, n_copies, generator) for layer in self.layers]
-        order = torch.randperm(n_copies, generator=generator, device=X.device)
+        # drawn on the CPU, whose generator gives the same numbers for a model on any device
+        generator = self.stream.fixed("cpu")
+        template = torch.empty(1, *X.shape[1:], dtype=X.dtype)
+        layers = [layer.fixed_draws(template, n_copies, generator) for layer in self.layers]
+        order = torch.randperm(n_copies, generator=generator)
         applied = ((order + 0.5) / n_copies < self.probability).tolist()
         for c in range(n_copies):
             copy = X

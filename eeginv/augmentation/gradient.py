@@ -6,9 +6,10 @@ the right derivative is that of the expected loss, ``E[(loss - baseline) d log p
 needs the loss of each example. No training loop hands those to a module, but the gradient that
 arrives at its output holds them: for the cross-entropy of logits it is ``c (softmax - onehot)``,
 whose only negative entry is the label and whose size is the weight ``c`` of the example; for the
-squared error it is proportional to the residual. So the identity function below, placed at the
-output, lets the module learn its choices and collect its reward inside skorch, Braindecode or a
-bare loop, whatever the loss's class weights, sample weights or gradient scaling.
+mean squared error it is proportional to the residual. So the identity function below, placed at
+the output, lets the module learn its choices and collect its reward inside skorch, Braindecode or a
+bare loop; under a cross-entropy whatever its class weights, sample weights or scaling. Losses whose
+gradient has another form are refused.
 """
 
 import torch
@@ -16,7 +17,7 @@ import torch
 LOSSES = ("cross_entropy", "squared_error")
 
 
-def losses_from_gradient(output, gradient, loss):
+def losses_from_gradient(output, gradient, loss, weights=None):
     """Recover the loss and the weight of each example from the gradient at the output.
 
     Parameters
@@ -27,6 +28,9 @@ def losses_from_gradient(output, gradient, loss):
         Gradient of the total loss.
     loss : str
         "cross_entropy" or "squared_error".
+    weights : Tensor, shape (n_examples,) | None
+        Weights of the examples in a mean squared error, which the gradient does not tell; None is
+        equal weights. Those of a cross-entropy are recovered.
 
     Returns
     -------
@@ -38,9 +42,10 @@ def losses_from_gradient(output, gradient, loss):
     n_examples = len(output)
     if loss == "squared_error":
         flat = gradient.reshape(n_examples, -1)
-        # mean squared error: gradient = 2 residual / n_values, each value weighing 1 / n_values
-        residual = flat * (flat.numel() / 2)
-        return residual.square().mean(dim=1), flat.new_full((n_examples,), 1 / n_examples)
+        weights = flat.new_ones(n_examples) if weights is None else weights.to(flat)
+        # mean squared error: gradient = 2 weight residual / n_values
+        residual = flat * (flat.numel() / 2) / weights.clamp_min(1e-30)[:, None]
+        return residual.square().mean(dim=1), weights / n_examples
     if output.ndim == 1:
         raise ValueError("Expected one output a class, shape (n_examples, n_classes, ...).")
     log_p = torch.log_softmax(output, dim=1)
@@ -50,6 +55,13 @@ def losses_from_gradient(output, gradient, loss):
     miss = (others * log_p.exp()).sum(dim=1)
     push = (others * gradient).sum(dim=1).clamp_min(0)
     weights = torch.where(silent | (miss <= 0), 0.0, push / miss.clamp_min(1e-30))
+    expected = weights.unsqueeze(1) * (log_p.exp() - (1 - others))
+    if not (gradient - expected).norm() <= 0.05 * gradient.norm() + 1e-12:
+        raise ValueError(
+            "The gradient at the output is not that of a cross-entropy of logits, from which the "
+            "augmentation learns its choices. Train with torch.nn.CrossEntropyLoss on logits, "
+            "without label smoothing; for a regression make the module with loss='squared_error'."
+        )
     losses = -log_p.gather(1, label).squeeze(1)
     # positions, if any, belong to their example
     weights, losses = weights.reshape(n_examples, -1), losses.reshape(n_examples, -1)
@@ -59,23 +71,25 @@ def losses_from_gradient(output, gradient, loss):
 
 class _LearningSignal(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, output, log_prob, reward, loss):
+    def forward(ctx, output, log_prob, reward, loss, weights):
         ctx.save_for_backward(output)
-        ctx.loss = loss
+        ctx.loss, ctx.weights = loss, weights
         return output.view_as(output)
 
     @staticmethod
     def backward(ctx, gradient):
         (output,) = ctx.saved_tensors
-        losses, weights = losses_from_gradient(output.double(), gradient.double(), ctx.loss)
+        losses, weights = losses_from_gradient(
+            output.double(), gradient.double(), ctx.loss, ctx.weights
+        )
         total, weighted = weights.sum(), (weights * losses).sum()
         # the mean loss of the other examples: a baseline that leaves the gradient unbiased
         baseline = (weighted - weights * losses) / (total - weights).clamp_min(1e-30)
         advantage = weights * (losses - baseline) if len(losses) > 1 else torch.zeros_like(losses)
-        return gradient, advantage.to(gradient.dtype), -total.to(gradient.dtype), None
+        return gradient, advantage.to(gradient.dtype), -total.to(gradient.dtype), None, None
 
 
-def learn_from_output(output, log_prob, reward, loss):
+def learn_from_output(output, log_prob, reward, loss, weights=None):
     """Return the output, such that backpropagation through it also trains the augmentation.
 
     Parameters
@@ -88,10 +102,12 @@ def learn_from_output(output, log_prob, reward, loss):
         Scalar that is subtracted from the mean loss.
     loss : str
         "cross_entropy" or "squared_error": the loss by which choices are judged.
+    weights : Tensor, shape (n_examples,) | None
+        Weights of the examples, for a squared error whose mean is weighted.
 
     Returns
     -------
     output : Tensor
         The same values.
     """
-    return _LearningSignal.apply(output, log_prob, reward, loss)
+    return _LearningSignal.apply(output, log_prob, reward, loss, weights)

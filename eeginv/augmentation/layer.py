@@ -78,7 +78,7 @@ class AugmentationLayer(nn.Module):
             return None
         if transform.strength_name == "probability":
             return torch.ones(len(X), device=X.device)
-        return Draws(X, generator, stratified).uniform() * transform.magnitude.detach()
+        return Draws(X, generator, stratified).uniform() * transform.magnitude.detach().to(X)
 
     def sample(self, X, generator):
         """Transform each example by a candidate of its own.
@@ -114,13 +114,13 @@ class AugmentationLayer(nn.Module):
         log_prob = weights.log()[choice] + torch.cat(log_probs)[back]
         return torch.cat(transformed)[back], log_prob
 
-    def fixed_draws(self, X, n_copies, generator):
+    def fixed_draws(self, template, n_copies, generator):
         """Draw, once for all examples, what each of several copies will undergo.
 
         Parameters
         ----------
-        X : Tensor, shape (n_examples, n_channels, n_times)
-            Signals; only shape, dtype and device are used.
+        template : Tensor, shape (1, n_channels, n_times)
+            Says shape and dtype of the signals, and on which device to draw.
         n_copies : int
             Number of copies. Choices and strengths are stratified over them.
         generator : torch.Generator
@@ -131,18 +131,19 @@ class AugmentationLayer(nn.Module):
         maps : list of callable
             ``n_copies`` functions from signals to transformed signals.
         """
-        permutation = torch.randperm(n_copies, generator=generator, device=X.device)
+        device = template.device
+        permutation = torch.randperm(n_copies, generator=generator, device=device)
         points = (permutation + 0.5) / n_copies
         last = len(self.transforms) - 1
-        edges = self.weights.detach().cumsum(0)
+        edges = self.weights.detach().to(device).cumsum(0)
         choice = torch.searchsorted(edges, points).clamp_max(last)
         maps = [None] * n_copies
         for k, transform in enumerate(self.transforms):
             rows = (choice == k).nonzero()[:, 0].tolist()
             if rows:
-                template = X.new_empty(1, *X.shape[1:]).expand(len(rows), -1, -1)
-                noise = transform.draw(template, generator, stratified=True)
-                strength = self._strengths(transform, template, generator, stratified=True)
+                several = template.expand(len(rows), -1, -1)
+                noise = transform.draw(several, generator, stratified=True)
+                strength = self._strengths(transform, several, generator, stratified=True)
                 for i, row in enumerate(rows):
                     one = {name: value[i : i + 1] for name, value in noise.items()}
                     of_one = None if strength is None else strength[i]
@@ -184,4 +185,5 @@ class _Map:
         self.transform, self.noise, self.strength = transform, noise, strength
 
     def __call__(self, X):
-        return self.transform.apply(X, self.noise, self.strength)
+        noise = {name: value.to(X.device) for name, value in self.noise.items()}
+        return self.transform.apply(X, noise, self.strength)

@@ -9,7 +9,8 @@ class RandomStream(nn.Module):
     """A sequence of torch generators, one a forward pass, on whatever device is asked for.
 
     The state is two integers, the seed and how many generators were handed out, so that it fits
-    into ``state_dict``, pickle and safetensors, and means the same on every device.
+    into ``state_dict``, pickle and safetensors. The numbers that follow from it are the same on
+    every machine with the same kind of device; torch's CPU and CUDA generators differ.
 
     Parameters
     ----------

@@ -4,8 +4,11 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+
+from .. import __version__
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,12 @@ class Settings:
         fingerprint : str
             Sixteen hexadecimal digits.
         """
-        text = json.dumps(dataclasses.asdict(self), sort_keys=True)
+        values = {**dataclasses.asdict(self), "version": __version__}
+        if self.data != "simulated":
+            folder = Path(self.data).resolve()
+            values["data"] = str(folder)
+            values["files"] = sorted((p.name, p.stat().st_size) for p in folder.rglob("*.edf"))
+        text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def epochs_for(self, n_train):

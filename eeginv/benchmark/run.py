@@ -151,7 +151,8 @@ def _execute(store, settings, missing, n_jobs, progress):
         "stages": list(data.stages),
         "truth": data.true_invariances,
     }
-    n_jobs = min(joblib.cpu_count() if n_jobs is None else n_jobs, len(missing))
+    if n_jobs is None and joblib.effective_n_jobs(None) == 1:  # not inside a parallel_config
+        n_jobs = min(joblib.cpu_count(), len(missing))
     results = joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(
         joblib.delayed(execute_run)(run, settings, X, y, groups, context) for run in missing
     )

@@ -89,7 +89,7 @@ class InvariantEstimator(BaseEstimator):
         X, target, weight, groups = self._prepare(X, y, sample_weight, groups)
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3)
         train, valid = self._split(X, target, groups, seeds[0])
-        with isolated(int(seeds[1]), self._n_threads):
+        with isolated(int(seeds[1]), self._n_threads, self.device):
             module = self._build_module(int(seeds[2]))
             self._train(module, X, target, weight, train, valid)
         return self
@@ -305,7 +305,7 @@ class InvariantEstimator(BaseEstimator):
         module = self.module_ if module is None else module
         module.eval()
         outputs = []
-        with isolated(0, self._n_threads), torch.no_grad():
+        with isolated(0, self._n_threads, self.device), torch.no_grad():
             for start in range(0, len(X), _PREDICT_BATCH):
                 part = X[start : start + _PREDICT_BATCH]
                 batch = np.zeros((_PREDICT_BATCH, *X.shape[1:]), dtype=np.float32)

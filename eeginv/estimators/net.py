@@ -59,6 +59,14 @@ class WeightedNet(skorch.NeuralNet):
             self.interrupted_ = True
             raise
 
+    def train_step_single(self, batch, **fit_params):
+        _, (_, weight) = batch
+        self.module_.example_weights = weight.to(self.device)
+        try:
+            return super().train_step_single(batch, **fit_params)
+        finally:
+            self.module_.example_weights = None
+
     def get_loss(self, y_pred, y_true, X=None, training=False):
         target, weight = (part.to(self.device) for part in y_true)
         loss = (self.criterion_(y_pred, target) * weight).mean()

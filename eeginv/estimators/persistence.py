@@ -12,7 +12,7 @@ from ..policy import Policy
 from ..transforms import REGISTRY
 
 _FORMAT = 1
-_NOT_SAVED = ("backbone", "augmentation", "transforms", "callbacks", "random_state", "device")
+_NOT_SAVED = ("backbone", "augmentation", "transforms", "callbacks", "device")
 _FITTED = ("n_chans_", "n_times_", "n_outputs_", "sfreq_", "n_features_in_", "n_iter_")
 
 
@@ -41,10 +41,14 @@ def save_estimator(estimator, path):
         )
         text = json.dumps(_describe(estimator), indent=1)
         (scratch / "estimator.json").write_text(text + "\n")
-        if path.exists():
-            shutil.rmtree(path)
         scratch.chmod(0o755)
-        scratch.rename(path)
+        if path.exists():  # at every moment there is a whole model, if under another name
+            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-old-"))
+            path.rename(old / path.name)
+            scratch.rename(path)
+            shutil.rmtree(old)
+        else:
+            scratch.rename(path)
     except BaseException:
         shutil.rmtree(scratch, ignore_errors=True)
         raise
@@ -90,13 +94,9 @@ def load_estimator(cls, path, backbone=None, augmentation=None):
         )
     else:
         params["augmentation"] = saved["augmentation"]
-    if saved["transforms"] is not None:
-        params["transforms"] = [
-            REGISTRY[t["name"]](t["strength"], **t["config"])
-            if "sfreq" not in t["config"]
-            else REGISTRY[t["name"]](magnitude=t["strength"], **t["config"])
-            for t in saved["transforms"]
-        ]
+    params["transforms"] = _revive_transforms(saved["transforms"])
+    if isinstance(params.get("class_weight"), list):
+        params["class_weight"] = dict(params["class_weight"])
     estimator = cls(**params)
     for name, value in saved["fitted"].items():
         setattr(estimator, name, value)
@@ -145,7 +145,9 @@ def _describe(estimator):
 
 def _plain(value, name):
     if name == "class_weight" and isinstance(value, dict):
-        return {str(k): float(v) for k, v in value.items()}
+        return [[_plain(k, name), float(v)] for k, v in value.items()]
+    if name == "random_state" and isinstance(value, np.random.RandomState):
+        return None  # a stream that has moved on cannot be saved
     if isinstance(value, np.generic):
         return value.item()
     try:
@@ -176,17 +178,35 @@ def _revive(saved):
 def _describe_transforms(estimator):
     if estimator.transforms is None or isinstance(estimator.augmentation, Augmentation):
         return None
+    return _describe_list(estimator.transforms)
+
+
+def _describe_list(transforms):
     described = []
-    for transform in estimator.transforms:
+    for transform in transforms:
+        if isinstance(transform, (list, tuple)):  # the candidates of a layer
+            described.append(_describe_list(transform))
+            continue
         name = type(transform).__name__
         if REGISTRY.get(name) is not type(transform):
             raise ValueError(
                 f"{name} is not a transform of eeginv, so JSON cannot hold it; put it into an "
                 "Augmentation object and pass that object to load()."
             )
-        strength = transform._strength().item()
-        described.append({"name": name, "strength": strength, "config": transform.config()})
+        strength = {transform.strength_name: transform._strength().item()}
+        described.append({"name": name, "arguments": {**strength, **transform.config()}})
     return described
+
+
+def _revive_transforms(saved):
+    if saved is None:
+        return None
+    return [
+        _revive_transforms(one)
+        if isinstance(one, list)
+        else REGISTRY[one["name"]](**one["arguments"])
+        for one in saved
+    ]
 
 
 def _choose(name, saved, given):

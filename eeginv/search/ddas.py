@@ -164,7 +164,7 @@ class DDASSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         inner, outer = self._split(prototype, target, groups, int(seeds[0]))
         self.classes_ = prototype.classes_
         operations = _operations(self.transforms, prototype.sfreq_, self.n_levels)
-        with isolated(int(seeds[1]), prototype._n_threads):
+        with isolated(int(seeds[1]), prototype._n_threads, prototype.device):
             module = prototype._build_module(0).to(prototype.device)
             self._search(module, prototype, signals, target, weight, inner, outer, operations)
         self.search_time_ = time.perf_counter() - start

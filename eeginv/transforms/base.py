@@ -127,7 +127,7 @@ class Transform(nn.Module):
 
     # strength ---------------------------------------------------------------------------------
     def _strength(self):
-        distance = torch.remainder(self.raw + 1.0, 2.0) - 1.0  # in [-1, 1)
+        distance = self.raw - 2 * torch.round(self.raw / 2)  # in [-1, 1]
         # not abs(): at exactly 0 its derivative is 0 and a strength of 0 could never grow
         return self.max_magnitude * torch.where(distance < 0, -distance, distance)
 
