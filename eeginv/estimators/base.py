@@ -45,7 +45,6 @@ class InvariantEstimator(BaseEstimator):
         penalty=0.02,
         warmup=0.4,
         n_copies=10,
-        average="logit",
         sfreq=None,
         backbone_params=None,
         max_epochs=30,
@@ -68,7 +67,6 @@ class InvariantEstimator(BaseEstimator):
         self.penalty = penalty
         self.warmup = warmup
         self.n_copies = n_copies
-        self.average = average
         self.sfreq = sfreq
         self.backbone_params = backbone_params
         self.max_epochs = max_epochs
@@ -230,7 +228,7 @@ class InvariantEstimator(BaseEstimator):
             backbone,
             self._build_augmentation(seed),
             n_copies=self.n_copies,
-            average=self.average,
+            average=getattr(self, "average", "logit"),
             loss=self._loss,
         )
 

@@ -145,7 +145,6 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
             penalty=penalty,
             warmup=warmup,
             n_copies=n_copies,
-            average=average,
             sfreq=sfreq,
             backbone_params=backbone_params,
             max_epochs=max_epochs,
@@ -161,6 +160,7 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
             verbose=verbose,
             random_state=random_state,
         )
+        self.average = average
         self.class_weight = class_weight
 
     def fit(self, X, y=None, sample_weight=None, groups=None):

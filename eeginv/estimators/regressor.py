@@ -31,8 +31,6 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
         Share of the epochs in which "augnet" holds its initial distribution.
     n_copies : int
         Transformed copies that a prediction averages over; 0 takes the signals as they are.
-    average : "logit"
-        Of no effect: predictions themselves are averaged.
     sfreq : float | None
         Sampling frequency in Hz; known from ``mne.Epochs`` and windows datasets.
     backbone_params : dict | None

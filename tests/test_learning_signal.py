@@ -1,0 +1,179 @@
+"""How choices learn from the gradient at the output."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from eeginv import AugNet, InvariantModule
+from eeginv.augmentation.gradient import learn_from_output, losses_from_gradient
+from eeginv.transforms import (
+    SignFlip,
+    TimeReverse,
+    default_transforms,
+)
+
+SFREQ = 100.0
+
+
+def signals(n=8, channels=2, times=100, seed=0):
+    return torch.randn(n, channels, times, generator=torch.Generator().manual_seed(seed))
+
+
+def augnet(**kwargs):
+    options = {"n_layers": 2, "random_state": 0, **kwargs}
+    return AugNet(default_transforms(SFREQ), **options)
+
+
+def backbone(n_outputs=3, n_in=200):
+    return nn.Sequential(nn.Flatten(), nn.Linear(n_in, n_outputs))
+
+
+# the learning signal ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("positions", [(), (4,)])
+def test_losses_are_recovered_from_the_gradient_of_cross_entropy(weighted, positions):
+    generator = torch.Generator().manual_seed(0)
+    shape = (10, 5, *positions)
+    output = (3 * torch.randn(shape, generator=generator, dtype=torch.float64)).requires_grad_()
+    target = torch.randint(5, (10, *positions), generator=generator)
+    losses = nn.functional.cross_entropy(output, target, reduction="none")
+    weights = torch.rand(losses.shape, generator=generator, dtype=torch.float64)
+    weights = weights if weighted else torch.ones_like(losses) / losses.numel()
+    (gradient,) = torch.autograd.grad((losses * weights).sum(), output)
+    found, of_example = losses_from_gradient(output.detach(), gradient, "cross_entropy")
+    per_example = weights.reshape(10, -1).sum(1)
+    torch.testing.assert_close(of_example, per_example)
+    torch.testing.assert_close(found * per_example, (losses * weights).reshape(10, -1).sum(1))
+
+
+def test_confident_and_weightless_examples_are_recovered_too():
+    output = torch.tensor([[40.0, 0.0], [0.0, 90.0], [0.0, 1.0]]).double().requires_grad_()
+    losses = nn.functional.cross_entropy(output, torch.tensor([0, 0, 1]), reduction="none")
+    weights = torch.tensor([0.5, 0.5, 0.0]).double()
+    (gradient,) = torch.autograd.grad((losses * weights).sum(), output)
+    found, of_example = losses_from_gradient(output.detach(), gradient, "cross_entropy")
+    torch.testing.assert_close(of_example, weights)
+    torch.testing.assert_close(found[:2], losses.detach()[:2])
+
+
+def test_losses_are_recovered_from_the_gradient_of_the_squared_error():
+    output, target = torch.randn(6, 2).requires_grad_(), torch.randn(6, 2)
+    loss = nn.functional.mse_loss(output, target)
+    (gradient,) = torch.autograd.grad(loss, output)
+    found, weights = losses_from_gradient(output.detach(), gradient, "squared_error")
+    torch.testing.assert_close(found, (output - target).square().mean(dim=1).detach())
+    torch.testing.assert_close(weights, torch.full((6,), 1 / 6))
+
+
+def test_weighted_squared_error_is_recovered_with_its_weights():
+    output, target, w = torch.randn(6, 2).requires_grad_(), torch.randn(6, 2), torch.rand(6)
+    w[0] = 0.0
+    loss = ((output - target).square().mean(dim=1) * w).mean()
+    (gradient,) = torch.autograd.grad(loss, output)
+    found, weights = losses_from_gradient(output.detach(), gradient, "squared_error", w)
+    torch.testing.assert_close(weights, w / 6)
+    torch.testing.assert_close((found * weights).sum(), loss.detach())
+
+
+@pytest.mark.parametrize(
+    "criterion",
+    [
+        nn.CrossEntropyLoss(label_smoothing=0.2),
+        nn.NLLLoss(),
+        lambda output, y: nn.functional.binary_cross_entropy_with_logits(output[:, 0], y.float()),
+    ],
+)
+def test_losses_it_cannot_learn_from_are_refused(criterion):
+    model = InvariantModule(backbone(), augnet()).train()
+    with pytest.raises(ValueError, match="cross-entropy of logits"):
+        criterion(model(signals()), torch.arange(8) % 2).backward()
+
+
+def test_loading_an_initial_state_measures_the_data_again():
+    A = augnet()
+    fresh = copy.deepcopy(A.state_dict())
+    A(signals())
+    A.load_state_dict(fresh)
+    assert not A.calibrated
+    A(signals())
+    assert torch.isfinite(A.reward())
+
+
+def test_choices_learn_the_gradient_of_the_expected_loss():
+    """Against enumeration, for a layer whose candidates are always applied."""
+    always = {"probability": 1.0, "max_probability": 1.0}
+    X = signals(n=1, times=5).expand(100_000, -1, -1)
+    y = torch.zeros(len(X), dtype=torch.long)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(10, 3)).requires_grad_(False)
+    nn.init.normal_(net[1].weight, generator=torch.Generator().manual_seed(1))
+    A = AugNet([TimeReverse(**always), SignFlip(**always)], 1, penalty=0.0, random_state=0)
+    A.layers[0].logits.data = torch.tensor([0.3, -0.4])
+    model = InvariantModule(net, A).train()
+    nn.functional.cross_entropy(model(X), y).backward()
+    logits = A.layers[0].logits.detach().clone().requires_grad_()
+    losses = torch.stack(
+        [nn.functional.cross_entropy(net(one), y[:1]) for one in (X[:1].flip(-1), -X[:1])]
+    )
+    (truth,) = torch.autograd.grad((logits.softmax(0) * losses).sum(), logits)
+    assert truth.abs().max() > 0.05
+    torch.testing.assert_close(
+        A.layers[0].logits.grad, truth, atol=0.02 * truth.abs().max(), rtol=0
+    )
+
+
+def test_reward_enters_any_loop_with_its_sign_and_scale():
+    X, y = signals(), torch.zeros(8, dtype=torch.long)
+    A = augnet(penalty=0.7)
+    model = InvariantModule(backbone().requires_grad_(False), A).train()
+    model(X)  # measures the displacements
+    (expected,) = torch.autograd.grad(A.reward(), A.layers[0].transforms[5].raw)
+    without = copy.deepcopy(model)
+    without.augmentation.penalty = 0.0
+    for scale in (1.0, 8.0):
+        grads = []
+        for m in (copy.deepcopy(model), copy.deepcopy(without)):
+            (scale * nn.functional.cross_entropy(m(X), y)).backward()
+            grads.append(m.augmentation.layers[0].transforms[5].raw.grad)
+        torch.testing.assert_close(grads[0] - grads[1], -scale * expected, rtol=1e-3, atol=1e-6)
+
+
+def test_output_values_are_untouched():
+    output = torch.randn(4, 3, requires_grad=True)
+    out = learn_from_output(output, torch.zeros(4), torch.zeros(()), "cross_entropy")
+    assert torch.equal(out, output)
+
+
+def test_bare_loop_learns_what_does_no_harm_and_not_what_does():
+    """Labels are the direction of time: polarity is free, reversal is not."""
+    generator = torch.Generator().manual_seed(0)
+    ramp = torch.linspace(-1, 1, 50)
+    y = torch.randint(2, (400,), generator=generator)
+    sign = 2 * torch.randint(2, (400,), generator=generator) - 1
+    decay = torch.exp(-3 * (ramp + 1) / 2)
+    X = torch.where(y[:, None] == 0, decay, decay.flip(0)) * sign[:, None]
+    X = (X + 0.1 * torch.randn(400, 50, generator=generator))[:, None]
+    state = torch.get_rng_state()
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Flatten(), nn.Linear(50, 32), nn.ReLU(), nn.Linear(32, 2))
+    torch.set_rng_state(state)
+    A = AugNet([TimeReverse(0.25), SignFlip(0.25)], penalty=0.02, random_state=0)
+    model = InvariantModule(net, A)
+    optimizer = torch.optim.Adam(
+        [{"params": net.parameters(), "lr": 1e-3}, {"params": A.parameters(), "lr": 0.02}]
+    )
+    for _ in range(40):
+        for rows in torch.randperm(400, generator=generator).split(50):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(X[rows]), y[rows]).backward()
+            optimizer.step()
+    table = A.policy().by_transform()
+    assert table.usage["SignFlip"] > 0.3
+    assert table.usage["TimeReverse"] < 0.05
+    model.eval()
+    accuracy = (model(X).argmax(1) == y).float().mean()
+    assert accuracy > 0.98
+    torch.testing.assert_close(model(X), model(-X), atol=0.5, rtol=0.1)
