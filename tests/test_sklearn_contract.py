@@ -24,11 +24,11 @@ def estimators():
     options = {
         "backbone": Perceptron,
         "sfreq": 100.0,
-        "max_epochs": 60,
+        "max_epochs": 25,
         "batch_size": 16,
-        "lr": 0.01,
+        "lr": 0.03,
         "penalty": 0.001,
-        "n_copies": 4,
+        "n_copies": 2,
     }
     return [InvariantClassifier(**options), InvariantRegressor(**options)]
 
