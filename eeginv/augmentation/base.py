@@ -31,8 +31,8 @@ class Augmentation(nn.Module):
     >>> from eeginv.augmentation import Augmentation, AugmentationLayer
     >>> from eeginv.transforms import SignFlip
     >>> augmentation = Augmentation([AugmentationLayer([SignFlip(0.5)])], random_state=0)
-    >>> [copy.item() for copy in augmentation.copies(torch.ones(1, 1, 1), n_copies=2)]
-    [1.0, -1.0]
+    >>> sorted(copy.item() for copy in augmentation.copies(torch.ones(1, 1, 1), n_copies=2))
+    [-1.0, 1.0]
     """
 
     def __init__(self, layers, probability=1.0, random_state=None):

@@ -89,8 +89,8 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
     >>> import numpy as np
     >>> from eeginv import InvariantRegressor
     >>> rng = np.random.default_rng(0)
-    >>> X, y = rng.normal(size=(20, 2, 256)), rng.normal(size=20)
-    >>> reg = InvariantRegressor("EEGNet", sfreq=128, max_epochs=1, random_state=0).fit(X, y)
+    >>> X, y = rng.normal(size=(20, 2, 640)), rng.normal(size=20)
+    >>> reg = InvariantRegressor(sfreq=128, max_epochs=1, random_state=0).fit(X, y)
     >>> reg.predict(X).shape
     (20,)
     """

@@ -89,8 +89,8 @@ class DDASSearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     >>> import numpy as np
     >>> from eeginv import DDASSearch, InvariantClassifier
     >>> rng = np.random.default_rng(0)
-    >>> X, y = rng.normal(size=(40, 2, 256)), np.tile(["rest", "task"], 20)
-    >>> prototype = InvariantClassifier("EEGNet", sfreq=128, max_epochs=1)
+    >>> X, y = rng.normal(size=(40, 2, 640)), np.tile(["rest", "task"], 20)
+    >>> prototype = InvariantClassifier(sfreq=128, max_epochs=1)
     >>> search = DDASSearch(prototype, search_epochs=1, random_state=0)
     >>> search.fit(X, y, groups=np.repeat([0, 1, 2, 3], 10)).policy_.n_layers
     2

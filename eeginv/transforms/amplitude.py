@@ -55,7 +55,7 @@ class GaussianNoise(Transform):
     >>> from eeginv.transforms import GaussianNoise
     >>> t = GaussianNoise(0.1)
     >>> X = torch.zeros(4, 2, 1000)
-    >>> round(float(t(X, torch.Generator().manual_seed(0)).std()), 2)
+    >>> round(t(X, torch.Generator().manual_seed(0)).std().item(), 2)
     0.1
     """
 
