@@ -21,7 +21,7 @@ from eeginv import (
     PolicyAugmentation,
 )
 from eeginv.policy import PolicyEntry
-from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
+from eeginv.transforms import FrequencyShift, GaussianNoise, SignFlip, TimeReverse
 
 SFREQ = 64.0
 
@@ -388,6 +388,7 @@ def test_bad_input_is_refused_at_once():
         (classifier(backbone=Network(3, 128, 2)), (X, y), "another shape"),
         (classifier(backbone=Network(2, 128, 5)), (X, y), r"\(n_examples, 2\)"),
         (classifier(augmentation="augnett"), (X, y), "augmentation must be"),
+        (classifier(transforms=[FrequencyShift(100)]), (X, y), "at 100 Hz"),
         (classifier(max_epochs=0), (X, y), "max_epochs"),
         (classifier(lr=-1), (X, y), "lr must be"),
         (classifier(average="median"), (X, y), "average"),

@@ -224,9 +224,17 @@ class InvariantEstimator(BaseEstimator):
             sfreq=self.sfreq_,
             params=self.backbone_params,
         )
+        augmentation = self._build_augmentation(seed)
+        for part in [] if augmentation is None else augmentation.modules():
+            rate = getattr(part, "sfreq", None)
+            if None not in (rate, self.sfreq_) and rate != self.sfreq_:
+                raise ValueError(
+                    f"{type(part).__name__} was made for signals at {rate:g} Hz, but these were "
+                    f"sampled at {self.sfreq_:g} Hz."
+                )
         return InvariantModule(
             backbone,
-            self._build_augmentation(seed),
+            augmentation,
             n_copies=self.n_copies,
             average=getattr(self, "average", "logit"),
             loss=self._loss,
