@@ -165,7 +165,7 @@ def _add_scores(pages, runs):
     pages.table(
         "Predicted probabilities, time and memory",
         tables.cost_table(summary),
-        "Means over runs. Peak memory is the growth while fitting.",
+        "Means over runs. Peak memory is the largest of the whole process while fitting.",
     )
 
 
