@@ -84,6 +84,7 @@ class AugNet(Augmentation):
         super().__init__([AugmentationLayer(t) for t in per_layer], random_state=random_state)
         self.warmup = float(warmup)
         self.penalty = float(penalty)
+        self._calibrated = None
         self._reward = reward if callable(reward) else REWARDS[reward]()
         for index, layer in enumerate(self.layers):
             empty = torch.full((len(layer.transforms),), torch.nan)
@@ -111,6 +112,7 @@ class AugNet(Augmentation):
         for layer, buffer in zip(self.layers, self.displacements, strict=True):
             values = [transform.displacement(X, generator) for transform in layer.transforms]
             buffer.copy_(torch.tensor(values))
+        self._calibrated = None
         return self
 
     def sample(self, X, generator=None):
@@ -121,7 +123,13 @@ class AugNet(Augmentation):
     @property
     def calibrated(self):
         """Whether the displacements have been measured."""
-        return not any(bool(d.isnan().any()) for d in self.displacements)
+        if self._calibrated is None:  # asks the device, so not in every step
+            self._calibrated = not any(bool(d.isnan().any()) for d in self.displacements)
+        return self._calibrated
+
+    def _load_from_state_dict(self, *args, **kwargs):
+        super()._load_from_state_dict(*args, **kwargs)
+        self._calibrated = None
 
     def set_progress(self, fraction):
         """Hold the distribution during the warm-up, learn it afterwards.
