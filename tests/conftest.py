@@ -16,6 +16,7 @@ import torch
 import eeginv  # noqa: F401  (its import hook makes Braindecode importable)
 
 torch.set_num_threads(1)
+pytest.register_assert_rewrite("battery")
 
 ROOT = Path(__file__).resolve().parents[1]
 

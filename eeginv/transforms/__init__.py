@@ -1,21 +1,38 @@
 """What a transform does to a signal: pure torch, differentiable, with learnable strengths."""
 
-from .amplitude import GaussianNoise, SignFlip
+from .amplitude import AmplitudeScale, GaussianNoise, SignFlip
 from .base import BinaryTransform, Transform
-from .registry import REGISTRY, default_transforms
-from .spatial import ChannelsDropout
-from .spectral import FrequencyShift, FTSurrogate
-from .temporal import TimeReverse
+from .candidates import default_transforms
+from .montage import channel_positions, mirror_permutation
+from .registry import REGISTRY, make_transform
+from .rotation import SensorsXRotation, SensorsYRotation, SensorsZRotation
+from .spatial import ChannelsDropout, ChannelsMix, ChannelsShuffle, ChannelsSymmetry
+from .spectral import BandstopFilter, FrequencyShift, FTSurrogate
+from .temporal import SmoothTimeMask, TimeReverse, TimeShift, TimeWarp
 
 __all__ = [
     "REGISTRY",
+    "AmplitudeScale",
+    "BandstopFilter",
     "BinaryTransform",
     "ChannelsDropout",
+    "ChannelsMix",
+    "ChannelsShuffle",
+    "ChannelsSymmetry",
     "FTSurrogate",
     "FrequencyShift",
     "GaussianNoise",
+    "SensorsXRotation",
+    "SensorsYRotation",
+    "SensorsZRotation",
     "SignFlip",
+    "SmoothTimeMask",
     "TimeReverse",
+    "TimeShift",
+    "TimeWarp",
     "Transform",
+    "channel_positions",
     "default_transforms",
+    "make_transform",
+    "mirror_permutation",
 ]

@@ -1,5 +1,9 @@
 """Transforms of the values of a signal."""
 
+import math
+
+import torch
+
 from .base import BinaryTransform, Transform
 
 
@@ -38,6 +42,53 @@ class SignFlip(BinaryTransform):
     def _transformed(self, X):
         return -X
 
+    def _transform_unless(self, X, spared):
+        return X * (2 * spared - 1)  # in one pass
+
+
+class AmplitudeScale(Transform):
+    """Amplify or attenuate by a random gain, log-uniform in [-magnitude, magnitude] dB [1]_.
+
+    Parameters
+    ----------
+    magnitude : float
+        Initial largest gain, in dB (20 dB is a factor of ten, 6 dB a factor of two).
+    max_magnitude : float
+        Upper end of the range of the magnitude, in dB.
+    channel_indep : bool
+        Whether each channel gets a gain of its own. If not, amplitude ratios between channels are
+        kept.
+
+    References
+    ----------
+    .. [1] Mohsenvand, M. N., Izadi, M. R., & Maes, P. (2020). Contrastive representation learning
+       for electroencephalogram classification. Machine Learning for Health.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.transforms import AmplitudeScale
+    >>> X, one_end = torch.ones(1, 1, 3), {"uniform": torch.ones(1, 1)}
+    >>> AmplitudeScale().apply(X, one_end, magnitude=20.0)
+    tensor([[[10., 10., 10.]]])
+    """
+
+    family = "amplitude"
+    unit = "dB"
+
+    def __init__(self, magnitude=3.0, max_magnitude=12.0, channel_indep=True):
+        super().__init__(magnitude, max_magnitude)
+        self.channel_indep = bool(channel_indep)
+
+    def config(self):
+        return {**super().config(), "channel_indep": self.channel_indep}
+
+    def _draw(self, draws):
+        return {"uniform": draws.symmetric(draws.n_channels if self.channel_indep else 1)}
+
+    def _transform(self, X, noise, strength):
+        return X * torch.exp(strength * noise["uniform"].unsqueeze(-1) * (math.log(10) / 20))
+
 
 class GaussianNoise(Transform):
     """Add white Gaussian noise.
@@ -68,4 +119,4 @@ class GaussianNoise(Transform):
         return {"normal": draws.normal(draws.n_channels, draws.n_times)}
 
     def _transform(self, X, noise, strength):
-        return X + strength * noise["normal"]
+        return torch.addcmul(X, strength, noise["normal"])

@@ -1,6 +1,7 @@
 """The contract that every transform keeps."""
 
 import math
+import numbers
 
 import torch
 from torch import nn
@@ -42,9 +43,20 @@ class Draws:
             u = (stratum + u) / self.n_examples
         return u
 
+    def symmetric(self, *trailing):
+        """Draw uniform numbers in [-1, 1), shape (n_examples, *trailing)."""
+        return 2 * self.uniform(*trailing) - 1
+
     def normal(self, *trailing):
         """Draw standard normal numbers, shape (n_examples, *trailing)."""
         return torch.randn((self.n_examples, *trailing), **self._options)
+
+
+def check_sfreq(sfreq):
+    """Return the sampling frequency as a float, or say what is wrong with it."""
+    if not (isinstance(sfreq, numbers.Real) and math.isfinite(sfreq) and sfreq > 0):
+        raise ValueError(f"sfreq must be the sampling frequency in Hz, got {sfreq!r}.")
+    return float(sfreq)
 
 
 def as_batch(X):
@@ -93,7 +105,7 @@ class Transform(nn.Module):
     Notes
     -----
     A new transform defines ``_draw``, ``_transform``, the class attributes, and, if it jumps,
-    ``_log_prob``; one line in ``registry.py`` makes the battery of tests run over it.
+    ``_events``; one line in ``registry.py`` makes the battery of tests run over it.
 
     Examples
     --------
@@ -127,9 +139,11 @@ class Transform(nn.Module):
 
     # strength ---------------------------------------------------------------------------------
     def _strength(self):
-        distance = self.raw - 2 * torch.round(self.raw / 2)  # in [-1, 1]
+        raw = self.raw
+        turns = (raw.detach() * 0.5).round_()
+        distance = torch.sub(raw, turns, alpha=2)  # in [-1, 1]
         # not abs(): at exactly 0 its derivative is 0 and a strength of 0 could never grow
-        return self.max_magnitude * torch.where(distance < 0, -distance, distance)
+        return self.max_magnitude * nn.functional.leaky_relu(distance, -1.0)
 
     def _set_strength(self, value):
         value = float(value)
@@ -207,10 +221,59 @@ class Transform(nn.Module):
         log_prob : Tensor, shape (n_examples,)
             Zero for a continuous transform.
         """
-        first = next(iter(noise.values()))
         strength = self._strength() if magnitude is None else magnitude
+        first = next(iter(noise.values()))
         strength = torch.as_tensor(strength, dtype=first.dtype, device=first.device)
-        return self._log_prob(noise, strength)
+        if self.continuous:
+            return strength.new_zeros(len(first))
+        strength = strength.reshape(-1, 1)
+        happened = self._events(noise, strength)
+        # finite where the probability is 0 or 1
+        tiny = torch.finfo(strength.dtype).tiny
+        yes, no = strength.clamp_min(tiny).log(), torch.log1p(-strength.clamp_max(1 - 1e-6))
+        return torch.where(happened, yes, no).sum(dim=1)
+
+    def score_function(self, noise, losses, magnitude=None):
+        """Return a scalar whose derivative estimates that of the expected loss.
+
+        For a transform that jumps, the derivative of the mean of ``losses`` with respect to the
+        strength is zero almost everywhere. That of their expectation is the expectation of
+        ``loss * d log_prob`` [1]_, whose spread is large. Here the losses are first regressed on
+        the events (each channel dropped or not, say), for each example on those of the others; the
+        derivative of what the regression explains is known, and only the residuals are multiplied
+        by ``d log_prob``. This is unbiased whatever the regression, and has no spread at all where
+        the loss is linear in the events.
+
+        Parameters
+        ----------
+        noise : dict of str to Tensor
+            From :meth:`draw`, one row per example.
+        losses : Tensor, shape (n_examples,)
+            Loss of each example under these draws. No gradient flows through them.
+        magnitude : Tensor | float | None
+            Strength; None is the transform's own, through which gradients flow.
+
+        Returns
+        -------
+        surrogate : Tensor
+            To be added to the mean loss before backpropagation. Only its derivative means
+            anything; zero for a continuous transform.
+
+        References
+        ----------
+        .. [1] Williams, R. J. (1992). Simple statistical gradient-following algorithms for
+           connectionist reinforcement learning. Machine Learning.
+        """
+        losses = losses.detach()
+        if self.continuous:
+            return losses.new_zeros(())
+        strength = self._strength() if magnitude is None else magnitude
+        strength = torch.as_tensor(strength, dtype=losses.dtype, device=losses.device)
+        with torch.no_grad():
+            column = strength.detach().reshape(-1, 1)
+            happened = self._events(noise, column).to(losses.dtype)
+            derivative = derivative_of_expectation(losses, happened, column)
+        return (derivative * strength).mean()
 
     # arithmetic -------------------------------------------------------------------------------
     def apply(self, X, noise=None, magnitude=None):
@@ -236,10 +299,10 @@ class Transform(nn.Module):
         batch, single = as_batch(X)
         if noise is None:
             raise TypeError("apply needs the draws: t.apply(X, t.draw(X)), or simply t(X).")
-        dtype = batch.dtype if batch.dtype == torch.float64 else torch.float32
+        dtype = torch.float64 if batch.dtype == torch.float64 else torch.float32
         strength = self._strength() if magnitude is None else magnitude
         strength = torch.as_tensor(strength, dtype=dtype, device=batch.device)
-        if strength.ndim > 1 or (strength.ndim == 1 and len(strength) not in (1, len(batch))):
+        if strength.ndim and (strength.ndim > 1 or len(strength) not in (1, len(batch))):
             raise ValueError(
                 f"magnitude must be a scalar or of shape ({len(batch)},), one value per example; "
                 f"got shape {tuple(strength.shape)}."
@@ -312,9 +375,8 @@ class Transform(nn.Module):
     def _transform(self, X, noise, strength):
         raise TypeError(f"{type(self).__name__} does not define _transform.")
 
-    def _log_prob(self, noise, strength):
-        first = next(iter(noise.values()))
-        return first.new_zeros(len(first))
+    def _events(self, noise, strength):
+        raise TypeError(f"{type(self).__name__} jumps and does not define _events.")
 
 
 class BinaryTransform(Transform):
@@ -359,16 +421,46 @@ class BinaryTransform(Transform):
         return {"uniform": draws.uniform()}
 
     def _transform(self, X, noise, strength):
-        applied = noise["uniform"].reshape(-1, 1, 1) < strength
-        return torch.where(applied, self._transformed(X), X)
+        spared = (noise["uniform"].reshape(-1, 1, 1) >= strength).to(X.dtype)
+        return self._transform_unless(X, spared)
 
-    def _log_prob(self, noise, strength):
-        return bernoulli_log_prob(noise["uniform"] < strength, strength)
+    def _transform_unless(self, X, spared):
+        # exact for weights of 0 and 1, and several times faster than torch.where
+        return torch.lerp(self._transformed(X), X, spared)
+
+    def _events(self, noise, strength):
+        return noise["uniform"].unsqueeze(-1) < strength
 
 
-def bernoulli_log_prob(event, probability):
-    """Log-probability of events of a given probability, finite where it is 0 or 1."""
-    tiny = torch.finfo(probability.dtype).tiny
-    return torch.where(
-        event, probability.clamp_min(tiny).log(), torch.log1p(-probability.clamp_max(1 - 1e-6))
-    )
+def derivative_of_expectation(losses, happened, probability):
+    """Estimate how the expected loss changes with the probability of independent events.
+
+    Parameters
+    ----------
+    losses : Tensor, shape (n_examples,)
+        Loss of each example.
+    happened : Tensor, shape (n_examples, n_events)
+        1 where an event happened, 0 where not.
+    probability : Tensor, shape (n_examples or 1, 1)
+        Of each event.
+
+    Returns
+    -------
+    derivative : Tensor, shape (n_examples,)
+        Unbiased estimates; their mean over the examples is meant to be used.
+    """
+    n_examples, n_events = happened.shape
+    centred = happened - probability
+    variance = (probability * (1 - probability)).clamp_min(torch.finfo(losses.dtype).tiny)
+    design = torch.cat([centred, centred.new_ones(n_examples, 1)], dim=1)
+    # as if each event had been seen once with no effect, for those that never happen
+    ridge = variance.mean().clamp_min(1e-6).expand(n_events + 1).clone()
+    ridge[-1] = 1e-3
+    inverse = torch.linalg.inv_ex(design.T @ design + torch.diag(ridge))[0]
+    pull = design @ inverse
+    coefficients = losses @ pull
+    # leave one out: what the regression would be without the example itself
+    leverage = (pull * design).sum(dim=1)
+    residual = (losses - design @ coefficients) / (1 - leverage).clamp_min(1e-4)
+    explained = coefficients[:-1].sum() - pull[:, :-1].sum(dim=1) * residual
+    return explained + residual * (centred / variance).sum(dim=1)

@@ -1,51 +1,74 @@
-"""Every transform by name, and the candidates that learners start from."""
+"""Every transform by name."""
 
-from .amplitude import GaussianNoise, SignFlip
-from .spatial import ChannelsDropout
-from .spectral import FrequencyShift, FTSurrogate
-from .temporal import TimeReverse
+import inspect
+
+from .amplitude import AmplitudeScale, GaussianNoise, SignFlip
+from .rotation import SensorsXRotation, SensorsYRotation, SensorsZRotation
+from .spatial import ChannelsDropout, ChannelsMix, ChannelsShuffle, ChannelsSymmetry
+from .spectral import BandstopFilter, FrequencyShift, FTSurrogate
+from .temporal import SmoothTimeMask, TimeReverse, TimeShift, TimeWarp
 
 REGISTRY = {
     cls.__name__: cls
     for cls in (
         TimeReverse,
+        TimeShift,
+        TimeWarp,
+        SmoothTimeMask,
         SignFlip,
-        FrequencyShift,
-        ChannelsDropout,
-        FTSurrogate,
+        AmplitudeScale,
         GaussianNoise,
+        FrequencyShift,
+        FTSurrogate,
+        BandstopFilter,
+        ChannelsDropout,
+        ChannelsShuffle,
+        ChannelsSymmetry,
+        ChannelsMix,
+        SensorsXRotation,
+        SensorsYRotation,
+        SensorsZRotation,
     )
 }
 
 
-def default_transforms(sfreq):
-    """Candidate transforms for standardised EEG.
+def make_transform(name, sfreq=None, ch_names=None, **options):
+    """Make a transform by name, handing it what it needs to know of the signals.
 
     Parameters
     ----------
-    sfreq : float
-        Sampling frequency of the signals, in Hz.
+    name : str
+        Name in ``REGISTRY``.
+    sfreq : float | None
+        Sampling frequency in Hz, for the transforms that need it.
+    ch_names : list of str | None
+        Names of the channels, for the transforms that need them.
+    **options : dict
+        Further arguments of the transform.
 
     Returns
     -------
-    transforms : list of Transform
-        New objects: time reversal, sign flip, frequency shift (up to 2 Hz), channel dropout,
-        phase randomisation and Gaussian noise. They start at strengths that leave most signals
-        recognisable: a network can only learn to ignore what it has seen often enough.
+    transform : Transform
+        A new object.
 
     Examples
     --------
-    >>> from eeginv.transforms import default_transforms
-    >>> [type(t).__name__ for t in default_transforms(sfreq=100)][:3]
-    ['TimeReverse', 'SignFlip', 'FrequencyShift']
+    >>> from eeginv.transforms import make_transform
+    >>> make_transform("FrequencyShift", sfreq=100, magnitude=0.5)
+    FrequencyShift(magnitude=0.5 Hz)
     """
-    if not sfreq or sfreq <= 0:
-        raise ValueError(f"sfreq must be the sampling frequency in Hz, got {sfreq!r}.")
-    return [
-        TimeReverse(0.2),
-        SignFlip(0.2),
-        FrequencyShift(sfreq, min(0.5, sfreq / 8), max_magnitude=min(2.0, sfreq / 2)),
-        ChannelsDropout(0.1, max_magnitude=0.5),
-        FTSurrogate(0.2),
-        GaussianNoise(0.1, max_magnitude=0.5),
-    ]
+    if name not in REGISTRY:
+        raise ValueError(f"Unknown transform {name!r}; known are {', '.join(sorted(REGISTRY))}.")
+    cls = REGISTRY[name]
+    context = {"sfreq": sfreq, "ch_names": ch_names}
+    for argument in needs(cls):
+        if context[argument] is None:
+            raise ValueError(f"{name} needs {argument}.")
+        options[argument] = context[argument]
+    return cls(**options)
+
+
+def needs(cls):
+    """Return what a transform must be told of the signals: "sfreq", "ch_names", or neither."""
+    arguments = inspect.signature(cls).parameters
+    return [argument for argument in ("sfreq", "ch_names") if argument in arguments]

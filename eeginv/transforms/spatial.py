@@ -1,6 +1,24 @@
 """Transforms of the channel axis."""
 
-from .base import Transform, bernoulli_log_prob
+import math
+
+import torch
+
+from .base import BinaryTransform, Transform
+from .montage import mirror_permutation
+
+
+def check_probability(max_magnitude):
+    """Say so if the end of the range is not a probability."""
+    if max_magnitude > 1:
+        raise ValueError(f"max_magnitude is a probability, at most 1; got {max_magnitude}.")
+
+
+def check_channels(X, ch_names):
+    """Return the number of channels, or say that it is not that of the names."""
+    if X.shape[1] != len(ch_names):
+        raise ValueError(f"Expected {len(ch_names)} channels ({ch_names}), got {X.shape[1]}.")
+    return len(ch_names)
 
 
 class ChannelsDropout(Transform):
@@ -33,16 +51,163 @@ class ChannelsDropout(Transform):
     continuous = False
 
     def __init__(self, magnitude=0.2, max_magnitude=1.0):
-        if max_magnitude > 1:
-            raise ValueError(f"max_magnitude is a probability, at most 1; got {max_magnitude}.")
+        check_probability(max_magnitude)
         super().__init__(magnitude, max_magnitude)
 
     def _draw(self, draws):
         return {"uniform": draws.uniform(draws.n_channels)}
 
     def _transform(self, X, noise, strength):
-        return X * (noise["uniform"].unsqueeze(-1) >= strength)
+        return X * (noise["uniform"].unsqueeze(-1) >= strength).to(X.dtype)
 
-    def _log_prob(self, noise, strength):
-        strength = strength.reshape(-1, 1)
-        return bernoulli_log_prob(noise["uniform"] < strength, strength).sum(dim=1)
+    def _events(self, noise, strength):
+        return noise["uniform"] < strength
+
+
+class ChannelsShuffle(Transform):
+    """Pick channels, each independently, and put those picked in a random order [1]_.
+
+    Parameters
+    ----------
+    magnitude : float
+        Initial probability with which a channel is picked.
+    max_magnitude : float
+        Largest probability.
+
+    Notes
+    -----
+    A single picked channel stays where it is, and so does, at times, one of several. The output
+    jumps with the probability. The gradient with respect to it is that of the score function,
+    through ``log_prob``; the gradient with respect to the signal is exact.
+
+    References
+    ----------
+    .. [1] Saeed, A., Grangier, D., Pietquin, O., & Zeghidour, N. (2020). Learning from
+       heterogeneous EEG signals with differentiable channel reordering. arXiv:2010.13694.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.transforms import ChannelsShuffle
+    >>> X = torch.arange(4.0).reshape(1, 4, 1)
+    >>> shuffled = ChannelsShuffle(1.0)(X)
+    >>> shuffled.flatten().sort().values
+    tensor([0., 1., 2., 3.])
+    """
+
+    family = "spatial"
+    continuous = False
+
+    def __init__(self, magnitude=0.2, max_magnitude=1.0):
+        check_probability(max_magnitude)
+        super().__init__(magnitude, max_magnitude)
+
+    def _draw(self, draws):
+        return {
+            "uniform": draws.uniform(draws.n_channels),
+            "order": draws.uniform(draws.n_channels),
+        }
+
+    def _transform(self, X, noise, strength):
+        n_examples, n_channels, n_times = X.shape
+        picked = noise["uniform"] < strength.squeeze(-1)
+        position = torch.arange(n_channels, device=X.device)
+        # places and channels, both with those picked in front: in order, and in random order
+        places = torch.where(picked, position, position + n_channels).argsort(dim=1)
+        channels = torch.where(picked, noise["order"], 1 + position).argsort(dim=1)
+        source = torch.zeros_like(places).scatter(1, places, channels)
+        rows = source + n_channels * torch.arange(n_examples, device=X.device).unsqueeze(1)
+        return X.reshape(-1, n_times).index_select(0, rows.reshape(-1)).reshape(X.shape)
+
+    def _events(self, noise, strength):
+        return noise["uniform"] < strength
+
+
+class ChannelsSymmetry(BinaryTransform):
+    """Exchange the left and the right side of the head [1]_.
+
+    Parameters
+    ----------
+    ch_names : list of str
+        Names of the channels, in the order of the signals; see
+        :func:`~eeginv.transforms.mirror_permutation` for what is understood. Channels without a
+        partner, such as those of the midline, stay as they are.
+    probability : float
+        Initial probability with which an example is mirrored.
+    max_probability : float
+        Largest probability.
+
+    Notes
+    -----
+    The gradient with respect to the probability is that of the score function, through
+    ``log_prob``; the gradient with respect to the signal is exact.
+
+    References
+    ----------
+    .. [1] Deiss, O., Biswal, S., Jin, J., Sun, H., Westover, M. B., & Sun, J. (2018). HAMLET:
+       interpretable human and machine co-learning technique. arXiv:1803.09702.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.transforms import ChannelsSymmetry
+    >>> t = ChannelsSymmetry(["C3", "Cz", "C4"])
+    >>> X = torch.tensor([[[3.0], [0.0], [4.0]]])
+    >>> t.apply(X, t.draw(X), magnitude=1.0).flatten()
+    tensor([4., 0., 3.])
+    """
+
+    family = "spatial"
+
+    def __init__(self, ch_names, probability=0.5, max_probability=0.5):
+        super().__init__(probability, max_probability)
+        permutation = torch.tensor(mirror_permutation(ch_names))
+        self.ch_names = list(ch_names)
+        self.register_buffer("_permutation", permutation, persistent=False)
+
+    def config(self):
+        return {"ch_names": self.ch_names, **super().config()}
+
+    def _transformed(self, X):
+        check_channels(X, self.ch_names)
+        return X.index_select(1, self._permutation)
+
+
+class ChannelsMix(Transform):
+    """Mix the channels by a random matrix near the identity.
+
+    Stands for what the montage leaves open: gains, cross-talk, a slightly different reference.
+
+    Parameters
+    ----------
+    magnitude : float
+        Initial root mean square change of the signal, relative to channels of equal power.
+    max_magnitude : float
+        Largest change.
+
+    Notes
+    -----
+    ``X + magnitude * G X``, with independent normal entries of variance ``1 / n_channels`` in the
+    matrix ``G`` of each example.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.transforms import ChannelsMix
+    >>> X = torch.randn(200, 4, 100, generator=torch.Generator().manual_seed(0))
+    >>> change = ChannelsMix(0.3)(X, torch.Generator().manual_seed(0)) - X
+    >>> round(change.square().mean().sqrt().item(), 2)
+    0.3
+    """
+
+    family = "spatial"
+
+    def __init__(self, magnitude=0.1, max_magnitude=0.5):
+        super().__init__(magnitude, max_magnitude)
+
+    def _draw(self, draws):
+        return {"normal": draws.normal(draws.n_channels, draws.n_channels)}
+
+    def _transform(self, X, noise, strength):
+        mixing = strength * noise["normal"] / math.sqrt(X.shape[1])
+        return torch.baddbmm(X, mixing.expand(len(X), -1, -1), X)

@@ -4,20 +4,12 @@ import math
 
 import torch
 
-from .base import Transform
+from .base import Transform, check_sfreq
+from .fourier import add_filtered, fast_length, turn_phase
 
-
-def fast_length(n):
-    """Smallest even length of at least n whose only prime factors are 2, 3 and 5."""
-    n += n % 2
-    while True:
-        rest = n
-        for prime in (2, 3, 5):
-            while rest % prime == 0:
-                rest //= prime
-        if rest == 1:
-            return n
-        n += 2
+# Of a band-stop filter, the attenuation inside (110 dB), and the scale of its ends in Hz.
+DEPTH = math.log(10) / 20 * 110
+SLOPE = 0.1
 
 
 class FrequencyShift(Transform):
@@ -35,9 +27,9 @@ class FrequencyShift(Transform):
     Notes
     -----
     The real part of the analytic signal times ``exp(2 i pi shift t)``, with the Hilbert transform
-    computed on the zero-padded, centred signal in float32 (float64 for float64 signals). The
-    mean of each channel is kept where it is: an offset does not become a tone. Content that
-    would be moved below 0 Hz or above the Nyquist frequency is folded back.
+    computed on the centred signal, padded with zeros. The offset of each channel (its mean,
+    weighted by a Hann window) is kept where it is: it does not become a tone. Content that would
+    be moved below 0 Hz or above the Nyquist frequency is folded back. Can be differentiated once.
 
     References
     ----------
@@ -59,32 +51,26 @@ class FrequencyShift(Transform):
     unit = "Hz"
 
     def __init__(self, sfreq, magnitude=0.5, max_magnitude=3.0):
-        if not sfreq > 0:
-            raise ValueError(f"sfreq must be positive, in Hz; got {sfreq}.")
+        self.sfreq = check_sfreq(sfreq)
         super().__init__(magnitude, max_magnitude)
         if max_magnitude > sfreq / 2:
             raise ValueError(
                 f"max_magnitude ({max_magnitude} Hz) is above the Nyquist frequency "
                 f"({sfreq / 2} Hz)."
             )
-        self.sfreq = float(sfreq)
 
     def config(self):
         return {"sfreq": self.sfreq, **super().config()}
 
     def _draw(self, draws):
-        return {"uniform": 2 * draws.uniform() - 1}
+        return {"uniform": draws.symmetric()}
 
     def _transform(self, X, noise, strength):
-        n_times = X.shape[-1]
-        centred = X - X.mean(dim=-1, keepdim=True)
-        n_fft = fast_length(n_times + n_times // 4)
-        hilbert = torch.fft.irfft(-1j * torch.fft.rfft(centred, n=n_fft), n=n_fft)[..., :n_times]
-        # time runs from the middle of the window, so that the phase turns least
-        time = (torch.arange(n_times, device=X.device, dtype=X.dtype) - n_times / 2) / self.sfreq
-        angle = 2 * math.pi * strength * noise["uniform"].reshape(-1, 1, 1) * time
-        # the difference to X, so that a shift of zero is the identity to the last bit
-        return X + centred * (torch.cos(angle) - 1) - hilbert * torch.sin(angle)
+        step = (2 * math.pi / self.sfreq) * strength.reshape(-1) * noise["uniform"]
+        # time runs from the start of the window: what the Hilbert transform gets wrong at an edge
+        # enters as the sine of the angle, so that only one edge has it
+        n_fft = fast_length(X.shape[-1] + 32)
+        return turn_phase(X, step.expand(len(X)), n_fft)
 
 
 class FTSurrogate(Transform):
@@ -135,16 +121,87 @@ class FTSurrogate(Transform):
     def _draw(self, draws):
         n_channels = draws.n_channels if self.channel_indep else 1
         n_inner = (draws.n_times - 1) // 2  # frequencies strictly between 0 and Nyquist
-        return {"uniform": 2 * draws.uniform(n_channels, n_inner) - 1}
+        return {"uniform": draws.symmetric(n_channels, n_inner)}
 
     def _transform(self, X, noise, strength):
         n_times = X.shape[-1]
         angle = math.pi * strength * noise["uniform"]
-        rotation = torch.complex(torch.cos(angle) - 1, torch.sin(angle))
-        spectrum = torch.fft.rfft(X)
-        n_inner = angle.shape[-1]
-        change = torch.nn.functional.pad(
-            spectrum[..., 1 : n_inner + 1] * rotation, (1, spectrum.shape[-1] - n_inner - 1)
-        )
-        # the difference to X, so that a strength of zero is the identity to the last bit
-        return X + torch.fft.irfft(change, n=n_times)
+        # the offset, and the Nyquist frequency of an even number of samples, are not turned
+        angle = torch.nn.functional.pad(angle, (1, n_times // 2 - angle.shape[-1]))
+        return add_filtered(X, torch.complex(torch.cos(angle) - 1, torch.sin(angle)))
+
+
+class BandstopFilter(Transform):
+    """Filter out a band of frequencies of all channels [1]_ [2]_.
+
+    The band lies anywhere, with equal probability, such that its ends are 1 Hz or more away from 0
+    and from ``max_freq``.
+
+    Parameters
+    ----------
+    sfreq : float
+        Sampling frequency of the signals, in Hz.
+    magnitude : float
+        Initial width of the band, in Hz.
+    max_magnitude : float
+        Largest width, in Hz.
+    max_freq : float | None
+        Highest frequency that may be touched, in Hz; None is half the sampling frequency.
+
+    Notes
+    -----
+    A filter without phase shift, made in the frequency domain. Its attenuation in dB is a smooth
+    box: more than 50 dB at the ends of the band and 100 dB inside, 1 dB at 0.5 Hz outside. Below a
+    width of about 0.5 Hz it becomes shallow, and it is the identity at width zero. Windows shorter
+    than 5 s cannot resolve such a filter: there the band gets wider than stated.
+
+    References
+    ----------
+    .. [1] Cheng, J. Y., Goh, H., Dogrusoz, K., Tuzel, O., & Azemi, E. (2020). Subject-aware
+       contrastive learning for biosignals. arXiv:2007.04871.
+    .. [2] Mohsenvand, M. N., Izadi, M. R., & Maes, P. (2020). Contrastive representation learning
+       for electroencephalogram classification. Machine Learning for Health.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.transforms import BandstopFilter
+    >>> time = torch.arange(3000) / 100
+    >>> X = torch.sin(2 * torch.pi * 25 * time).reshape(1, 1, -1)
+    >>> t = BandstopFilter(sfreq=100)  # its band is in the middle, at 25 Hz, for 0.5
+    >>> bool(t.apply(X, {"uniform": torch.full((1,), 0.5)}, magnitude=2.0).abs().max() < 1e-3)
+    True
+    """
+
+    family = "spectral"
+    unit = "Hz"
+
+    def __init__(self, sfreq, magnitude=1.0, max_magnitude=2.0, max_freq=None):
+        self.sfreq = check_sfreq(sfreq)
+        super().__init__(magnitude, max_magnitude)
+        self.max_freq = self.sfreq / 2 if max_freq is None else float(max_freq)
+        if not 0 < self.max_freq <= self.sfreq / 2:
+            raise ValueError(
+                f"max_freq must be in (0, {self.sfreq / 2:g}] Hz, half the sampling frequency; "
+                f"got {max_freq}."
+            )
+        if not max_magnitude < self.max_freq - 2:
+            raise ValueError(
+                f"A band of {max_magnitude:g} Hz, 1 Hz away from 0 and from {self.max_freq:g} Hz, "
+                "does not exist: lower max_magnitude."
+            )
+
+    def config(self):
+        return {"sfreq": self.sfreq, **super().config(), "max_freq": self.max_freq}
+
+    def _draw(self, draws):
+        return {"uniform": draws.uniform()}
+
+    def _transform(self, X, noise, strength):
+        n_times = X.shape[-1]
+        low = 1 + noise["uniform"].reshape(-1, 1, 1) * (self.max_freq - 2 - strength)
+        frequency = torch.arange(n_times // 2 + 1, device=X.device, dtype=X.dtype)
+        frequency = frequency * (self.sfreq / n_times)
+        box = torch.sigmoid((frequency - low) / SLOPE)
+        box = box - torch.sigmoid((frequency - low - strength) / SLOPE)
+        return add_filtered(X, torch.expm1(-DEPTH * box))

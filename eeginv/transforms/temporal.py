@@ -1,6 +1,15 @@
 """Transforms of the time axis."""
 
-from .base import BinaryTransform
+import math
+
+import torch
+from torch import nn
+
+from .base import BinaryTransform, Transform, check_sfreq
+from .fourier import add_filtered, fast_length, harmonics
+from .interpolation import lanczos_polynomials, read_between_samples
+
+SHIFT_MODES = ("circular", "reflect", "replicate", "constant")
 
 
 class TimeReverse(BinaryTransform):
@@ -38,3 +47,202 @@ class TimeReverse(BinaryTransform):
 
     def _transformed(self, X):
         return X.flip(-1)
+
+    def _transform_unless(self, X, spared):
+        return X.flip(-1).lerp_(X, spared)  # one copy in memory instead of two
+
+
+class SmoothTimeMask(Transform):
+    """Set a stretch of all channels to zero, with smooth ends [1]_ [2]_.
+
+    The stretch lies anywhere in the window, with equal probability.
+
+    Parameters
+    ----------
+    sfreq : float
+        Sampling frequency of the signals, in Hz.
+    magnitude : float
+        Initial length of the stretch, in s.
+    max_magnitude : float
+        Largest length, in s.
+
+    Notes
+    -----
+    The signal is multiplied by one minus the difference of two logistic functions, whose scale of
+    0.03 s (at least one sample) depends neither on the length of the window nor on that of the
+    stretch: stretches shorter than that are not masked fully, and longer ones are masked by
+    more than 50 dB except 0.2 s at both ends.
+
+    References
+    ----------
+    .. [1] Cheng, J. Y., Goh, H., Dogrusoz, K., Tuzel, O., & Azemi, E. (2020). Subject-aware
+       contrastive learning for biosignals. arXiv:2007.04871.
+    .. [2] Mohsenvand, M. N., Izadi, M. R., & Maes, P. (2020). Contrastive representation learning
+       for electroencephalogram classification. Machine Learning for Health.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.transforms import SmoothTimeMask
+    >>> X, middle = torch.ones(1, 1, 1000), {"uniform": torch.tensor([0.5])}
+    >>> masked = SmoothTimeMask(sfreq=100).apply(X, middle, magnitude=2.0)
+    >>> round(float((1 - masked).sum()) / 100, 3)  # s
+    2.0
+    """
+
+    family = "temporal"
+    unit = "s"
+
+    def __init__(self, sfreq, magnitude=0.5, max_magnitude=2.0):
+        self.sfreq = check_sfreq(sfreq)
+        super().__init__(magnitude, max_magnitude)
+
+    def config(self):
+        return {"sfreq": self.sfreq, **super().config()}
+
+    def _draw(self, draws):
+        return {"uniform": draws.uniform()}
+
+    def _transform(self, X, noise, strength):
+        n_times = X.shape[-1]
+        time = torch.arange(n_times, device=X.device, dtype=X.dtype) / self.sfreq
+        begin = noise["uniform"].reshape(-1, 1, 1) * (n_times / self.sfreq - strength)
+        scale = max(0.03, 1 / self.sfreq)
+        inside = torch.sigmoid((time - begin) / scale)
+        inside = inside - torch.sigmoid((time - begin - strength) / scale)
+        return X * (1 - inside)
+
+
+class TimeShift(Transform):
+    """Delay or advance all channels by a random time, uniform in [-magnitude, magnitude].
+
+    Shifts need not be whole samples: signals are interpolated by their Fourier series.
+
+    Parameters
+    ----------
+    sfreq : float
+        Sampling frequency of the signals, in Hz.
+    magnitude : float
+        Initial largest shift, in s.
+    max_magnitude : float
+        Upper end of the range of the magnitude, in s.
+    mode : str
+        What enters at the ends: "circular" what leaves at the other end, "reflect" the mirror image
+        of the signal, "replicate" its last value, "constant" zeros.
+
+    Notes
+    -----
+    A circular shift keeps the spectrum of amplitudes exactly, and shifts compose.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.transforms import TimeShift
+    >>> X = torch.tensor([[[0.0, 0.0, 1.0, 0.0, 0.0, 0.0]]])
+    >>> shift = TimeShift(sfreq=1, max_magnitude=2.0)
+    >>> shift.apply(X, {"uniform": torch.ones(1)}, magnitude=2.0).round().abs()
+    tensor([[[0., 0., 0., 0., 1., 0.]]])
+    """
+
+    family = "temporal"
+    unit = "s"
+
+    def __init__(self, sfreq, magnitude=0.1, max_magnitude=1.0, mode="circular"):
+        self.sfreq = check_sfreq(sfreq)
+        if mode not in SHIFT_MODES:
+            raise ValueError(f"mode must be one of {SHIFT_MODES}, got {mode!r}.")
+        super().__init__(magnitude, max_magnitude)
+        self.mode = mode
+
+    def config(self):
+        return {"sfreq": self.sfreq, **super().config(), "mode": self.mode}
+
+    def _draw(self, draws):
+        return {"uniform": draws.symmetric()}
+
+    def _transform(self, X, noise, strength):
+        n_times = X.shape[-1]
+        margin, n_fft, padded = 0, n_times, X
+        if self.mode != "circular":
+            # beyond the largest shift, room in which the interpolation fades
+            margin = math.ceil(self.max_magnitude * self.sfreq) + 16
+            if self.mode == "reflect" and margin >= n_times:
+                raise ValueError(
+                    f"A reflection of {margin} samples (max_magnitude and 16 more) needs longer "
+                    f"windows than {n_times} samples."
+                )
+            padded = nn.functional.pad(X, (margin, margin), self.mode)
+            n_fft = fast_length(n_times + 2 * margin)
+        step = (-2 * math.pi * self.sfreq / n_fft) * strength.reshape(-1) * noise["uniform"]
+        cosine, sine = harmonics(step, n_fft // 2 + 1)
+        shifted = add_filtered(padded, torch.complex(cosine - 1, sine), n_fft)
+        return shifted[..., margin : margin + n_times]
+
+
+class TimeWarp(Transform):
+    """Speed time up and slow it down by up to a relative amount.
+
+    Parameters
+    ----------
+    magnitude : float
+        Initial largest relative change of speed; 0.1 is 10 %.
+    max_magnitude : float
+        Upper end of its range, below 1, so that time always runs forward.
+    shape : str
+        "smooth" lets the speed vary over the window, while both its ends stay in place;
+        "dilation" changes it by one factor everywhere, about the middle of the window. What a
+        slower signal lacks at the ends is filled with the mirror image.
+    n_modes : int
+        For a smooth warp, the number of half cosines over the window that the speed is made of.
+
+    Notes
+    -----
+    Signals are read between samples by an interpolation with eight neighbours (Lanczos, weights
+    normalised to sum to one): errors below 1 % up to a quarter of the sampling
+    frequency, below 2 % up to 0.3 of it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.transforms import TimeWarp
+    >>> time = torch.arange(1000) / 100
+    >>> X = torch.sin(2 * torch.pi * 10 * time).reshape(1, 1, -1)
+    >>> faster = TimeWarp(shape="dilation").apply(X, {"uniform": torch.ones(1)}, magnitude=0.2)
+    >>> int(torch.fft.rfft(faster[0, 0]).abs().argmax()) / 10  # Hz
+    12.0
+    """
+
+    family = "temporal"
+
+    def __init__(self, magnitude=0.1, max_magnitude=0.5, shape="smooth", n_modes=4):
+        if shape not in ("smooth", "dilation"):
+            raise ValueError(f"shape must be 'smooth' or 'dilation', got {shape!r}.")
+        if not max_magnitude < 1:
+            raise ValueError(f"max_magnitude must be below 1, got {max_magnitude}.")
+        if not (isinstance(n_modes, int) and n_modes >= 1):
+            raise ValueError(f"n_modes must be an integer of at least 1, got {n_modes!r}.")
+        super().__init__(magnitude, max_magnitude)
+        self.shape, self.n_modes = shape, n_modes
+        self.register_buffer("_polynomials", lanczos_polynomials(), persistent=False)
+
+    def config(self):
+        return {**super().config(), "shape": self.shape, "n_modes": self.n_modes}
+
+    def _draw(self, draws):
+        if self.shape == "dilation":
+            return {"uniform": draws.symmetric()}
+        return {"uniform": draws.symmetric(self.n_modes)}
+
+    def _transform(self, X, noise, strength):
+        n_times, uniform = X.shape[-1], noise["uniform"]
+        sample = torch.arange(n_times, device=X.device, dtype=X.dtype)
+        strength = strength.reshape(-1, 1)
+        last = max(n_times - 1, 1)
+        if self.shape == "dilation":
+            delay = uniform.reshape(-1, 1) * (sample - (n_times - 1) / 2)
+        else:
+            # speed 1 + strength * sum_k a_k cos(k pi t / last) with sum_k |a_k| <= 1
+            mode = torch.arange(1, self.n_modes + 1, device=X.device, dtype=X.dtype)
+            angular = math.pi * mode / last
+            delay = (uniform / self.n_modes / angular) @ torch.sin(angular[:, None] * sample)
+        return read_between_samples(X, strength * delay, self._polynomials)

@@ -1,0 +1,301 @@
+"""Measure the transforms of eeginv against those of Braindecode, in one run.
+
+    python benchmarks/transforms.py [--rounds 30] [--only FrequencyShift ...] [--output FILE]
+
+For each transform that both have: the time of a forward pass (randomness included), of a forward
+and backward pass through signal and strength, and the peak memory beside the input. Calls are
+interleaved, one thread, medians over rounds. The limits of what is possible stand beside them: one
+copy of the batch, and one real Fourier transform with its inverse. On a machine with a GPU,
+everything is measured on it as well.
+"""
+
+import argparse
+import csv
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+import warnings
+from pathlib import Path
+
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+import torch  # noqa: E402
+
+import eeginv  # noqa: E402, F401  (makes Braindecode importable)
+from eeginv.transforms import REGISTRY, make_transform  # noqa: E402
+
+SFREQ = 100.0
+SHAPES = [(64, 2, 3000), (16, 19, 3000)]
+CH_NAMES = {
+    2: ["C3", "C4"],
+    19: "Fp1 Fp2 F7 F3 Fz F4 F8 T7 C3 Cz C4 T8 P7 P3 Pz P4 P8 O1 O2".split(),
+}
+# How many times faster than Braindecode a forward pass at (64, 2, 3000) has to be.
+FLOORS = {
+    "FrequencyShift": 8.0,
+    "FTSurrogate": 7.0,
+    "BandstopFilter": 40.0,
+    "SensorsXRotation": 60.0,
+    "SensorsYRotation": 60.0,
+    "SensorsZRotation": 60.0,
+    "GaussianNoise": 5.0,
+    "SmoothTimeMask": 4.0,
+    "ChannelsShuffle": 2.5,
+}
+FLOOR = 1.3
+# How many real Fourier transforms with inverse a forward and backward pass may cost.
+SPECTRAL = {"FrequencyShift", "FTSurrogate", "BandstopFilter", "TimeShift"}
+SPECTRAL_LIMIT = 6.0
+ALWAYS = {"probability": 1.0, "max_probability": 1.0}
+STRENGTHS = {  # those of both sides; binary transforms are always applied
+    "TimeReverse": ALWAYS,
+    "SignFlip": ALWAYS,
+    "ChannelsSymmetry": ALWAYS,
+    "FTSurrogate": {"magnitude": 1.0},
+    "ChannelsShuffle": {"magnitude": 0.5},
+    "FrequencyShift": {"magnitude": 2.0},
+    "SmoothTimeMask": {"magnitude": 1.0},
+    "AmplitudeScale": {"magnitude": 6.0},
+}
+
+
+def braindecode_transforms(ch_names):
+    """Return Braindecode's transforms by name, always applied, at comparable strengths."""
+    from braindecode import augmentation
+
+    made = {
+        "TimeReverse": augmentation.TimeReverse(1.0),
+        "SignFlip": augmentation.SignFlip(1.0),
+        "FTSurrogate": augmentation.FTSurrogate(1.0),
+        "ChannelsShuffle": augmentation.ChannelsShuffle(1.0, p_shuffle=0.5),
+        "ChannelsDropout": augmentation.ChannelsDropout(1.0),
+        "GaussianNoise": augmentation.GaussianNoise(1.0),
+        "ChannelsSymmetry": augmentation.ChannelsSymmetry(1.0, ch_names),
+        "SmoothTimeMask": augmentation.SmoothTimeMask(1.0, mask_len_samples=100),
+        "BandstopFilter": augmentation.BandstopFilter(1.0, sfreq=SFREQ),
+        "FrequencyShift": augmentation.FrequencyShift(1.0, sfreq=SFREQ),
+        "AmplitudeScale": augmentation.AmplitudeScale(1.0),
+    }
+    for axis in "XYZ":
+        name = f"Sensors{axis}Rotation"
+        made[name] = getattr(augmentation, name)(1.0, ch_names)
+    return made
+
+
+class Timer:
+    """Time of a block: of the processor, or of the device where there is one."""
+
+    def __init__(self, device):
+        self.device = device
+
+    def __call__(self, function, repeats):
+        if self.device == "cpu":
+            start = time.process_time()
+            for _ in range(repeats):
+                function()
+            return (time.process_time() - start) / repeats
+        torch.cuda.synchronize()
+        start = time.perf_counter()
+        for _ in range(repeats):
+            function()
+        torch.cuda.synchronize()
+        return (time.perf_counter() - start) / repeats
+
+
+def tasks(shape, device, only=None):
+    """Return the functions to measure, by name and kind."""
+    generator = torch.Generator(device=device).manual_seed(0)
+    X = torch.randn(shape, generator=generator, device=device)
+    gradient = torch.randn(shape, generator=generator, device=device)
+    X_leaf = X.clone().requires_grad_()
+    y = torch.zeros(len(X), dtype=torch.int64, device=device)
+    n_times = shape[-1]
+    made = {
+        ("limit", "copy"): lambda: X.clone(),
+        ("limit", "rfft + irfft"): lambda: torch.fft.irfft(torch.fft.rfft(X), n=n_times),
+        ("limit", "randn"): lambda: torch.randn(shape, generator=generator, device=device),
+    }
+
+    def forward(transform):
+        with torch.no_grad():
+            return transform(X, generator)
+
+    def both(transform):
+        transform(X_leaf, generator).backward(gradient)
+        X_leaf.grad = None
+
+    theirs = braindecode_transforms(CH_NAMES[shape[1]])
+    for name in REGISTRY:
+        if only and name not in only:
+            continue
+        options = STRENGTHS.get(name, {})
+        ours = make_transform(name, SFREQ, CH_NAMES[shape[1]], **options).to(device)
+        made[name, "forward"] = lambda ours=ours: forward(ours)
+        made[name, "both"] = lambda ours=ours: both(ours)
+        if name in theirs:
+            other = theirs[name].to(device)
+            made[name, "braindecode"] = lambda other=other: other(X, y)
+    return made
+
+
+def measure_time(made, rounds, device):
+    """Return the median seconds of each function, all of them run in turn."""
+    timer = Timer(device)
+    # one warm-up; then so many calls in a row that a turn takes some 10 ms
+    repeats = {}
+    for key, function in made.items():
+        function()
+        repeats[key] = max(1, min(50, int(0.01 / max(timer(function, 2), 1e-6))))
+    seconds = {key: [] for key in made}
+    for _ in range(rounds):
+        for key, function in made.items():
+            seconds[key].append(timer(function, repeats[key]))
+    return {key: statistics.median(values) for key, values in seconds.items()}
+
+
+def peak_memory(made, device):
+    """Return the bytes by which each function raises the peak of the memory in use."""
+    peaks = {}
+    for key, function in made.items():
+        function()
+        values = []
+        for _ in range(3):
+            if device == "cpu":
+                before = resident("VmRSS")
+                Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
+                function()
+                values.append(resident("VmHWM") - before)
+            else:
+                torch.cuda.synchronize()
+                torch.cuda.reset_peak_memory_stats()
+                before = torch.cuda.memory_allocated()
+                function()
+                values.append(torch.cuda.max_memory_allocated() - before)
+        peaks[key] = statistics.median(values)
+    return peaks
+
+
+def resident(field):
+    """Return a memory reading of this process in bytes."""
+    found = re.search(rf"^{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
+    return 1024 * int(found.group(1))
+
+
+def memory_in_new_process(index, device, only):
+    """Measure memory where freed blocks go back to the system at once."""
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
+    command = [sys.executable, __file__, "--memory-of", str(index), "--device", device]
+    done = subprocess.run(
+        [*command, *(["--only", *only] if only else [])],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    rows = [line.split("\t") for line in done.stdout.splitlines() if line.count("\t") == 2]
+    return {(name, kind): float(value) for name, kind, value in rows}
+
+
+def table(shape, device, seconds, memory):
+    """Return one row a transform."""
+    copy_bytes = 4 * shape[0] * shape[1] * shape[2]
+    fourier = seconds["limit", "rfft + irfft"]
+    rows = []
+    for name in REGISTRY:
+        if (name, "forward") not in seconds:
+            continue
+        ours, theirs = seconds[name, "forward"], seconds.get((name, "braindecode"))
+        both = seconds[name, "both"]
+        row = {
+            "device": device,
+            "shape": "x".join(map(str, shape)),
+            "transform": name,
+            "ms": 1e3 * ours,
+            "braindecode / ours": theirs / ours if theirs else None,
+            "floor": None,
+            "copies": ours / seconds["limit", "copy"],
+            "both / (rfft + irfft)": both / fourier,
+            "limit": SPECTRAL_LIMIT if name in SPECTRAL else None,
+            "memory": memory.get((name, "forward"), float("nan")) / copy_bytes,
+            "memory both": memory.get((name, "both"), float("nan")) / copy_bytes,
+            "memory braindecode": memory.get((name, "braindecode"), float("nan")) / copy_bytes,
+        }
+        if theirs and shape == SHAPES[0] and device == "cpu":
+            row["floor"] = FLOORS.get(name, FLOOR)
+        rows.append(row)
+    return rows
+
+
+def show(rows, seconds):
+    """Print the table."""
+    limits = ", ".join(
+        f"{name} {1e3 * value:.2f} ms" for (kind, name), value in seconds.items() if kind == "limit"
+    )
+    print(f"\n{rows[0]['device']}, shape {rows[0]['shape']}; {limits}")
+    print("memory in copies of the batch")
+    head = ["transform", "ms", "braindecode / ours", "floor", "met", "both / (rfft + irfft)"]
+    head += ["limit", "met", "memory", "memory both", "memory braindecode"]
+    lines = [head]
+    for row in rows:
+        ratio, floor, limit = row["braindecode / ours"], row["floor"], row["limit"]
+        both = row["both / (rfft + irfft)"]
+        lines.append(
+            [
+                row["transform"],
+                f"{row['ms']:.2f}",
+                "" if ratio is None else f"{ratio:.1f}",
+                "" if floor is None else f"{floor:g}",
+                "" if floor is None else "yes" if ratio >= floor else "NO",
+                f"{both:.2f}",
+                "" if limit is None else f"{limit:g}",
+                "" if limit is None else "yes" if both <= limit else "NO",
+                *(
+                    "" if row[key] != row[key] else f"{row[key]:.1f}"
+                    for key in ("memory", "memory both", "memory braindecode")
+                ),
+            ]
+        )
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    for line in lines:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)))
+
+
+def main():
+    """Run."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--only", nargs="+", choices=list(REGISTRY), metavar="TRANSFORM")
+    parser.add_argument("--output", type=Path, default=Path("results/transforms.csv"))
+    parser.add_argument("--device", choices=["cpu", "cuda"], help="default: all that there are")
+    parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    if arguments.memory_of is not None:
+        made = tasks(SHAPES[arguments.memory_of], arguments.device, arguments.only)
+        for (name, kind), value in peak_memory(made, arguments.device).items():
+            print(f"{name}\t{kind}\t{value}")
+        return
+    devices = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
+    rows = []
+    for device in [arguments.device] if arguments.device else devices:
+        for index, shape in enumerate(SHAPES):
+            seconds = measure_time(tasks(shape, device, arguments.only), arguments.rounds, device)
+            memory = memory_in_new_process(index, device, arguments.only)
+            of_shape = table(shape, device, seconds, memory)
+            show(of_shape, seconds)
+            rows += of_shape
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    with arguments.output.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    print(f"\n{arguments.output}")
+
+
+if __name__ == "__main__":
+    main()

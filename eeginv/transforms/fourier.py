@@ -1,0 +1,183 @@
+"""Operations on the spectrum, with backward passes as cheap as the forward ones.
+
+The derivative that torch has for ``rfft`` transforms a zero-padded complex spectrum of full length.
+Here every derivative comes from one real transform of the gradient.
+"""
+
+import torch
+
+
+def fast_length(n):
+    """Smallest even length of at least n that is a power of two times a small odd number."""
+    odd = (1, 3, 5, 7, 9, 15, 25, 27)
+    return min(factor << (max(-(-n // factor), 2) - 1).bit_length() for factor in odd)
+
+
+class _AddFiltered(torch.autograd.Function):
+    """``X + irfft(rfft(X, n_fft) * factor)``, the second term cut to the length of X."""
+
+    @staticmethod
+    def forward(X, factor, n_fft):
+        spectrum = torch.fft.rfft(X, n=n_fft)
+        filtered = torch.fft.irfft(spectrum * factor, n=n_fft)
+        return filtered[..., : X.shape[-1]] + X, spectrum.conj_physical_()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        _, factor, ctx.n_fft = inputs
+        ctx.set_materialize_grads(False)  # no zeros for what is only kept
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(factor, output[1])
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient, _):
+        if gradient is None:
+            return None, None, None
+        factor, conjugate = ctx.saved_tensors
+        n_fft, of_signal, of_factor = ctx.n_fft, None, None
+        spectrum = torch.fft.rfft(gradient, n=n_fft)
+        if ctx.needs_input_grad[1]:
+            of_factor = (spectrum * conjugate).sum_to_size(factor.shape)
+            if not factor.is_complex():
+                of_factor = of_factor.real
+            # each frequency but the first and last stands for itself and its mirror image
+            n = of_factor.shape[-1]
+            index = torch.arange(n, device=gradient.device)
+            single = (index == 0) | (index == n - 1 if n_fft % 2 == 0 else False)
+            of_factor = of_factor * ((2 - single.to(gradient.dtype)) / n_fft)
+        if ctx.needs_input_grad[0]:
+            filtered = torch.fft.irfft(spectrum.mul_(factor.conj()), n=n_fft)
+            of_signal = filtered[..., : gradient.shape[-1]] + gradient
+        return of_signal, of_factor, None
+
+
+def add_filtered(X, factor, n_fft=None):
+    """Add to signals what is left of them when their spectrum is multiplied.
+
+    Parameters
+    ----------
+    X : Tensor, shape (n_examples, n_channels, n_times)
+        Real signals.
+    factor : Tensor, shape (n_examples or 1, n_channels or 1, n_fft // 2 + 1)
+        What the spectrum of the zero-padded signals is multiplied by, real or complex.
+    n_fft : int | None
+        Length of the transform; None is n_times.
+
+    Returns
+    -------
+    X_filtered : Tensor, same shape as X
+        ``X + irfft(rfft(X) * factor)``. To multiply a spectrum by ``h``, pass ``h - 1``: where that
+        is zero the signal stays what it is to the last bit. Can be differentiated once.
+    """
+    return _AddFiltered.apply(X, factor, n_fft or X.shape[-1])[0]
+
+
+class _TurnPhase(torch.autograd.Function):
+    """``X + centred (cos - 1) - hilbert sin``, with X centred and the Hilbert transform of that.
+
+    Cosines and sines are those of the angles ``step * t``.
+    """
+
+    @staticmethod
+    def forward(X, step, n_fft):
+        padded = X.new_zeros(*X.shape[:-1], n_fft)
+        centred = padded[..., : X.shape[-1]]
+        centred.copy_(X).sub_((X @ _hann(X)).unsqueeze(-1))
+        hilbert = _hilbert(padded, X.shape[-1], -1)
+        cosine, sine = harmonics(step, X.shape[-1])
+        out = (centred * (cosine - 1)).add_(X).addcmul_(hilbert, sine, value=-1)
+        return out, centred, hilbert, cosine, sine
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        _, _, ctx.n_fft = inputs
+        ctx.set_materialize_grads(False)  # no zeros for what is only kept
+        ctx.mark_non_differentiable(*output[1:])
+        ctx.save_for_backward(*output[1:])
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient, *_):
+        if gradient is None:
+            return None, None, None
+        centred, hilbert, cosine, sine = ctx.saved_tensors
+        n_times = gradient.shape[-1]
+        of_signal = of_step = None
+        if ctx.needs_input_grad[1]:
+            time = torch.arange(n_times, device=gradient.device, dtype=gradient.dtype)
+            of_angle = (centred * sine).addcmul_(hilbert, cosine).mul_(gradient).sum(dim=1)
+            of_step = -(of_angle @ time)
+        if ctx.needs_input_grad[0]:
+            padded = gradient.new_zeros(*gradient.shape[:-1], ctx.n_fft)
+            padded[..., :n_times].copy_(gradient).mul_(sine)
+            of_signal = gradient * (cosine - 1)
+            of_signal.sub_(_hilbert(padded, n_times, 1))
+            of_signal.addcmul_(of_signal.sum(dim=-1, keepdim=True), _hann(gradient), value=-1)
+            of_signal.add_(gradient)
+        return of_signal, of_step, None
+
+
+def _hann(X):
+    """Weights of a mean to which a tone contributes little, even if cut off at the ends."""
+    n_times = X.shape[-1]
+    window = torch.hann_window(n_times + 1, periodic=True, dtype=X.dtype, device=X.device)[1:]
+    return window / window.sum()
+
+
+def _hilbert(padded, n_times, sign):
+    """First samples of the Hilbert transform of padded signals, or (sign 1) of its transpose."""
+    quarter = torch.complex(padded.new_zeros(()), padded.new_full((), float(sign)))
+    spectrum = torch.fft.rfft(padded).mul_(quarter)
+    return torch.fft.irfft(spectrum, n=padded.shape[-1])[..., :n_times]
+
+
+def turn_phase(X, step, n_fft):
+    """Turn the phase of all frequencies by an angle that grows linearly with time.
+
+    Parameters
+    ----------
+    X : Tensor, shape (n_examples, n_channels, n_times)
+        Real signals. Their offsets (means, weighted by a Hann window) stay where they are.
+    step : Tensor, shape (n_examples,)
+        Angle from one sample to the next, in radians.
+    n_fft : int
+        Length to which signals are padded with zeros for the Hilbert transform.
+
+    Returns
+    -------
+    X_turned : Tensor, same shape as X
+        Real part of the analytic signal times ``exp(1j * step * t)``. Can be
+        differentiated once.
+    """
+    return _TurnPhase.apply(X, step, n_fft)[0]
+
+
+def harmonics(step, n):
+    """Cosines and sines of evenly spaced angles.
+
+    Composed of rotations by many small and by few large angles, which takes a matrix product
+    instead of ``n`` cosines and sines.
+
+    Parameters
+    ----------
+    step : Tensor, shape (n_examples,)
+        Angle from one value to the next, in radians.
+    n : int
+        Number of values.
+
+    Returns
+    -------
+    cosines, sines : Tensor, shape (n_examples, 1, n)
+        Of the angles ``step * arange(n)``.
+    """
+    n_fine = 64
+    n_coarse = -(-n // n_fine)
+    count = torch.arange(max(n_fine, n_coarse), device=step.device, dtype=step.dtype)
+    fine = step.unsqueeze(1) * count[:n_fine]
+    coarse = step.unsqueeze(1) * (n_fine * count[:n_coarse])
+    cosine, sine = torch.cos(coarse), torch.sin(coarse)
+    rows = torch.stack([torch.cat([cosine, sine], dim=1), torch.cat([-sine, cosine], dim=1)], dim=2)
+    both = rows @ torch.stack([torch.cos(fine), torch.sin(fine)], dim=1)
+    cosine, sine = both.reshape(len(step), 2, -1)[..., :n].unbind(1)
+    return cosine.unsqueeze(1), sine.unsqueeze(1)

@@ -1,0 +1,160 @@
+"""Rotations of the sensors on the head."""
+
+import math
+
+import torch
+
+from .base import Transform
+from .montage import channel_positions
+from .spatial import check_channels
+from .splines import rotation_series
+
+
+class SensorsRotation(Transform):
+    """What the rotations about the three axes share."""
+
+    family = "spatial"
+    unit = "deg"
+    axis = None
+
+    def __init__(self, ch_names, magnitude=10.0, max_magnitude=30.0):
+        super().__init__(magnitude, max_magnitude)
+        positions = torch.tensor(channel_positions(ch_names), dtype=torch.float64)
+        self.ch_names = list(ch_names)
+        series = torch.cat(rotation_series(positions, self.axis)).flatten(1)
+        # made from the names, so not part of the state
+        self.register_buffer("_series", series.float(), persistent=False)
+
+    def config(self):
+        return {"ch_names": self.ch_names, **super().config()}
+
+    def _draw(self, draws):
+        return {"uniform": draws.symmetric()}
+
+    def _transform(self, X, noise, strength):
+        n_channels = check_channels(X, self.ch_names)
+        angle = math.pi / 180 * strength.squeeze(-1) * noise["uniform"].unsqueeze(-1)
+        order = torch.arange(1, 1 + len(self._series) // 2, device=X.device, dtype=X.dtype)
+        waves = torch.cat([torch.cos(order * angle) - 1, torch.sin(order * angle)], dim=1)
+        change = (waves @ self._series.to(X.dtype)).reshape(-1, n_channels, n_channels)
+        return torch.baddbmm(X, change.expand(len(X), -1, -1), X)
+
+
+class SensorsXRotation(SensorsRotation):
+    """Turn the sensors about the axis from ear to ear, as if the cap had slipped [1]_.
+
+    The angle is uniform in [-magnitude, magnitude].
+
+    Parameters
+    ----------
+    ch_names : list of str
+        Names of the channels, in the order of the signals; see
+        :func:`~eeginv.transforms.channel_positions` for what is understood.
+    magnitude : float
+        Initial largest angle, in degrees.
+    max_magnitude : float
+        Upper end of the range of the magnitude, in degrees.
+
+    Notes
+    -----
+    The signals at the new places are interpolated with spherical splines. With the interpolation
+    matrix ``W(angle)``, the output is ``X + (W(angle) - W(0)) X``: what the regularised splines do
+    not represent stays as it is, and an angle of zero is the identity. ``W`` is evaluated from its
+    Fourier series in the angle, which is finite.
+
+    References
+    ----------
+    .. [1] Krell, M. M., & Kim, S. K. (2017). Rotational data augmentation for
+       electroencephalographic data. EMBC.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.transforms import SensorsXRotation
+    >>> X = torch.ones(1, 4, 10)  # a constant field stays what it is
+    >>> turned = SensorsXRotation(["C3", "Cz", "C4", "Pz"])(X)
+    >>> bool(torch.allclose(turned, X, atol=1e-5))
+    True
+    """
+
+    axis = 0
+
+
+class SensorsYRotation(SensorsRotation):
+    """Turn the sensors about the axis from back to front, as if the cap had slipped [1]_.
+
+    The angle is uniform in [-magnitude, magnitude].
+
+    Parameters
+    ----------
+    ch_names : list of str
+        Names of the channels, in the order of the signals; see
+        :func:`~eeginv.transforms.channel_positions` for what is understood.
+    magnitude : float
+        Initial largest angle, in degrees.
+    max_magnitude : float
+        Upper end of the range of the magnitude, in degrees.
+
+    Notes
+    -----
+    The signals at the new places are interpolated with spherical splines. With the interpolation
+    matrix ``W(angle)``, the output is ``X + (W(angle) - W(0)) X``: what the regularised splines do
+    not represent stays as it is, and an angle of zero is the identity. ``W`` is evaluated from its
+    Fourier series in the angle, which is finite.
+
+    References
+    ----------
+    .. [1] Krell, M. M., & Kim, S. K. (2017). Rotational data augmentation for
+       electroencephalographic data. EMBC.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.transforms import SensorsYRotation
+    >>> X = torch.ones(1, 4, 10)  # a constant field stays what it is
+    >>> turned = SensorsYRotation(["C3", "Cz", "C4", "Pz"])(X)
+    >>> bool(torch.allclose(turned, X, atol=1e-5))
+    True
+    """
+
+    axis = 1
+
+
+class SensorsZRotation(SensorsRotation):
+    """Turn the sensors about the axis from the neck to the crown, as if the cap had slipped [1]_.
+
+    The angle is uniform in [-magnitude, magnitude].
+
+    Parameters
+    ----------
+    ch_names : list of str
+        Names of the channels, in the order of the signals; see
+        :func:`~eeginv.transforms.channel_positions` for what is understood.
+    magnitude : float
+        Initial largest angle, in degrees.
+    max_magnitude : float
+        Upper end of the range of the magnitude, in degrees.
+
+    Notes
+    -----
+    The signals at the new places are interpolated with spherical splines. With the interpolation
+    matrix ``W(angle)``, the output is ``X + (W(angle) - W(0)) X``: what the regularised splines do
+    not represent stays as it is, and an angle of zero is the identity. ``W`` is evaluated from its
+    Fourier series in the angle, which is finite.
+
+    References
+    ----------
+    .. [1] Krell, M. M., & Kim, S. K. (2017). Rotational data augmentation for
+       electroencephalographic data. EMBC.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.transforms import SensorsZRotation
+    >>> X = torch.ones(1, 4, 10)  # a constant field stays what it is
+    >>> turned = SensorsZRotation(["C3", "Cz", "C4", "Pz"])(X)
+    >>> bool(torch.allclose(turned, X, atol=1e-5))
+    True
+    """
+
+    axis = 2

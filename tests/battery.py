@@ -1,0 +1,425 @@
+"""What every transform of the registry must satisfy; each check takes a function that makes one."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+SFREQ = 100.0
+CH_NAMES = ["C3", "Cz", "C4"]
+
+CHECKS = []
+
+
+def check(function):
+    """Add a check to the battery."""
+    CHECKS.append(function)
+    return function
+
+
+def signals(n=6, channels=3, times=200, dtype=torch.float64, seed=0):
+    """Return white noise."""
+    return torch.randn(n, channels, times, generator=generator(seed), dtype=dtype)
+
+
+def generator(seed=0):
+    """Return a generator."""
+    return torch.Generator().manual_seed(seed)
+
+
+def part_of(noise, rows):
+    """Return the draws of some examples."""
+    return {key: value[rows] for key, value in noise.items()}
+
+
+def is_binary(t):
+    """Whether a transform is there or not."""
+    return t.strength_name == "probability"
+
+
+# what the strength means ----------------------------------------------------------------------
+@check
+def strength_zero_is_the_identity(make):
+    for times in (200, 201, 256, 331):
+        t, X = make(), signals(times=times, dtype=torch.float32)
+        noise = t.draw(X, generator())
+        assert torch.equal(t.apply(X, noise, magnitude=0.0), X)
+        t._set_strength(0.0)
+        assert torch.equal(t(X, generator()), X)
+
+
+@check
+def the_end_of_the_range_changes_the_signal(make):
+    t, X = make(), signals(n=64)
+    end = 1.0 if is_binary(t) else t.max_magnitude
+    changed = t.apply(X, t.draw(X, generator()), magnitude=end) - X
+    moved = changed.norm(dim=(1, 2)) > 0.05 * X.norm(dim=(1, 2))
+    assert moved.double().mean() > 0.5
+
+
+@check
+def a_larger_strength_moves_further(make):
+    t, X = make(), signals(n=1024)
+    if is_binary(t):
+        return
+    noise = t.draw(X, generator())
+    steps = [
+        (t.apply(X, noise, magnitude=share * t.max_magnitude) - X).norm().item()
+        for share in (0.05, 0.2, 0.5)
+    ]
+    assert 0 < steps[0] < steps[1] < steps[2]
+
+
+@check
+def moves_without_jumps_if_and_only_if_continuous(make):
+    t, X = make(), signals(n=512)
+    noise = t.draw(X, generator())
+    largest = 0.0
+    for share in np.linspace(0.05, 0.95, 10):
+        before = t.apply(X, noise, magnitude=share * t.max_magnitude)
+        after = t.apply(X, noise, magnitude=(share + 1e-3) * t.max_magnitude)
+        change = (after - before).norm(dim=(1, 2)) / X.norm(dim=(1, 2))
+        largest = max(largest, change.max().item())
+    assert (largest < 0.2) == t.continuous
+
+
+@check
+def strength_has_no_dead_zone(make):
+    t = make()
+    for raw in (-3.3, -1.0, -0.2, 0.0, 0.4, 1.0, 1.7, 2.0, 5.9):
+        t.raw.data.fill_(raw)
+        t.raw.grad = None
+        strength = t._strength()
+        assert 0 <= strength <= t.max_magnitude
+        strength.backward()
+        assert abs(t.raw.grad) == pytest.approx(t.max_magnitude)
+    for value in (0.0, 0.37 * t.max_magnitude, t.max_magnitude):
+        t._set_strength(value)
+        assert t._strength().item() == pytest.approx(value, rel=1e-6, abs=1e-7)
+
+
+@check
+def grows_from_zero(make):
+    t = make()
+    t._set_strength(0.0)
+    optimizer = torch.optim.Adam(t.parameters(), lr=0.05)
+    for _ in range(5):
+        optimizer.zero_grad()
+        (-t.spread()).backward()
+        optimizer.step()
+    assert t._strength() > 0.1 * t.max_magnitude
+
+
+@check
+def displacement_is_positive_and_finite(make):
+    t = make()
+    value = t.displacement(signals(n=32, times=400), generator())
+    assert 0 < value < np.inf
+
+
+# draws ----------------------------------------------------------------------------------------
+@check
+def same_noise_same_result_and_input_untouched(make):
+    t, X = make(), signals()
+    before, noise = X.clone(), t.draw(X, generator())
+    assert torch.equal(t.apply(X, noise), t.apply(X, noise))
+    assert torch.equal(X, before)
+    assert torch.equal(t(X, generator(3)), t(X, generator(3)))
+
+
+@check
+def noise_does_not_depend_on_strength(make):
+    t, X = make(), signals()
+    first = t.draw(X, generator())
+    t._set_strength(0.0)
+    second = t.draw(X, generator())
+    assert all(torch.equal(first[key], second[key]) for key in first)
+
+
+@check
+def each_example_has_draws_of_its_own(make):
+    t = make()
+    X = signals(n=1).expand(64, -1, -1)
+    noise = t.draw(X, generator())
+    assert all(len(value) == 64 for value in noise.values())
+    out = t.apply(X, noise, magnitude=0.5 if is_binary(t) else 0.5 * t.max_magnitude)
+    distinct = {tuple(row.flatten().tolist()) for row in out}
+    assert len(distinct) >= (2 if is_binary(t) else 4)
+
+
+@check
+def examples_do_not_mix(make):
+    t, X = make(), signals()
+    noise = t.draw(X, generator())
+    whole = t.apply(X, noise)
+    for i in range(len(X)):
+        one = t.apply(X[i : i + 1], part_of(noise, slice(i, i + 1)))
+        torch.testing.assert_close(one[0], whole[i])
+
+
+@check
+def one_row_of_noise_serves_a_batch_and_strengths_are_per_example(make):
+    t, X = make(), signals()
+    noise = t.draw(X, generator())
+    row = part_of(noise, slice(2, 3))
+    rows = {key: value.expand(len(X), *value.shape[1:]) for key, value in row.items()}
+    torch.testing.assert_close(t.apply(X, row), t.apply(X, rows))
+    strengths = torch.linspace(0, t.max_magnitude, len(X), dtype=X.dtype)
+    out = t.apply(X, noise, magnitude=strengths)
+    for i, strength in enumerate(strengths):
+        one = t.apply(X[i : i + 1], part_of(noise, slice(i, i + 1)), magnitude=strength)
+        torch.testing.assert_close(one[0], out[i])
+    with pytest.raises(ValueError, match="one value per example"):
+        t.apply(X, noise, magnitude=strengths[:-1])
+
+
+@check
+def global_random_state_is_left_alone(make):
+    t, X = make(), signals()
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    t(X)
+    t(X, generator())
+    t.draw(X, generator(), stratified=True)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
+
+
+@check
+def without_generator_draws_differ(make):
+    t, X = make(), signals(n=64)
+    first, second = t.draw(X), t.draw(X)
+    assert not torch.equal(next(iter(first.values())), next(iter(second.values())))
+
+
+@check
+def stratified_draws_are_even(make):
+    t, X = make(), signals(n=16, times=40)
+    noise = t.draw(X, generator(), stratified=True)
+    if "uniform" not in noise:
+        return
+    u = noise["uniform"]
+    # in [0, 1), or in [-1, 1), which 16 even draws cannot be without a negative one
+    u = (u + 1) / 2 if (u < 0).any() else u
+    counts = (u.reshape(16, -1) * 16).floor().sort(dim=0).values
+    assert torch.equal(counts, torch.arange(16.0).double()[:, None].expand_as(counts))
+
+
+# gradients ------------------------------------------------------------------------------------
+@check
+def gradients_agree_with_central_differences(make):
+    t, X = make().double(), signals(n=2, times=33)
+    weight = signals(n=2, times=33, seed=1)
+    noise = t.draw(X, generator())
+    share = 0.3 * t.max_magnitude
+    inputs = (X.requires_grad_(),)
+    if t.continuous:
+        inputs += (torch.tensor(share, dtype=torch.float64, requires_grad=True),)
+
+    def function(X, strength=share):
+        return (t.apply(X, noise, magnitude=strength) * weight).sin().sum()
+
+    # all with respect to the signal; also with respect to the strength where it moves smoothly
+    assert torch.autograd.gradcheck(function, inputs, atol=1e-6, rtol=1e-5)
+    assert torch.autograd.gradcheck(
+        lambda *inputs: t.apply(inputs[0], noise, *inputs[1:] or (share,)), inputs, atol=1e-6
+    )
+
+
+@check
+def gradient_of_own_strength(make):
+    t, X = make().double(), signals(n=2, times=33)
+    noise, weight = t.draw(X, generator()), signals(n=2, times=33, seed=1)
+    t._set_strength(0.3 * t.max_magnitude)
+    if not t.continuous:
+        t.score_function(noise, weight[:, 0, 0]).backward()
+        assert torch.isfinite(t.raw.grad)
+        return
+
+    def function(strength):
+        return (t.apply(X, noise, magnitude=strength) * weight).sin().sum()
+
+    function(None).backward()
+    h, strength = 1e-5, t._strength().item()
+    with torch.no_grad():
+        difference = (function(strength + h) - function(strength - h)) / (2 * h)
+    torch.testing.assert_close(t.raw.grad / t.max_magnitude, difference, rtol=1e-4, atol=1e-7)
+
+
+@check
+def gradient_at_zero_is_finite(make):
+    t, X = make(), signals(n=2, times=40, dtype=torch.float32).requires_grad_()
+    t._set_strength(0.0)
+    t(X, generator()).square().sum().backward()
+    assert torch.isfinite(X.grad).all()
+    if t.continuous:
+        assert torch.isfinite(t.raw.grad)
+
+
+@check
+def log_prob_is_zero_if_and_only_if_continuous(make):
+    t, X = make(), signals()
+    log_prob = t.log_prob(t.draw(X, generator()))
+    assert log_prob.shape == (len(X),)
+    assert torch.isfinite(log_prob).all()
+    assert (log_prob == 0).all() == t.continuous
+    assert torch.isfinite(t.log_prob(t.draw(X, generator()), 0.0)).all()
+
+
+# signals of any kind --------------------------------------------------------------------------
+@check
+def dtype_device_and_shape_are_kept(make):
+    for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
+        t, X = make(), signals(dtype=torch.float64).to(dtype)
+        out = t(X, generator())
+        assert (out.dtype, out.device, out.shape) == (X.dtype, X.device, X.shape)
+        single = t(X[0], generator())
+        assert (single.dtype, single.shape) == (dtype, X[0].shape)
+        assert t(X[:1], generator()).shape == X[:1].shape
+        assert torch.isfinite(out).all()
+
+
+@check
+def half_precision_is_that_of_single_rounded(make):
+    t, X = make(), signals(dtype=torch.float32).half()
+    noise = t.draw(X, generator())
+    torch.testing.assert_close(t.apply(X, noise), t.apply(X.float(), noise).half())
+
+
+@check
+def double_precision_is_kept(make):
+    t, X = make().double(), signals(n=4)
+    noise = t.draw(X, generator())
+    single = t.apply(X.float(), {key: value.float() for key, value in noise.items()})
+    difference = (t.apply(X, noise) - single.double()).abs().max()
+    assert difference < 1e-4
+    # and with a module of single precision, nothing beyond its own parameters is lost
+    assert make()(X, generator()).dtype == torch.float64
+
+
+@check
+def zeros_and_constants_stay_finite(make):
+    for value in (0.0, 1.0, 1e6):
+        t, X = make(), torch.full((2, 3, 64), value)
+        assert torch.isfinite(t.apply(X, t.draw(X, generator()), magnitude=t.max_magnitude)).all()
+
+
+@check
+def non_contiguous_signals(make):
+    t, X = make(), signals(times=400)[..., ::2]
+    noise = t.draw(X, generator())
+    torch.testing.assert_close(t.apply(X, noise), t.apply(X.contiguous(), noise))
+
+
+@check
+def one_channel(make):
+    t = make()
+    if hasattr(t, "ch_names"):
+        with pytest.raises(ValueError, match="Expected 3 channels"):
+            t.apply(signals(channels=1), t.draw(signals(channels=1)), magnitude=t.max_magnitude)
+        return
+    X = signals(channels=1)
+    assert torch.isfinite(t(X, generator())).all()
+
+
+# engineering ----------------------------------------------------------------------------------
+@check
+def copies_pickles_and_loads(make):
+    t, X = make(), signals(dtype=torch.float32)
+    t._set_strength(0.2 * t.max_magnitude)
+    expected = t(X, generator())
+    other = make()
+    other.load_state_dict(t.state_dict())
+    for clone in (copy.deepcopy(t), pickle.loads(pickle.dumps(t)), other):
+        assert torch.equal(clone(X, generator()), expected)
+    assert list(t.state_dict()) == ["raw"]
+    rebuilt = type(t)(**{t.strength_name: t._strength().item()}, **t.config())
+    torch.testing.assert_close(rebuilt(X, generator()), expected)
+
+
+@check
+def bad_input_says_what_was_expected(make):
+    t = make()
+    with pytest.raises(TypeError, match=r"torch\.Tensor"):
+        t(np.zeros((2, 3, 4)))
+    with pytest.raises(TypeError, match="floating-point"):
+        t(torch.zeros(2, 3, 4, dtype=torch.int64))
+    with pytest.raises(ValueError, match="n_examples, n_channels, n_times"):
+        t(torch.zeros(4))
+    with pytest.raises(ValueError, match="must lie in"):
+        t._set_strength(2 * t.max_magnitude)
+    with pytest.raises(ValueError, match="must lie in"):
+        t._set_strength(-0.1)
+    with pytest.raises(TypeError, match="needs the draws"):
+        t.apply(torch.zeros(2, 3, 4))
+
+
+@check
+def torchs_own_apply_still_walks_modules(make):
+    t, seen = make(), []
+    torch.nn.Sequential(t).apply(lambda module: seen.append(type(module)))
+    assert seen == [type(t), torch.nn.Sequential]
+
+
+class Recorder(TorchDispatchMode):
+    """Names of the operations that run."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.names.append(str(function))
+        return function(*args, **(kwargs or {}))
+
+
+# Operations whose result the host has to know before it can go on.
+SYNCHRONISING = (
+    "_local_scalar_dense",
+    "nonzero",
+    "masked_select",
+    "bincount",
+    "unique",
+    "is_nonzero",
+)
+
+
+@check
+def never_waits_for_the_device_and_never_loops_over_examples(make):
+    counts = []
+    for n in (4, 32):
+        t, X = make(), signals(n=n, dtype=torch.float32)
+        t(X, generator())  # what is made once may take its time
+        with Recorder() as recorder:
+            noise = t.draw(X, generator())
+            out = t.apply(X.requires_grad_(), noise)
+            t.log_prob(noise)
+        with Recorder() as backward:
+            out.sum().backward()
+        names = recorder.names + backward.names
+        assert not [n for n in names if any(bad in n for bad in SYNCHRONISING)]
+        counts.append(len(names))
+        # on the meta device a value that the host asks for is an error
+        on_meta = {key: value.to("meta") for key, value in noise.items()}
+        assert t.to("meta").apply(X.detach().to("meta"), on_meta).shape == X.shape
+    assert counts[0] == counts[1]
+    assert counts[0] < 400
+
+
+@check
+def single_precision_takes_no_detour(make):
+    t, X = make(), signals(dtype=torch.float32)
+    noise = t.draw(X, generator())
+
+    class Widths(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            out = function(*args, **(kwargs or {}))
+            for value in out if isinstance(out, (tuple, list)) else (out,):
+                if isinstance(value, torch.Tensor) and value.numel() > 1000:
+                    assert value.dtype not in (torch.float64, torch.complex128), function
+            return out
+
+    with Widths():
+        t.apply(X, noise)
