@@ -19,6 +19,7 @@ _torchaudio_hook.install()
 __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submodules=[
+        "adapters",
         "augmentation",
         "benchmark",
         "datasets",

@@ -20,6 +20,7 @@ ROOMS = [
     "transforms",
     "policy",
     "augmentation",
+    "adapters",
     "invariant",
     "estimators",
     "search",

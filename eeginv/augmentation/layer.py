@@ -7,7 +7,7 @@ from torch import nn
 
 from ..policy import PolicyEntry
 from ..transforms import Transform
-from ..transforms.base import Draws
+from ..transforms.draws import Draws
 
 
 class AugmentationLayer(nn.Module):
@@ -165,7 +165,7 @@ class AugmentationLayer(nn.Module):
         """
         return [
             PolicyEntry(
-                transform=type(t).__name__,
+                transform=t.name,
                 extent=round(t._strength().item(), 7),
                 unit=t.unit,
                 weight=round(weight, 7),

@@ -43,7 +43,7 @@ class OrbitLength:
                 zip(layer.transforms, layer.weights, strict=True)
             ):
                 length = displacement[k] * weight * transform.spread()
-                key = (type(transform), str(transform.config()))
+                key = (type(transform), transform.name, str(transform.config()))
                 lengths[key] = lengths.get(key, 0.0) + length
         return torch.stack(list(lengths.values())).log1p().sum()
 

@@ -1,0 +1,82 @@
+"""A plain function as a transform."""
+
+from ..transforms import Transform
+
+
+def from_callable(
+    function, magnitude, max_magnitude, *, unit="1", draw=None, events=None, family="other"
+):
+    """Make a transform of a plain function.
+
+    Parameters
+    ----------
+    function : callable
+        ``function(X, magnitude, noise)`` returns transformed signals of the shape of ``X``,
+        (n_examples, n_channels, n_times), made of torch operations that keep examples apart.
+        ``magnitude`` is a tensor of shape (n_examples or 1, 1, 1), in ``unit``; at 0 the function
+        has to be the identity. Learning differentiates it with respect to both.
+    magnitude : float
+        Initial strength.
+    max_magnitude : float
+        Largest strength.
+    unit : str
+        Physical unit of the strength.
+    draw : callable | None
+        ``draw(draws)`` returns everything random, a dict of tensors with one row per example,
+        made with ``draws.uniform(*shape)`` (in [0, 1)), ``draws.symmetric(*shape)`` (in [-1, 1))
+        and ``draws.normal(*shape)``; ``draws`` has ``n_examples``, ``n_channels`` and
+        ``n_times``. None draws ``noise["uniform"]``, one number in [-1, 1) per example.
+    events : callable | None
+        For a function that jumps: ``events(noise, magnitude)`` returns a boolean tensor of shape
+        (n_examples, n_events), independent events of probability ``magnitude`` on which the jumps
+        depend.
+    family : str
+        What the transform acts on: "temporal", "spectral", "amplitude", "spatial" or "other".
+
+    Returns
+    -------
+    transform : Transform
+        Named after the function. It can be pickled if the functions can.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.adapters import from_callable
+    >>> def add_offset(X, magnitude, noise):
+    ...     return X + magnitude * noise["uniform"].reshape(-1, 1, 1)
+    >>> t = from_callable(add_offset, magnitude=1.0, max_magnitude=5.0)
+    >>> t.name, t(torch.zeros(2, 3, 4)).shape
+    ('add_offset', torch.Size([2, 3, 4]))
+    """
+    return _FromCallable(function, magnitude, max_magnitude, unit, draw, events, family)
+
+
+class _FromCallable(Transform):
+    def __init__(self, function, magnitude, max_magnitude, unit, draw, events, family):
+        for value, argument in ((function, "function"), (draw, "draw"), (events, "events")):
+            if not callable(value) and (value is not None or argument == "function"):
+                raise TypeError(f"{argument} must be callable, got {type(value).__name__}.")
+        super().__init__(magnitude, max_magnitude)
+        self.function, self.unit, self.family = function, unit, family
+        self.draw_function, self.events_function = draw, events
+        self.continuous = events is None
+
+    @property
+    def name(self):
+        return getattr(self.function, "__name__", type(self.function).__name__)
+
+    def _draw(self, draws):
+        if self.draw_function is None:
+            return {"uniform": draws.symmetric()}
+        return self.draw_function(draws)
+
+    def _events(self, noise, strength):
+        return self.events_function(noise, strength)
+
+    def _transform(self, X, noise, strength):
+        out = self.function(X, strength, noise)
+        if out.shape != X.shape:
+            raise ValueError(
+                f"{self.name} turned signals of shape {tuple(X.shape)} into {tuple(out.shape)}."
+            )
+        return out
