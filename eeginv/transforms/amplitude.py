@@ -43,7 +43,7 @@ class SignFlip(BinaryTransform):
         return -X
 
     def _transform_unless(self, X, spared):
-        return X * (2 * spared - 1)  # in one pass
+        return X * torch.where(spared, 1.0, -1.0)  # in one pass
 
 
 class AmplitudeScale(Transform):

@@ -369,12 +369,11 @@ class BinaryTransform(Transform):
         return {"uniform": draws.uniform()}
 
     def _transform(self, X, noise, strength):
-        spared = (noise["uniform"].reshape(-1, 1, 1) >= strength).to(X.dtype)
-        return self._transform_unless(X, spared)
+        return self._transform_unless(X, noise["uniform"].reshape(-1, 1, 1) >= strength)
 
     def _transform_unless(self, X, spared):
         # exact for weights of 0 and 1, and several times faster than torch.where
-        return torch.lerp(self._transformed(X), X, spared)
+        return torch.lerp(self._transformed(X), X, spared.to(X.dtype))
 
     def _events(self, noise, strength):
         return noise["uniform"].unsqueeze(-1) < strength

@@ -49,7 +49,7 @@ class TimeReverse(BinaryTransform):
         return X.flip(-1)
 
     def _transform_unless(self, X, spared):
-        return X.flip(-1).lerp_(X, spared)  # one copy in memory instead of two
+        return X.flip(-1).lerp_(X, spared.to(X.dtype))  # one copy in memory instead of two
 
 
 class SmoothTimeMask(Transform):
