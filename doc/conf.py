@@ -1,6 +1,7 @@
 """Sphinx configuration. Builds without network: no intersphinx, no remote fonts or badges."""
 
 import warnings
+from pathlib import Path
 
 import eeginv
 
@@ -50,6 +51,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "abort_on_example_error": True,
     "min_reported_time": 1,
+    "remove_config_comments": True,
     "show_memory": False,
     "show_signature": False,
 }
@@ -63,3 +65,20 @@ html_theme_options = {
     "secondary_sidebar_items": ["page-toc"],
 }
 html_sidebars = {"**": []}
+
+
+def write_transform_table(app):
+    """Write the table of transforms that transforms.rst includes."""
+    from eeginv.viz import transform_table
+
+    table = transform_table().drop(columns="family").reset_index()
+    table["transform"] = [f":class:`~eeginv.transforms.{name}`" for name in table["transform"]]
+    table["range"] = table["range"].str.replace(" ", "\N{NO-BREAK SPACE}")
+    folder = Path(app.srcdir) / "generated"
+    folder.mkdir(exist_ok=True)
+    table.to_csv(folder / "transforms.csv", index=False, encoding="utf-8")
+
+
+def setup(app):
+    """Let Sphinx call what this file defines."""
+    app.connect("builder-inited", write_transform_table)

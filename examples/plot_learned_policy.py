@@ -80,6 +80,7 @@ policy.by_transform().round(3)
 # %%
 # What a transform does
 # ---------------------
+# The same random draw at three strengths. :doc:`plot_transforms` shows all transforms.
 
 from eeginv.viz import plot_transform
 

@@ -327,7 +327,7 @@ def test_schedule_follows_progress():
         (lambda: PolicyAugmentation([]), "Policy"),
         (
             lambda: PolicyAugmentation(Policy([PolicyEntry("Nothing", 0.1)])),
-            "Unknown transform 'Nothing'",
+            "'Nothing', that is not in",
         ),
         (lambda: augnet().sample(torch.zeros(3, 4)), "n_examples, n_channels, n_times"),
     ],

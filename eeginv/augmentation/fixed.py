@@ -20,7 +20,10 @@ def _fixed_layers(policy):
         for entry in entries:
             if entry.transform not in transforms_module.REGISTRY:
                 known = ", ".join(sorted(transforms_module.REGISTRY))
-                raise ValueError(f"Unknown transform {entry.transform!r}; known are {known}.")
+                raise ValueError(
+                    f"The policy holds the name of a transform, {entry.transform!r}, that is not "
+                    f"in eeginv.transforms.REGISTRY, so it cannot be made; known are {known}."
+                )
             cls = transforms_module.REGISTRY[entry.transform]
             candidates.append(cls(**{cls.strength_name: entry.extent}, **entry.config))
         layers.append(

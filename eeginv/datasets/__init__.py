@@ -12,5 +12,6 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "recordings": ["SimulatedRecordings", "simulate_recordings"],
         "simulate": ["simulate_sleep"],
         "sleep": ["SleepDataset"],
+        "toys": ["make_sinusoids"],
     },
 )

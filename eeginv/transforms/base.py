@@ -83,10 +83,9 @@ class Transform(nn.Module):
     # strength ---------------------------------------------------------------------------------
     def _strength(self):
         raw = self.raw
-        turns = (raw.detach() * 0.5).round_()
-        distance = torch.sub(raw, turns, alpha=2)  # in [-1, 1]
-        # not abs(): at exactly 0 its derivative is 0 and a strength of 0 could never grow
-        return self.max_magnitude * nn.functional.leaky_relu(distance, -1.0)
+        even = (raw.detach() * 0.5).round_().mul_(2)
+        # the absolute value, but with a derivative of 1 at 0: a strength of 0 has to grow
+        return self.max_magnitude * nn.functional.leaky_relu(even - raw, -1.0)
 
     def _set_strength(self, value):
         value = float(value)
@@ -308,7 +307,7 @@ class Transform(nn.Module):
         Returns
         -------
         config : dict
-            ``type(t)(strength, **t.config())`` is an equal transform.
+            ``type(t)(**{t.strength_name: strength}, **t.config())`` is an equal transform.
         """
         return {f"max_{self.strength_name}": self.max_magnitude}
 

@@ -32,7 +32,8 @@ def _motor_imagery(sfreq):
         ("GaussianNoise", _up_to(0.1, 0.5)),
         ("FrequencyShift", _up_to(0.5, min(2.0, sfreq / 2))),
         ("FTSurrogate", {"magnitude": 0.2}),
-        ("BandstopFilter", _up_to(0.5, min(2.0, sfreq / 4))),
+        # no higher than what preprocessing usually leaves
+        ("BandstopFilter", {**_up_to(0.5, min(2.0, sfreq / 4)), "max_freq": min(40.0, sfreq / 2)}),
         ("ChannelsDropout", _up_to(0.1, 0.5)),
         ("ChannelsMix", _up_to(0.1, 0.5)),
         *_rotations(),

@@ -83,7 +83,8 @@ class _TurnPhase(torch.autograd.Function):
     def forward(X, step, n_fft):
         padded = X.new_zeros(*X.shape[:-1], n_fft)
         centred = padded[..., : X.shape[-1]]
-        centred.copy_(X).sub_((X @ _hann(X)).unsqueeze(-1))
+        # not a matrix product, whose last bits depend on the place of a signal in the batch
+        centred.copy_(X).sub_((X * _hann(X)).sum(dim=-1, keepdim=True))
         hilbert = _hilbert(padded, X.shape[-1], -1)
         cosine, sine = harmonics(step, X.shape[-1])
         out = (centred * (cosine - 1)).add_(X).addcmul_(hilbert, sine, value=-1)

@@ -1,10 +1,11 @@
-"""Pictures of policies, of transforms and of the results of the benchmark."""
+"""Pictures of policies, of transforms and of the results of the benchmark; tables."""
 
 import lazy_loader as _lazy
 
 __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
+        "catalogue": ["transform_table"],
         "policy": ["plot_extents", "plot_policy"],
         "results": [
             "plot_accuracy_time",

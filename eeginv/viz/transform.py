@@ -1,38 +1,73 @@
-"""Pictures of what a transform does to a signal."""
+"""Pictures of what a transform does to a signal, at several strengths."""
+
+import math
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
+from matplotlib.lines import Line2D
 from scipy.signal import welch
 
-from .methods import COLOURS
+from ..transforms.base import check_sfreq
+from .heads import draw_heads, head_positions
+from .methods import with_unit
+
+MAX_CHANNELS = 3  # more would not be read
+N_DRAWS = 21  # an odd number: one of them is the median
+DYNAMIC_RANGE = 50  # dB, not the depth of a filter's notches
+BEFORE, BEHIND, NOTE = "#333333", "#b8b8b8", "#666666"
 
 
 def plot_transform(
-    transform, signal, sfreq, *, magnitude=None, duration=None, ch_names=None, random_state=0
+    transform,
+    X,
+    sfreq,
+    *,
+    magnitudes=None,
+    picks=None,
+    duration=6.0,
+    start=None,
+    ch_names=None,
+    noise=None,
+    random_state=0,
 ):
-    """Draw a signal before and after a transform.
+    """Draw a signal before and after a transform of several strengths, in time and in spectrum.
+
+    The random draws are the same for all strengths.
 
     Parameters
     ----------
     transform : Transform
         The transform, such as ``FrequencyShift(sfreq=100)``.
-    signal : array-like or Tensor, shape (n_channels, n_times)
-        One signal, of any unit.
+    X : array-like or Tensor, shape (n_channels, n_times) or (n_examples, n_channels, n_times)
+        The signal, of any unit. Of several, the first is shown.
     sfreq : float
         Sampling frequency in Hz.
-    magnitude : float | None
-        Strength in the unit of the transform; None takes its own.
+    magnitudes : float | list of float | None
+        Strengths in the unit of the transform. None takes a quarter, a half and all of its range;
+        of a transform that is there or not, it shows the signal transformed.
+    picks : list of int | list of str | None
+        Channels to show. None shows all of up to three; of more, the one that the transform
+        changes most, the one it changes least, and the median.
     duration : float | None
-        Seconds to show, from the start; None shows all.
+        Seconds to show; None shows all. The spectra are those of the whole signal.
+    start : float | None
+        Where to begin, in seconds; None finds the part that changes most.
     ch_names : list of str | None
-        Names of the channels.
+        Names of the channels; None takes those that the transform knows. If they are positions on
+        the head and there are enough of them, a spatial transform is also drawn on the head.
+    noise : dict of str to Tensor | None
+        Random draws, as from ``transform.draw``, with one row. None draws 21 times, leaves out
+        draws under which nothing changes, and takes the one whose change is the median.
     random_state : int
-        Seed of the random draw that is shown.
+        Seed of the draws.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
-        The traces of each channel, and their power spectral densities (Welch).
+        For each channel, one trace a strength, with the signal before in grey behind it, and the
+        power spectral densities (Welch, windows of 4 s or half the signal). For spatial
+        transforms, the head at the time of the largest change.
 
     Examples
     --------
@@ -41,63 +76,269 @@ def plot_transform(
     >>> from eeginv.viz import plot_transform
     >>> time = torch.arange(300) / 100
     >>> signal = torch.sin(2 * torch.pi * 10 * time).unsqueeze(0)
-    >>> figure = plot_transform(FrequencyShift(sfreq=100), signal, sfreq=100, magnitude=3.0)
+    >>> figure = plot_transform(FrequencyShift(sfreq=100), signal, sfreq=100)
+    >>> figure = plot_transform(FrequencyShift(sfreq=100), signal, sfreq=100, magnitudes=[1, 2])
     """
-    import torch
-
-    before = torch.as_tensor(signal).detach().cpu()
-    if before.ndim != 2:
-        raise ValueError(
-            f"Expected one signal of shape (n_channels, n_times), got {tuple(before.shape)}."
-        )
-    if not sfreq > 0:
-        raise ValueError(f"sfreq must be the sampling frequency in Hz, got {sfreq!r}.")
-    before = before if before.is_floating_point() else before.float()
-    n_channels, n_times = before.shape
-    ch_names = [f"channel {i + 1}" for i in range(n_channels)] if ch_names is None else ch_names
-    if len(ch_names) != n_channels:
-        raise ValueError(f"Expected {n_channels} channel names, got {len(ch_names)}.")
+    sfreq = check_sfreq(sfreq)
+    signal = _one_signal(X)
+    names = _names(transform, ch_names, len(signal))
+    strengths = _strengths(transform, magnitudes)
     with torch.no_grad():
-        strength = float(transform.magnitude if magnitude is None else magnitude)
-        generator = torch.Generator().manual_seed(random_state)
-        after = transform.apply(before, transform.draw(before, generator), magnitude=strength)
-    before, after = before.double().numpy(), after.double().numpy()
+        signal = signal.to(transform.raw.device)
+        if noise is None:
+            noise = _typical_draws(transform, signal, strengths, random_state)
+        copies = [transform.apply(signal, noise, magnitude=s) for s in strengths]
+    before, *after = (x.double().cpu().numpy() for x in (signal, *copies))
+    styles = _styles(transform, strengths)
+    shown = _shown(picks, names, before, after)
+    excerpt = _excerpt(before[shown], [x[shown] for x in after], sfreq, start, duration)
+    positions = head_positions(names) if transform.family == "spatial" else None
 
-    figure, axes = plt.subplots(
-        n_channels,
-        2,
-        figsize=(10, 0.9 + 1.6 * n_channels),
-        layout="constrained",
-        squeeze=False,
-        sharex="col",
-        width_ratios=[2.2, 1],
-    )
-    time = np.arange(n_times) / sfreq
-    styles = [
-        {"color": "#9a9a9a", "lw": 1.4, "label": "before"},
-        {"color": COLOURS["ddas"], "lw": 0.9, "label": "after"},
+    figure, panels, heads = _figure(len(shown), len(after), positions is not None)
+    moment = _moment(before, after, excerpt)
+    for (traces, spectra), channel in zip(panels, shown, strict=True):
+        rows = [before[channel], *(x[channel] for x in after)]
+        _draw_traces(traces, [row[excerpt] for row in rows], excerpt.start, sfreq, styles)
+        _draw_spectra(spectra, rows, sfreq, styles)
+        traces.set_ylabel(names[channel], weight="bold")
+        if heads:
+            traces.axvline(moment / sfreq, color=NOTE, lw=0.8, ls=":", zorder=0)
+    panels[0, 1].set_title("power spectral density (dB)", fontsize=10)
+    panels[-1, 0].set_xlabel("time (s)")
+    panels[-1, 1].set_xlabel("frequency (Hz)")
+    if heads:
+        fields = [x[:, moment] for x in (before, *after)]
+        labels = [style["label"] for style in styles]
+        draw_heads(heads, fields, positions, labels, f"at {moment / sfreq:.2f} s")
+    labels = _labels_with_counts(transform, styles, before, after)
+    handles = [
+        Line2D([], [], lw=2, color=style["color"], label=label)
+        for style, label in zip(styles, labels, strict=True)
     ]
-    for channel, (traces, spectra) in enumerate(axes):
-        highest = 0.0
-        for values, style in zip((before[channel], after[channel]), styles, strict=True):
-            traces.plot(time, values, **style)
-            frequency, power = welch(values, sfreq, nperseg=min(n_times, int(4 * sfreq) or 1))
-            shown = power > 0
-            spectra.semilogy(frequency[shown], power[shown], **style)
-            highest = max([highest, *power])
-        if highest > 0:  # not the depth of a filter's notches
-            spectra.set_ylim(1e-7 * highest, 3 * highest)
-        traces.set_ylabel(ch_names[channel])
-        for panel in (traces, spectra):
-            panel.spines[["top", "right"]].set_visible(False)
-    axes[0, 0].set_xlim(time[0], duration or max(time[-1], 1 / sfreq))
-    axes[0, 1].set_xlim(0, sfreq / 2)
-    axes[-1, 0].set_xlabel("time (s)")
-    axes[-1, 1].set_xlabel("frequency (Hz)")
-    axes[0, 1].set_title("power spectral density", fontsize=10)
-    unit = "" if transform.unit == "1" else f" {transform.unit}"
-    name = type(transform).__name__
-    axes[0, 0].set_title(f"{name}, {transform.strength_name} {strength:.3g}{unit}", fontsize=10)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False)
+    figure.legend(
+        handles=handles,
+        title=_title(transform, strengths),
+        title_fontproperties={"weight": "bold", "size": 11},
+        loc="outside upper left",
+        alignment="left",
+        ncols=4,
+        frameon=False,
+    )
+    note = _note(transform, noise, len(shown), len(names), picks)
+    if note:
+        figure.supxlabel(note, fontsize=8.5, color=NOTE)
     return figure
+
+
+# what is shown --------------------------------------------------------------------------------
+def _one_signal(X):
+    X = torch.as_tensor(X).detach()
+    if X.ndim == 3 and len(X):
+        X = X[0]
+    if X.ndim != 2 or 0 in X.shape:
+        raise ValueError(
+            "Expected signals of shape (n_channels, n_times) or (n_examples, n_channels, n_times), "
+            f"got {tuple(X.shape)}."
+        )
+    return X if X.is_floating_point() else X.float()
+
+
+def _names(transform, ch_names, n_channels):
+    known = getattr(transform, "ch_names", None) if ch_names is None else ch_names
+    names = [f"channel {i + 1}" for i in range(n_channels)] if known is None else list(known)
+    if len(names) != n_channels:
+        raise ValueError(f"Expected {n_channels} channel names, got {len(names)}.")
+    return names
+
+
+def _strengths(transform, magnitudes):
+    """Strengths in increasing order."""
+    if magnitudes is None:
+        if transform.strength_name == "probability":
+            return [1.0]
+        return [share * transform.max_magnitude for share in (0.25, 0.5, 1.0)]
+    given = torch.as_tensor(magnitudes, dtype=torch.float64).detach().flatten()
+    strengths = sorted(set(given.tolist()))
+    # a probability may go on to one, where the picture does not depend on chance
+    highest = transform.max_magnitude if transform.continuous else 1.0
+    # float32 may round the end of the range up
+    if not strengths or not all(0 <= value <= highest * (1 + 1e-6) for value in strengths):
+        raise ValueError(
+            f"magnitudes of {transform.name} must be numbers in [0, {highest:g}], got "
+            f"{magnitudes!r}."
+        )
+    return strengths
+
+
+def _typical_draws(transform, signal, strengths, random_state):
+    generator = torch.Generator(device=signal.device).manual_seed(random_state)
+    found = []
+    for _ in range(N_DRAWS):
+        state = generator.get_state()
+        noise = transform.draw(signal, generator)
+        change = sum(
+            float((transform.apply(signal, noise, magnitude=s) - signal).double().norm())
+            for s in strengths
+        )
+        found.append((change, state))
+    found.sort(key=lambda pair: pair[0])
+    changed = [pair for pair in found if pair[0] > 0] or found
+    generator.set_state(changed[len(changed) // 2][1])
+    return transform.draw(signal, generator)
+
+
+def _shown(picks, names, before, after):
+    """Choose the channels to show, as indices."""
+    if picks is not None:
+        unknown = [p for p in picks if isinstance(p, str) and p not in names]
+        shown = [names.index(p) if p in names else p for p in picks if p not in unknown]
+        unknown += [p for p in shown if not -len(names) <= p < len(names)]
+        if unknown or not shown:
+            raise ValueError(f"picks must be channels among {names}, got {picks!r}.")
+        return shown
+    if len(names) <= MAX_CHANNELS:
+        return list(range(len(names)))
+    size = np.linalg.norm(before, axis=1)
+    change = sum(np.linalg.norm(x - before, axis=1) for x in after) / np.where(size > 0, size, 1)
+    order = np.argsort(-change, kind="stable")
+    return [int(order[rank]) for rank in (0, len(order) // 2, -1)]
+
+
+def _excerpt(before, after, sfreq, start, duration):
+    """Choose the samples to show, as a slice."""
+    n_times = before.shape[1]
+    n_shown = n_times if duration is None else min(n_times, round(duration * sfreq))
+    if n_shown < 1:
+        raise ValueError(f"duration must be at least one sample ({1 / sfreq:g} s), got {duration}.")
+    if start is None:
+        size = np.sqrt(np.square(before).mean(axis=1, keepdims=True))
+        scale = np.where(size > 0, size, 1)
+        change = sum(np.square((x - before) / scale).sum(axis=0) for x in after)
+        # more weight in the middle, so that what changes is not at the edge
+        weight = np.hanning(n_shown + 2)[1:-1]
+        first = int(np.argmax(np.convolve(change, weight, mode="valid")))
+    else:
+        first = round(start * sfreq)
+        if not 0 <= first < n_times:
+            raise ValueError(f"start must lie in the {n_times / sfreq:g} s of signal, got {start}.")
+    return slice(first, min(first + n_shown, n_times))
+
+
+def _moment(before, after, excerpt):
+    """Sample of the largest change at the largest strength."""
+    change = np.square(after[-1] - before)[:, excerpt].sum(axis=0)
+    return excerpt.start + int(np.argmax(change))
+
+
+# words ----------------------------------------------------------------------------------------
+def _styles(transform, strengths):
+    colours = plt.get_cmap("plasma_r")(np.linspace(0.3, 0.8, len(strengths)))
+    if len(strengths) == 1:
+        colours = plt.get_cmap("plasma_r")([0.55])
+    labels = [_strength_text(transform, value) for value in strengths]
+    after = [{"color": c, "label": t} for c, t in zip(colours, labels, strict=True)]
+    return [{"color": BEFORE, "label": "before"}, *after]
+
+
+def _strength_text(transform, value):
+    if transform.strength_name == "probability" and value == 1:
+        return "transformed"
+    return with_unit(value, transform.unit, 3)
+
+
+def _title(transform, strengths):
+    name = transform.name
+    if transform.strength_name == "probability" and strengths == [1.0]:
+        return name
+    *others, last = (f"{value:.3g}" for value in strengths)
+    values = f"{', '.join(others)} and {last}" if others else last
+    unit = "" if transform.unit == "1" else f" {transform.unit}"
+    return f"{name}, {transform.strength_name} {values}{unit}"
+
+
+def _labels_with_counts(transform, styles, before, after):
+    """Names of the strengths; where channels jump one by one, also how many did."""
+    labels = [style["label"] for style in styles]
+    if transform.continuous or transform.strength_name == "probability":
+        return labels
+    counts = [int((x != before).any(axis=1).sum()) for x in after]
+    texts = [
+        f"{t} ({n} of {len(before)} channels)" for t, n in zip(labels[1:], counts, strict=True)
+    ]
+    return [labels[0], *texts]
+
+
+def _note(transform, noise, n_shown, n_channels, picks):
+    parts = []
+    values = list(noise.values())
+    if len(values) == 1 and values[0].numel() == 1 and transform.strength_name != "probability":
+        drawn = f"{float(values[0]):.2f}".replace("-", "\N{MINUS SIGN}")
+        parts.append(f"random draw: {drawn}, for all strengths")
+    if n_shown < n_channels:
+        which = ": the one changed most, the median, the one changed least" if picks is None else ""
+        parts.append(f"{n_shown} of {n_channels} channels{which}")
+    return "; ".join(parts)
+
+
+# drawing --------------------------------------------------------------------------------------
+def _figure(n_channels, n_strengths, with_heads):
+    heights = [0.5 + 0.42 * (n_strengths + 1)] * n_channels
+    height = 0.9 + sum(heights)
+    figure = plt.figure(figsize=(10, height + 1.9 * with_heads), layout="constrained")
+    upper, lower = figure, None
+    if with_heads:
+        upper, lower = figure.subfigures(2, 1, height_ratios=[height, 1.9])
+    panels = upper.subplots(n_channels, 2, squeeze=False, sharex="col", width_ratios=[2, 1])
+    return figure, panels, lower
+
+
+def _draw_traces(panel, rows, first, sfreq, styles):
+    """Stack the traces, each with the signal before behind it."""
+    time = (first + np.arange(len(rows[0]))) / sfreq
+    before = rows[0]
+    room = 0.15 * max(np.ptp(before), 0.3 * max(np.ptp(row) for row in rows)) or 1.0
+    level, levels = 0.0, []
+    for row, style in zip(rows, styles, strict=True):
+        level -= max(row.max(), before.max())
+        levels.append(level)
+        if row is not before:
+            panel.plot(time, before + level, color=BEHIND, lw=0.8)
+        panel.plot(time, row + level, lw=0.9, **style)
+        level += min(row.min(), before.min()) - room
+    panel.set_ylim(level, room)
+    panel.set_yticks(levels, [style["label"] for style in styles])
+    for tick, style in zip(panel.get_yticklabels(), styles, strict=True):
+        tick.set_color(style["color"])
+    panel.tick_params(axis="y", length=0)
+    panel.set_xlim(time[0], time[0] + len(time) / sfreq)
+    panel.spines[["left", "top", "right"]].set_visible(False)
+    size = _round_number(np.ptp(before) / 2)
+    if size:  # a bar of known height in the unit of the signal
+        bar = np.array([levels[0] - size / 2, levels[0] + size / 2])
+        place = {"transform": panel.get_yaxis_transform()}
+        panel.plot([1.012] * 2, bar, color=BEFORE, lw=2, clip_on=False, **place)
+        panel.text(1.02, levels[0], f"{size:g}", va="center", fontsize=8.5, **place)
+
+
+def _draw_spectra(panel, rows, sfreq, styles):
+    nperseg = max(1, min(len(rows[0]) // 2, int(4 * sfreq)))  # the mean of three windows or more
+    highest, lowest = -math.inf, math.inf
+    for row, style, width in zip(rows, styles, [2.6] + [1.1] * len(rows), strict=False):
+        frequency, power = welch(row, sfreq, nperseg=nperseg)
+        known = power > 0
+        level = 10 * np.log10(power[known])
+        panel.plot(frequency[known], level, lw=width, **style)
+        highest = max([highest, *level])
+        lowest = min([lowest, *level])
+    if math.isfinite(highest):
+        panel.set_ylim(max(lowest, highest - DYNAMIC_RANGE) - 2, highest + 4)
+    panel.set_xlim(0, sfreq / 2)
+    panel.spines[["top", "right"]].set_visible(False)
+
+
+def _round_number(value):
+    """Round down to 1, 2 or 5 times a power of ten."""
+    if not value > 0:
+        return 0.0
+    power = 10.0 ** math.floor(math.log10(value))
+    return max(step * power for step in (1, 2, 5) if step * power <= value)

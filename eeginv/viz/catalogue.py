@@ -1,0 +1,69 @@
+"""The catalogue of transforms as a table."""
+
+import inspect
+import re
+
+import pandas as pd
+
+from ..transforms import REGISTRY
+from ..transforms.registry import needs
+
+CONTINUOUS = "signal, strength"
+JUMPING = "signal; strength by log_prob"
+
+
+def transform_table():
+    """List all transforms, from the registry and what each class says of itself.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        One row a transform, indexed by its name, in the order of the registry. The columns are
+
+        - ``family``: what it acts on;
+        - ``effect``: the first sentence of its documentation;
+        - ``unit``: of its strength, "1" for a plain number;
+        - ``default``: its strength unless told otherwise;
+        - ``range``: where its strength lies, unless told otherwise;
+        - ``learned``: how its strength is called, a magnitude or the probability of being there;
+        - ``gradient``: what the derivative is exact with respect to, or, where draws make the
+          output jump, that the one for the strength comes from ``log_prob``;
+        - ``needs``: what it must be told of the signals.
+
+    Examples
+    --------
+    >>> from eeginv.viz import transform_table
+    >>> table = transform_table()
+    >>> table.loc["FrequencyShift", ["unit", "range", "needs"]].tolist()
+    ['Hz', '0 to 3', 'sfreq']
+    """
+    rows = {name: _row(cls) for name, cls in REGISTRY.items()}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("transform")
+
+
+def _row(cls):
+    largest = _default(cls, f"max_{cls.strength_name}")
+    return {
+        "family": cls.family,
+        "effect": _effect(cls),
+        "unit": cls.unit,
+        "default": _default(cls, cls.strength_name),
+        "range": "" if largest is None else f"0 to {largest:g}",
+        "learned": cls.strength_name,
+        "gradient": CONTINUOUS if cls.continuous else JUMPING,
+        "needs": ", ".join(needs(cls)) or "nothing",
+    }
+
+
+def _default(cls, argument):
+    """Default value of an argument of a class, None if it has none."""
+    parameter = inspect.signature(cls).parameters.get(argument)
+    if parameter is None or parameter.default is parameter.empty:
+        return None
+    return parameter.default
+
+
+def _effect(cls):
+    """First sentence of a class's own docstring, without its references."""
+    first = inspect.cleandoc(cls.__doc__ or "").partition("\n\n")[0]
+    return re.sub(r"\s*\[\d+\]_", "", " ".join(first.split()))

@@ -1,0 +1,47 @@
+"""Fields on the head."""
+
+import math
+
+import numpy as np
+
+from ..transforms import channel_positions
+
+MIN_CHANNELS = 8  # fewer do not make a map
+OUTLINE = math.radians(99)  # from the crown to the circle through Fpz, T7, Oz and T8
+
+
+def head_positions(ch_names):
+    """Places of channels on a flat head of radius one, None if they do not make a map."""
+    if len(ch_names) < MIN_CHANNELS:
+        return None
+    try:
+        x, y, z = np.array(channel_positions(ch_names)).T
+    except ValueError:  # names that mean no place
+        return None
+    # azimuthal equidistant: the distance from the crown is the angle
+    radius = np.arccos(np.clip(z, -1, 1)) / OUTLINE
+    angle = np.arctan2(y, x)
+    flat = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
+    return flat if len(np.unique(flat.round(6), axis=0)) == len(flat) else None
+
+
+def draw_heads(figure, fields, positions, labels, title):
+    """Draw the field of each strength on a head, with one scale of colours."""
+    from mne.viz import plot_topomap
+
+    limit = max(float(np.abs(field).max()) for field in fields) or 1.0
+    axes = figure.subplots(1, len(fields))
+    for panel, field, label in zip(axes, fields, labels, strict=True):
+        image, _ = plot_topomap(
+            field,
+            positions,
+            axes=panel,
+            show=False,
+            sphere=(0, 0, 0, 1.0),
+            cmap="RdBu_r",  # the default depends on the signs
+            vlim=(-limit, limit),
+            contours=4,
+        )
+        panel.set_title(label, fontsize=10)
+    axes[0].set_ylabel(title)
+    figure.colorbar(image, ax=axes, shrink=0.7, pad=0.02)
