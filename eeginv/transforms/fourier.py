@@ -81,11 +81,10 @@ class _TurnPhase(torch.autograd.Function):
 
     @staticmethod
     def forward(X, step, n_fft):
-        padded = X.new_zeros(*X.shape[:-1], n_fft)
-        centred = padded[..., : X.shape[-1]]
-        # not a matrix product, whose last bits depend on the place of a signal in the batch
-        centred.copy_(X).sub_((X * _hann(X)).sum(dim=-1, keepdim=True))
-        hilbert = _hilbert(padded, X.shape[-1], -1)
+        # signal by signal: the last bits must not depend on the place in the batch
+        offset = torch.linalg.vecdot(X, _hann(X).expand_as(X))
+        centred = X - offset.unsqueeze(-1)
+        hilbert = _hilbert(centred, n_fft, -1)
         cosine, sine = harmonics(step, X.shape[-1])
         out = (centred * (cosine - 1)).add_(X).addcmul_(hilbert, sine, value=-1)
         return out, centred, hilbert, cosine, sine
@@ -110,10 +109,8 @@ class _TurnPhase(torch.autograd.Function):
             of_angle = (centred * sine).addcmul_(hilbert, cosine).mul_(gradient).sum(dim=1)
             of_step = -(of_angle @ time)
         if ctx.needs_input_grad[0]:
-            padded = gradient.new_zeros(*gradient.shape[:-1], ctx.n_fft)
-            padded[..., :n_times].copy_(gradient).mul_(sine)
             of_signal = gradient * (cosine - 1)
-            of_signal.sub_(_hilbert(padded, n_times, 1))
+            of_signal.sub_(_hilbert(gradient * sine, ctx.n_fft, 1))
             of_signal.addcmul_(of_signal.sum(dim=-1, keepdim=True), _hann(gradient), value=-1)
             of_signal.add_(gradient)
         return of_signal, of_step, None
@@ -126,11 +123,11 @@ def _hann(X):
     return window / window.sum()
 
 
-def _hilbert(padded, n_times, sign):
-    """First samples of the Hilbert transform of padded signals, or (sign 1) of its transpose."""
-    quarter = torch.complex(padded.new_zeros(()), padded.new_full((), float(sign)))
-    spectrum = torch.fft.rfft(padded).mul_(quarter)
-    return torch.fft.irfft(spectrum, n=padded.shape[-1])[..., :n_times]
+def _hilbert(X, n_fft, sign):
+    """Hilbert transform of zero-padded signals, or (sign 1) its transpose."""
+    quarter = torch.complex(X.new_zeros(()), X.new_full((), float(sign)))
+    spectrum = torch.fft.rfft(X, n=n_fft).mul_(quarter)
+    return torch.fft.irfft(spectrum, n=n_fft)[..., : X.shape[-1]]
 
 
 def turn_phase(X, step, n_fft):
@@ -152,6 +149,40 @@ def turn_phase(X, step, n_fft):
         differentiated once.
     """
     return _TurnPhase.apply(X, step, n_fft)[0]
+
+
+class _Turn(torch.autograd.Function):
+    """``exp(1j * angle) - 1``, whose derivative takes no further sines."""
+
+    @staticmethod
+    def forward(angle):
+        return torch.complex(torch.cos(angle) - 1, torch.sin(angle))
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(output)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient):
+        (turn,) = ctx.saved_tensors
+        return (turn.real + 1) * gradient.imag - turn.imag * gradient.real
+
+
+def turn(angle):
+    """Factor minus one by which a spectrum is multiplied to turn its phases.
+
+    Parameters
+    ----------
+    angle : Tensor
+        In radians.
+
+    Returns
+    -------
+    turn : Tensor, complex, same shape
+        ``exp(1j * angle) - 1``. Can be differentiated once.
+    """
+    return _Turn.apply(angle)
 
 
 def harmonics(step, n):

@@ -5,7 +5,7 @@ import math
 import torch
 
 from .base import Transform, check_sfreq
-from .fourier import add_filtered, fast_length, turn_phase
+from .fourier import add_filtered, fast_length, turn, turn_phase
 
 # Of a band-stop filter, the attenuation inside (110 dB), and the scale of its ends in Hz.
 DEPTH = math.log(10) / 20 * 110
@@ -128,7 +128,7 @@ class FTSurrogate(Transform):
         angle = math.pi * strength * noise["uniform"]
         # the offset, and the Nyquist frequency of an even number of samples, are not turned
         angle = torch.nn.functional.pad(angle, (1, n_times // 2 - angle.shape[-1]))
-        return add_filtered(X, torch.complex(torch.cos(angle) - 1, torch.sin(angle)))
+        return add_filtered(X, turn(angle))
 
 
 class BandstopFilter(Transform):
