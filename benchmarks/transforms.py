@@ -11,22 +11,23 @@ everything is measured on it as well.
 
 import argparse
 import csv
-import os
-import re
 import statistics
-import subprocess
-import sys
-import time
 import warnings
 from pathlib import Path
 
-for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-    os.environ.setdefault(variable, "1")
+from measuring import (
+    devices,
+    measure_memory,
+    measure_time,
+    print_memory,
+    print_table,
+    run_for_memory,
+)
 
-import torch  # noqa: E402
+import torch  # isort: skip  (after measuring, which sets the number of threads)
 
-import eeginv  # noqa: E402, F401  (makes Braindecode importable)
-from eeginv.transforms import REGISTRY, make_transform  # noqa: E402
+import eeginv  # noqa: F401  (makes Braindecode importable)
+from eeginv.transforms import REGISTRY, make_transform
 
 SFREQ = 100.0
 SHAPES = [(64, 2, 3000), (16, 19, 3000)]
@@ -86,26 +87,6 @@ def braindecode_transforms(ch_names):
     return made
 
 
-class Timer:
-    """Time of a block: of the processor, or of the device where there is one."""
-
-    def __init__(self, device):
-        self.device = device
-
-    def __call__(self, function, repeats):
-        if self.device == "cpu":
-            start = time.process_time()
-            for _ in range(repeats):
-                function()
-            return (time.process_time() - start) / repeats
-        torch.cuda.synchronize()
-        start = time.perf_counter()
-        for _ in range(repeats):
-            function()
-        torch.cuda.synchronize()
-        return (time.perf_counter() - start) / repeats
-
-
 def tasks(shape, device, only=None):
     """Return the functions to measure, by name and kind."""
     generator = torch.Generator(device=device).manual_seed(0)
@@ -145,67 +126,20 @@ def tasks(shape, device, only=None):
     return made
 
 
-def measure_time(made, rounds, device):
-    """Return the median seconds of each function, all of them run in turn."""
-    timer = Timer(device)
-    # one warm-up; then so many calls in a row that a turn takes some 10 ms
-    repeats = {}
-    for key, function in made.items():
-        function()
-        repeats[key] = max(1, min(50, int(0.01 / max(timer(function, 2), 1e-6))))
-    seconds = {key: [] for key in made}
-    limits = [key for key in made if key[0] == "limit"]
-    # a transform, its counterpart and the limits take turns; then the next transform: the state in
-    # which the large temporaries of one leave the allocator is no concern of another
+def measure_in_turns(made, rounds, device):
+    """Return median seconds: a transform, its counterpart and the limits take turns; then the next.
+
+    The state in which the large temporaries of one transform leave the allocator is no concern of
+    another.
+    """
+    seconds = {}
+    limits = {key: made[key] for key in made if key[0] == "limit"}
     for name in dict.fromkeys(name for name, _ in made if name != "limit"):
-        turn = limits + [key for key in made if key[0] == name]
-        for _ in range(rounds):
-            for key in turn:
-                seconds[key].append(timer(made[key], repeats[key]))
+        turn = {key: made[key] for key in made if key[0] == name}
+        found = measure_time({**limits, **turn}, rounds, device)
+        for key, value in found.items():
+            seconds.setdefault(key, []).append(value)
     return {key: statistics.median(values) for key, values in seconds.items()}
-
-
-def peak_memory(made, device):
-    """Return the bytes by which each function raises the peak of the memory in use."""
-    peaks = {}
-    for key, function in made.items():
-        function()
-        values = []
-        for _ in range(3):
-            if device == "cpu":
-                before = resident("VmRSS")
-                Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
-                function()
-                values.append(resident("VmHWM") - before)
-            else:
-                torch.cuda.synchronize()
-                torch.cuda.reset_peak_memory_stats()
-                before = torch.cuda.memory_allocated()
-                function()
-                values.append(torch.cuda.max_memory_allocated() - before)
-        peaks[key] = statistics.median(values)
-    return peaks
-
-
-def resident(field):
-    """Return a memory reading of this process in bytes."""
-    found = re.search(rf"^{field}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-    return 1024 * int(found.group(1))
-
-
-def memory_in_new_process(index, device, only):
-    """Measure memory where freed blocks go back to the system at once."""
-    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "0"}
-    command = [sys.executable, __file__, "--memory-of", str(index), "--device", device]
-    done = subprocess.run(
-        [*command, *(["--only", *only] if only else [])],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    rows = [line.split("\t") for line in done.stdout.splitlines() if line.count("\t") == 2]
-    return {(name, kind): float(value) for name, kind, value in rows}
 
 
 def table(shape, device, seconds, memory):
@@ -267,9 +201,7 @@ def show(rows, seconds):
                 ),
             ]
         )
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    for line in lines:
-        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)))
+    print_table(lines[0], lines[1:])
 
 
 def main():
@@ -282,18 +214,18 @@ def main():
     parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
-    torch.set_num_threads(1)
+    only = ["--only", *arguments.only] if arguments.only else []
     if arguments.memory_of is not None:
         made = tasks(SHAPES[arguments.memory_of], arguments.device, arguments.only)
-        for (name, kind), value in peak_memory(made, arguments.device).items():
-            print(f"{name}\t{kind}\t{value}")
+        print_memory(measure_memory(made, arguments.device))
         return
-    devices = ["cpu"] + (["cuda"] if torch.cuda.is_available() else [])
     rows = []
-    for device in [arguments.device] if arguments.device else devices:
+    for device in devices(arguments.device):
         for index, shape in enumerate(SHAPES):
-            seconds = measure_time(tasks(shape, device, arguments.only), arguments.rounds, device)
-            memory = memory_in_new_process(index, device, arguments.only)
+            made = tasks(shape, device, arguments.only)
+            seconds = measure_in_turns(made, arguments.rounds, device)
+            options = ["--memory-of", str(index), "--device", device, *only]
+            memory = run_for_memory(__file__, *options)
             of_shape = table(shape, device, seconds, memory)
             show(of_shape, seconds)
             rows += of_shape

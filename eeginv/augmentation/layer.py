@@ -104,15 +104,17 @@ class AugmentationLayer(nn.Module):
         order = choice.argsort(stable=True)
         counts = torch.bincount(choice, minlength=len(self.transforms)).tolist()
         transformed, log_probs = [], []
-        for transform, part in zip(self.transforms, X[order].split(counts), strict=True):
-            if len(part):
+        for transform, rows in zip(self.transforms, order.split(counts), strict=True):
+            if len(rows):
+                # a copy of its own, which goes as soon as the transform does not need it
+                part = X.index_select(0, rows)
                 noise = transform.draw(part, generator)
                 strength = self._strengths(transform, part, generator)
                 transformed.append(transform.apply(part, noise, strength))
                 log_probs.append(transform.log_prob(noise, strength))
         back = order.argsort()
         log_prob = weights.log()[choice] + torch.cat(log_probs)[back]
-        return torch.cat(transformed)[back], log_prob
+        return torch.cat(transformed).index_select(0, back), log_prob
 
     def fixed_draws(self, template, n_copies, generator):
         """Draw, once for all examples, what each of several copies will undergo.

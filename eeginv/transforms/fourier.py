@@ -87,22 +87,23 @@ class _TurnPhase(torch.autograd.Function):
         hilbert = _hilbert(centred, n_fft, -1)
         cosine, sine = harmonics(step, X.shape[-1])
         out = (centred * (cosine - 1)).add_(X).addcmul_(hilbert, sine, value=-1)
-        return out, centred, hilbert, cosine, sine
+        return out, centred, hilbert
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        _, _, ctx.n_fft = inputs
+        _, step, ctx.n_fft = inputs
         ctx.set_materialize_grads(False)  # no zeros for what is only kept
         ctx.mark_non_differentiable(*output[1:])
-        ctx.save_for_backward(*output[1:])
+        ctx.save_for_backward(step, *output[1:])
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient, *_):
         if gradient is None:
             return None, None, None
-        centred, hilbert, cosine, sine = ctx.saved_tensors
+        step, centred, hilbert = ctx.saved_tensors
         n_times = gradient.shape[-1]
+        cosine, sine = harmonics(step, n_times)
         of_signal = of_step = None
         if ctx.needs_input_grad[1]:
             time = torch.arange(n_times, device=gradient.device, dtype=gradient.dtype)
