@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from .augmentation.gradient import LOSSES, learn_from_output
+from .augmentation.gradient import LOSSES, ChanceLevel, learn_from_output
 
 AVERAGES = ("logit", "probability")
 
@@ -70,6 +70,7 @@ class InvariantModule(nn.Module):
         self.n_copies = int(n_copies)
         self.average = average
         self.loss = loss
+        self._chance = ChanceLevel(loss)
         self.example_weights = None  # of the coming batch, for a weighted squared error
 
     def forward(self, X):
@@ -105,7 +106,7 @@ class InvariantModule(nn.Module):
         reward = self.augmentation.reward()
         if reward is None:
             return output
-        return learn_from_output(output, log_prob, reward, self.loss, self.example_weights)
+        return learn_from_output(output, log_prob, reward, self._chance, self.example_weights)
 
     def _average_forward(self, X):
         total = None

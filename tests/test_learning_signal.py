@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from eeginv import AugNet, InvariantModule
-from eeginv.augmentation.gradient import learn_from_output, losses_from_gradient
+from eeginv.augmentation.gradient import ChanceLevel, learn_from_output, losses_from_gradient
 from eeginv.transforms import (
     SignFlip,
     TimeReverse,
@@ -44,10 +44,22 @@ def test_losses_are_recovered_from_the_gradient_of_cross_entropy(weighted, posit
     weights = torch.rand(losses.shape, generator=generator, dtype=torch.float64)
     weights = weights if weighted else torch.ones_like(losses) / losses.numel()
     (gradient,) = torch.autograd.grad((losses * weights).sum(), output)
-    found, of_example = losses_from_gradient(output.detach(), gradient, "cross_entropy")
+    found, of_example, targets = losses_from_gradient(output.detach(), gradient, "cross_entropy")
     per_example = weights.reshape(10, -1).sum(1)
     torch.testing.assert_close(of_example, per_example)
     torch.testing.assert_close(found * per_example, (losses * weights).reshape(10, -1).sum(1))
+    # the loss of the constant output that fits best
+    shares = torch.stack([weights[target == k].sum() for k in range(5)]) / weights.sum()
+    constant = nn.functional.cross_entropy(
+        shares.log().reshape(1, 5, *(1 for _ in positions)).expand(shape), target, reduction="none"
+    )
+    if not positions:
+        expected = (constant * weights).sum() / weights.sum()
+        torch.testing.assert_close(
+            ChanceLevel("cross_entropy").update(targets, per_example), expected
+        )
+    labels = targets.argmax(dim=-1).reshape(target.shape)
+    assert torch.equal(labels, target)
 
 
 def test_confident_and_weightless_examples_are_recovered_too():
@@ -55,7 +67,7 @@ def test_confident_and_weightless_examples_are_recovered_too():
     losses = nn.functional.cross_entropy(output, torch.tensor([0, 0, 1]), reduction="none")
     weights = torch.tensor([0.5, 0.5, 0.0]).double()
     (gradient,) = torch.autograd.grad((losses * weights).sum(), output)
-    found, of_example = losses_from_gradient(output.detach(), gradient, "cross_entropy")
+    found, of_example, _ = losses_from_gradient(output.detach(), gradient, "cross_entropy")
     torch.testing.assert_close(of_example, weights)
     torch.testing.assert_close(found[:2], losses.detach()[:2])
 
@@ -64,9 +76,11 @@ def test_losses_are_recovered_from_the_gradient_of_the_squared_error():
     output, target = torch.randn(6, 2).requires_grad_(), torch.randn(6, 2)
     loss = nn.functional.mse_loss(output, target)
     (gradient,) = torch.autograd.grad(loss, output)
-    found, weights = losses_from_gradient(output.detach(), gradient, "squared_error")
+    found, weights, targets = losses_from_gradient(output.detach(), gradient, "squared_error")
     torch.testing.assert_close(found, (output - target).square().mean(dim=1).detach())
     torch.testing.assert_close(weights, torch.full((6,), 1 / 6))
+    chance = ChanceLevel("squared_error").update(targets, weights)
+    torch.testing.assert_close(chance, target.var(dim=0, correction=0).mean())
 
 
 def test_weighted_squared_error_is_recovered_with_its_weights():
@@ -74,9 +88,12 @@ def test_weighted_squared_error_is_recovered_with_its_weights():
     w[0] = 0.0
     loss = ((output - target).square().mean(dim=1) * w).mean()
     (gradient,) = torch.autograd.grad(loss, output)
-    found, weights = losses_from_gradient(output.detach(), gradient, "squared_error", w)
+    found, weights, targets = losses_from_gradient(output.detach(), gradient, "squared_error", w)
     torch.testing.assert_close(weights, w / 6)
     torch.testing.assert_close((found * weights).sum(), loss.detach())
+    mean = (target * w[:, None]).sum(0) / w.sum()
+    constant = ((target - mean).square().mean(1) * w).sum() / w.sum()
+    torch.testing.assert_close(ChanceLevel("squared_error").update(targets, weights), constant)
 
 
 @pytest.mark.parametrize(
@@ -131,6 +148,10 @@ def test_reward_enters_any_loop_with_its_sign_and_scale():
     X, y = signals(), torch.zeros(8, dtype=torch.long)
     A = augnet(penalty=0.7)
     model = InvariantModule(backbone().requires_grad_(False), A).train()
+    with torch.no_grad():
+        model.backbone[1].bias[0] += 20.0  # certain of the only class of the batch
+    # which is one of two classes of the training data: all of their entropy is explained
+    model._chance.update(nn.functional.one_hot(torch.arange(8) % 2, 3).double()[:, None], y + 1e6)
     model(X)  # measures the displacements
     (expected,) = torch.autograd.grad(A.reward(), A.layers[0].transforms[5].raw)
     without = copy.deepcopy(model)
@@ -143,9 +164,25 @@ def test_reward_enters_any_loop_with_its_sign_and_scale():
         torch.testing.assert_close(grads[0] - grads[1], -scale * expected, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize("confidence", [0.0, 0.7, 2.0, 50.0])
+def test_reward_counts_as_far_as_the_labels_are_explained(confidence):
+    """Nothing at chance, in proportion to the loss that is explained, everything at the end."""
+    y = torch.tensor([0, 1, 1, 0, 1])
+    output = (confidence * nn.functional.one_hot(y, 2)).double().requires_grad_()
+    reward = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    loss = nn.functional.cross_entropy(
+        learn_from_output(output, torch.zeros(5), reward, ChanceLevel("cross_entropy")), y
+    )
+    loss.backward()
+    chance = torch.special.entr(torch.tensor([0.4, 0.6]).double()).sum()
+    explained = (1 - loss.detach() / chance).clamp(0, 1)
+    torch.testing.assert_close(reward.grad, -explained)
+    assert (explained == 0) == (confidence == 0)
+
+
 def test_output_values_are_untouched():
     output = torch.randn(4, 3, requires_grad=True)
-    out = learn_from_output(output, torch.zeros(4), torch.zeros(()), "cross_entropy")
+    out = learn_from_output(output, torch.zeros(4), torch.zeros(()), ChanceLevel("cross_entropy"))
     assert torch.equal(out, output)
 
 
@@ -167,7 +204,7 @@ def test_bare_loop_learns_what_does_no_harm_and_not_what_does():
     optimizer = torch.optim.Adam(
         [{"params": net.parameters(), "lr": 1e-3}, {"params": A.parameters(), "lr": 0.02}]
     )
-    for _ in range(40):
+    for _ in range(80):
         for rows in torch.randperm(400, generator=generator).split(50):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(X[rows]), y[rows]).backward()
@@ -179,3 +216,13 @@ def test_bare_loop_learns_what_does_no_harm_and_not_what_does():
     accuracy = (model(X).argmax(1) == y).float().mean()
     assert accuracy > 0.98
     torch.testing.assert_close(model(X), model(-X), atol=0.5, rtol=0.1)
+
+
+def test_chance_level_is_that_of_all_batches_seen():
+    labels = torch.randint(3, (300,), generator=torch.Generator().manual_seed(0))
+    one_hot = nn.functional.one_hot(labels, 3).double().unsqueeze(1)
+    level = ChanceLevel("cross_entropy")
+    for part in one_hot.split(1):  # even of one example each
+        last = level.update(part, torch.ones(1))
+    shares = torch.bincount(labels).double() / 300
+    torch.testing.assert_close(last, torch.special.entr(shares).sum())

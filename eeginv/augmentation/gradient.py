@@ -38,6 +38,8 @@ def losses_from_gradient(output, gradient, loss, weights=None):
         Loss of each example.
     weights : Tensor, shape (n_examples,)
         What multiplied it in the total loss.
+    targets : Tensor, shape (n_examples, n_positions, n_outputs)
+        Labels, one-hot, or values.
     """
     n_examples = len(output)
     if loss == "squared_error":
@@ -45,7 +47,8 @@ def losses_from_gradient(output, gradient, loss, weights=None):
         weights = flat.new_ones(n_examples) if weights is None else weights.to(flat)
         # mean squared error: gradient = 2 weight residual / n_values
         residual = flat * (flat.numel() / 2) / weights.clamp_min(1e-30)[:, None]
-        return residual.square().mean(dim=1), weights / n_examples
+        targets = (output.reshape(n_examples, -1) - residual).unsqueeze(1)
+        return residual.square().mean(dim=1), weights / n_examples, targets
     if output.ndim == 1:
         raise ValueError("Expected one output a class, shape (n_examples, n_classes, ...).")
     log_p = torch.log_softmax(output, dim=1)
@@ -65,33 +68,79 @@ def losses_from_gradient(output, gradient, loss, weights=None):
             "without label smoothing; for a regression make the module with loss='squared_error'."
         )
     losses = -log_p.gather(1, label).squeeze(1)
+    targets = (1 - others).flatten(2) if others.ndim > 2 else (1 - others).unsqueeze(2)
     # positions, if any, belong to their example
     weights, losses = weights.reshape(n_examples, -1), losses.reshape(n_examples, -1)
     total = weights.sum(dim=1)
-    return (weights * losses).sum(dim=1) / total.clamp_min(1e-30), total
+    return (weights * losses).sum(dim=1) / total.clamp_min(1e-30), total, targets.transpose(1, 2)
+
+
+class ChanceLevel:
+    """Mean loss of the best constant output, over all targets seen: what knowing nothing costs.
+
+    The entropy of the labels for a cross-entropy, their variance for a squared error.
+
+    Parameters
+    ----------
+    loss : str
+        "cross_entropy" or "squared_error".
+    """
+
+    def __init__(self, loss):
+        self.loss = loss
+        self._sums = None  # of weights, weighted targets and weighted squares
+
+    def update(self, targets, weights):
+        """Take in a batch and return the level.
+
+        Parameters
+        ----------
+        targets : Tensor, shape (n_examples, n_positions, n_outputs)
+            Labels, one-hot, or values.
+        weights : Tensor, shape (n_examples,)
+            Weights of the examples.
+
+        Returns
+        -------
+        level : Tensor
+            A scalar.
+        """
+        weights = weights[:, None, None].expand_as(targets)
+        sums = torch.stack([weights, weights * targets, weights * targets.square()])
+        sums = sums.sum(dim=(1, 2))
+        self._sums = sums if self._sums is None else self._sums.to(sums) + sums
+        total, first, second = self._sums
+        mean = first / total.clamp_min(1e-30)
+        if self.loss == "cross_entropy":
+            return torch.special.entr(mean).sum()
+        return (second / total.clamp_min(1e-30) - mean.square()).mean().clamp_min(0)
 
 
 class _LearningSignal(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, output, log_prob, reward, loss, weights):
+    def forward(ctx, output, log_prob, reward, chance, weights):
         ctx.save_for_backward(output)
-        ctx.loss, ctx.weights = loss, weights
+        ctx.chance, ctx.weights = chance, weights
         return output.view_as(output)
 
     @staticmethod
     def backward(ctx, gradient):
         (output,) = ctx.saved_tensors
-        losses, weights = losses_from_gradient(
-            output.double(), gradient.double(), ctx.loss, ctx.weights
+        losses, weights, targets = losses_from_gradient(
+            output.double(), gradient.double(), ctx.chance.loss, ctx.weights
         )
+        chance = ctx.chance.update(targets, weights)
         total, weighted = weights.sum(), (weights * losses).sum()
+        # the reward counts as far as the network explains the labels
+        explained = (1 - weighted / (total * chance).clamp_min(1e-30)).clamp(0, 1)
         # the mean loss of the other examples: a baseline that leaves the gradient unbiased
         baseline = (weighted - weights * losses) / (total - weights).clamp_min(1e-30)
         advantage = weights * (losses - baseline) if len(losses) > 1 else torch.zeros_like(losses)
-        return gradient, advantage.to(gradient.dtype), -total.to(gradient.dtype), None, None
+        reward = -(total * explained).to(gradient.dtype)
+        return gradient, advantage.to(gradient.dtype), reward, None, None
 
 
-def learn_from_output(output, log_prob, reward, loss, weights=None):
+def learn_from_output(output, log_prob, reward, chance, weights=None):
     """Return the output, such that backpropagation through it also trains the augmentation.
 
     Parameters
@@ -101,9 +150,12 @@ def learn_from_output(output, log_prob, reward, loss, weights=None):
     log_prob : Tensor, shape (n_examples,)
         Log-probability of the discrete draws.
     reward : Tensor
-        Scalar that is subtracted from the mean loss.
-    loss : str
-        "cross_entropy" or "squared_error": the loss by which choices are judged.
+        Scalar that is subtracted from the mean loss, as far as the network explains the targets:
+        multiplied by ``1 - loss / chance level``, at least 0. Before the network knows anything, no
+        transformation costs anything, and a reward would let all of them grow until there is
+        nothing left to learn from.
+    chance : ChanceLevel
+        Keeps what it has seen of the targets, and says which loss the output is trained with.
     weights : Tensor, shape (n_examples,) | None
         Weights of the examples, for a squared error whose mean is weighted.
 
@@ -112,4 +164,4 @@ def learn_from_output(output, log_prob, reward, loss, weights=None):
     output : Tensor
         The same values.
     """
-    return _LearningSignal.apply(output, log_prob, reward, loss, weights)
+    return _LearningSignal.apply(output, log_prob, reward, chance, weights)

@@ -1,0 +1,355 @@
+"""Find out whether learning recovers invariances that are known.
+
+    python benchmarks/recovery.py [--tasks sinusoids ...] [--seeds 20] [--n-jobs 2]
+
+Every run is one row of a table that is written as it goes; a second start continues it.
+
+sinusoids: four frequencies (AugNet paper, section 4.2); the shift that leaves the class unchanged
+    is the margin between the classes. Decoys are phase randomisation and noise. Varied are the
+    ranges in which the decoys are written, the initial strengths, the number of layers, spread and
+    spacing.
+false: classes that differ by exactly one transform, which must vanish.
+capacity: perceptrons of four sizes (section 4.3), against a network told the transform and averaged
+    over as many copies.
+"""
+
+import argparse
+import csv
+import os
+import time
+from pathlib import Path
+
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
+import joblib  # noqa: E402
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+import torch  # noqa: E402
+from torch import nn  # noqa: E402
+
+from eeginv import AugNet, InvariantModule, Policy, PolicyAugmentation  # noqa: E402
+from eeginv.datasets import make_sinusoids  # noqa: E402
+from eeginv.policy import PolicyEntry  # noqa: E402
+from eeginv.transforms import (  # noqa: E402
+    ChannelsSymmetry,
+    FrequencyShift,
+    FTSurrogate,
+    GaussianNoise,
+    SignFlip,
+    TimeReverse,
+)
+
+SFREQ = 100.0
+EPOCHS, BATCH, LR, PENALTY, COPIES = 50, 32, 0.01, 0.05, 10
+LAST = 10  # epochs over which strengths are averaged
+
+
+class FrequencyNet(nn.Module):
+    """Two convolutions of two filters and a mean over time, as in the paper."""
+
+    def __init__(self, n_channels, n_outputs, n_filters=2, length=100):
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv1d(n_channels, n_filters, length),
+            nn.BatchNorm1d(n_filters),
+            nn.ReLU(),
+            nn.MaxPool1d(2),
+            nn.Conv1d(n_filters, n_filters, 3),
+            nn.BatchNorm1d(n_filters),
+            nn.ReLU(),
+            nn.MaxPool1d(2),
+        )
+        self.output = nn.Linear(n_filters, n_outputs)
+
+    def forward(self, X):
+        return self.output(self.features(X).mean(dim=-1))
+
+
+def perceptron(n_inputs, n_outputs, n_neurons, n_layers):
+    """Return a perceptron with so many hidden layers of so many neurons."""
+    sizes = [n_inputs] + [n_neurons] * n_layers
+    parts = [nn.Flatten()]
+    for before, after in zip(sizes, sizes[1:], strict=False):
+        parts += [nn.Linear(before, after), nn.ReLU()]
+    return nn.Sequential(*parts, nn.Linear(sizes[-1], n_outputs))
+
+
+def train(X, y, make_backbone, augmentation, seed, epochs=EPOCHS):
+    """Train a network behind an augmentation; return it and the policy of every epoch."""
+    X, y = torch.from_numpy(X), torch.from_numpy(y)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = InvariantModule(make_backbone(), augmentation, n_copies=COPIES)
+    optimizer = torch.optim.Adam(model.parameters(), lr=LR)
+    generator = torch.Generator().manual_seed(seed)
+    policies = []
+    for _ in range(epochs):
+        model.train()
+        for rows in torch.randperm(len(X), generator=generator).split(BATCH):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(X[rows]), y[rows]).backward()
+            optimizer.step()
+        policies.append(None if augmentation is None else augmentation.policy())
+    return model.eval(), policies
+
+
+def predict(model, X, n_copies=COPIES):
+    """Return log-probabilities."""
+    model.n_copies = n_copies
+    with torch.no_grad():
+        return torch.cat([model(part) for part in torch.from_numpy(X).split(200)])
+
+
+def arrange(transforms, how, seed, penalty=PENALTY):
+    """Return the augmentation: one layer that chooses, several of them, or a chain of all."""
+    if how == "chain":
+        transforms = [[transform] for transform in transforms]
+        return AugNet(transforms, penalty=penalty, random_state=seed)
+    return AugNet(transforms, n_layers=int(how), penalty=penalty, random_state=seed)
+
+
+def learned(policies):
+    """Return strength and usage of each transform, averaged over the last epochs and the layers."""
+    tables = [policy.by_transform() for policy in policies[-LAST:]]
+    found = {}
+    for name in tables[0].index:
+        found[f"{name} extent"] = np.mean([table.loc[name, "extent"] for table in tables])
+        weights = [[e.weight for e in p.entries if e.transform == name] for p in policies[-LAST:]]
+        found[f"{name} weight"] = np.mean(weights)
+    return found
+
+
+# tasks ------------------------------------------------------------------------------------------
+SINUSOIDS = {  # what differs from the paper's setting
+    "as in the paper": {},
+    "decoy ranges x 10": {"decoys": 10.0},
+    "initial strength 0": {"initial": 0.0},
+    "initial strength 0.5": {"initial": 0.5},
+    "spread 0.25": {"spread": 0.25},
+    "spread 0.1": {"spread": 0.1},
+    "spacing 3, spread 0.5": {"spacing": 3.0},
+}
+ARRANGEMENTS = ["chain", "1", "2", "4"]
+
+
+def sinusoids_variants():
+    """Return the variants: everything as a chain and as one layer, the paper's also as more."""
+    for variant in SINUSOIDS:
+        for how in ARRANGEMENTS if variant == "as in the paper" else ARRANGEMENTS[:2]:
+            yield f"{variant} | {how}"
+
+
+def sinusoids(variant, seed):
+    """Learn from noisy sinusoids."""
+    variant, how = variant.split(" | ")
+    options = {"decoys": 1.0, "initial": 0.05, "spread": 0.5, "spacing": 2.0, **SINUSOIDS[variant]}
+    frequencies = options["spacing"] * np.arange(1, 5)
+    X, y = make_sinusoids(100, frequencies, spread=options["spread"], random_state=seed)
+    y = np.searchsorted(frequencies, y)
+    initial, decoys = options["initial"], 0.1 * options["decoys"]
+    transforms = [
+        FrequencyShift(SFREQ, 2 * initial, max_magnitude=2.0),
+        FTSurrogate(initial * decoys, max_magnitude=decoys),
+        GaussianNoise(initial * decoys, max_magnitude=decoys),
+    ]
+    augmentation = arrange(transforms, how, seed)
+    _, policies = train(X, y, lambda: FrequencyNet(1, 4), augmentation, seed)
+    # what several layers shift one after the other adds up
+    extents = [
+        sum(e.weight * e.extent for e in policy.entries if e.transform == "FrequencyShift")
+        for policy in policies[-LAST:]
+    ]
+    truth = options["spacing"] / 2 - options["spread"]
+    return {**learned(policies), "total shift": np.mean(extents), "truth": truth}
+
+
+def false_variants():
+    """Return the variants."""
+    for task in ("sign", "direction", "gap", "side"):
+        for how in ("chain", "1"):
+            yield f"{task} | {how}"
+
+
+def false(variant, seed):
+    """Learn from classes that differ by one transform."""
+    task, how = variant.split(" | ")
+    rng = np.random.default_rng(seed)
+    n, n_times = 400, 1000
+    y = rng.permutation(np.repeat([0, 1], n // 2))
+    sign = (2 * y - 1)[:, None]
+    time = np.arange(n_times) / SFREQ
+    phase = rng.uniform(0, 2 * np.pi, (n, 1))
+    n_channels = 1
+    if task == "sign":  # bumps that point up or down
+        period = np.cos(2 * np.pi * rng.uniform(1, 3, (n, 1)) * time + phase)
+        X = sign * (np.exp(2 * (period - 1)) - 0.3)[:, None][:, 0]
+        culprit = SignFlip(0.2)
+    elif task == "direction":  # oscillations that decay or grow, once a second
+        X = np.sin(2 * np.pi * rng.uniform(5, 15, (n, 1)) * time + phase)
+        ramp = (time * 1.0 + rng.uniform(0, 1, (n, 1))) % 1.0
+        X = 2 * X * np.where(sign > 0, ramp, 1 - ramp)
+        culprit = TimeReverse(0.2)
+    elif task == "gap":  # 10 against 10.2 Hz
+        X = np.sin(2 * np.pi * (10 + 0.2 * y[:, None]) * time + phase)
+        culprit = FrequencyShift(SFREQ, 0.1)
+    else:  # the rhythm is stronger on one side
+        n_channels = 2
+        wave = np.sin(2 * np.pi * rng.uniform(8, 12, (n, 1)) * time + phase)
+        X = np.stack([wave * (1 + 0.5 * sign), wave * (1 - 0.5 * sign)], axis=1)
+        culprit = ChannelsSymmetry(["C3", "C4"], 0.2)
+    X = X if X.ndim == 3 else X[:, None]
+    X = (X + 0.5 * rng.standard_normal(X.shape)).astype(np.float32)
+    others = [SignFlip(0.2), TimeReverse(0.2), GaussianNoise(0.05), FrequencyShift(SFREQ, 0.1)]
+    if task in ("sign", "direction"):
+        others = others[:3]
+    transforms = [culprit] + [t for t in others if type(t) is not type(culprit)]
+    augmentation = arrange(transforms, how, seed)
+    # the direction of time takes this network long to learn
+    model, policies = train(X, y, lambda: FrequencyNet(n_channels, 2, 8), augmentation, seed, 100)
+    name = type(culprit).__name__
+    found = learned(policies)
+    used = found[f"{name} extent"] * found[f"{name} weight"]
+    accuracy = (predict(model, X).argmax(1).numpy() == y).mean()
+    return {**found, "share of range": used / culprit.max_magnitude, "accuracy": accuracy}
+
+
+SIZES = [(1, 1), (2, 1), (2, 2), (2, 3)]
+ORACLE = Policy([PolicyEntry("FrequencyShift", 0.5, "Hz", config={"sfreq": SFREQ})])
+
+
+def capacity_variants():
+    """Return the variants."""
+    for n_neurons, n_layers in SIZES:
+        for method in ("none", "oracle", "AugNet"):
+            yield f"{n_neurons} neurons, {n_layers} layers | {method}"
+
+
+def capacity(variant, seed):
+    """Learn with small perceptrons."""
+    size, method = variant.split(" | ")
+    n_neurons, n_layers = (int(word) for word in size.split() if word.isdigit())
+    frequencies = np.array([2.0, 4.0, 6.0, 8.0])
+    X, y = make_sinusoids(150, frequencies, random_state=seed)
+    y = np.searchsorted(frequencies, y)
+    X_test, y_test, X, y = X[400:], y[400:], X[:400], y[:400]
+    augmentation = {
+        "none": None,
+        "oracle": PolicyAugmentation(ORACLE, random_state=seed),
+        "AugNet": AugNet(
+            [FrequencyShift(SFREQ, 0.1, max_magnitude=2.0)], penalty=PENALTY, random_state=seed
+        ),
+    }[method]
+    make_backbone = lambda: perceptron(X.shape[-1], 4, n_neurons, n_layers)  # noqa: E731
+    model, policies = train(X, y, make_backbone, augmentation, seed)
+    found = {} if method == "none" else learned(policies)
+    output = predict(model, X_test)
+    found["accuracy"] = (output.argmax(1).numpy() == y_test).mean()
+    found["accuracy, one plain copy"] = (
+        predict(model, X_test, 0).argmax(1).numpy() == y_test
+    ).mean()
+    # invariance in the space of probabilities, of the model with its copies
+    from eeginv.inspection import invariance_score
+
+    model.n_copies = COPIES
+    shift = FrequencyShift(SFREQ, max_magnitude=2.0)
+    score = invariance_score(model, X_test, shift, 0.5, random_state=seed)
+    found["invariance"] = score.score
+    return found
+
+
+TASKS = {
+    "sinusoids": (sinusoids, sinusoids_variants),
+    "false": (false, false_variants),
+    "capacity": (capacity, capacity_variants),
+}
+
+
+# running and reporting --------------------------------------------------------------------------
+def run(task, variant, seed):
+    """Run one cell of the table."""
+    torch.set_num_threads(1)
+    start = time.perf_counter()
+    found = TASKS[task][0](variant, seed)
+    row = {"task": task, "variant": variant, "seed": seed, **found}
+    return {**row, "seconds": time.perf_counter() - start}
+
+
+def report(table):
+    """Print what came out."""
+    for task, rows in table.groupby("task", sort=False):
+        print(f"\n{task}")
+        for variant, found in rows.groupby("variant", sort=False):
+            n = len(found)
+            if task == "sinusoids":
+                values, truth = found["total shift"], found["truth"].iloc[0]
+                if variant.endswith("| 1"):  # the choice and its extent
+                    values = found["FrequencyShift extent"]
+                hits = (values.sub(truth).abs() <= 0.1).sum()
+                line = (
+                    f"shift {values.median():.2f} Hz (truth {truth:.2f}), within 0.1 Hz: {hits}/{n}"
+                )
+                if not variant.endswith("chain"):
+                    others = found[["FTSurrogate weight", "GaussianNoise weight"]].max(axis=1)
+                    named = (found["FrequencyShift weight"] > others).sum()
+                    line += f", named: {named}/{n}"
+                line += " | " + " ".join(f"{value:.2f}" for value in values)
+            elif task == "false":
+                share = found["share of range"]
+                line = f"below 5 % of the range: {(share < 0.05).sum()}/{n}"
+                line += f", median {share.median():.3f}"
+                line += f", training accuracy {found['accuracy'].median():.2f}"
+                line += " | " + " ".join(f"{value:.3f}" for value in share)
+            else:
+                line = f"accuracy {found['accuracy'].median():.3f}"
+                line += f" (one plain copy {found['accuracy, one plain copy'].median():.3f})"
+                line += f", invariance {found['invariance'].median():.3f}"
+                if "FrequencyShift extent" in found and variant.endswith("AugNet"):
+                    line += f", shift {found['FrequencyShift extent'].median():.2f} Hz"
+                line += " | " + " ".join(f"{value:.2f}" for value in found["accuracy"])
+            print(f"  {variant}: {line}")
+
+
+def main():
+    """Run."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--n-jobs", type=int, default=2)
+    parser.add_argument("--only", help="variants that contain this text")
+    parser.add_argument("--output", type=Path, default=Path("results/recovery.csv"))
+    arguments = parser.parse_args()
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    rows = []
+    if arguments.output.exists():
+        rows = pd.read_csv(arguments.output).to_dict("records")
+    done = {(row["task"], row["variant"], row["seed"]) for row in rows}
+    cells = [
+        (task, variant, seed)
+        for task in arguments.tasks
+        for variant in TASKS[task][1]()
+        for seed in range(arguments.seeds)
+        if (not arguments.only or arguments.only in variant) and (task, variant, seed) not in done
+    ]
+    parallel = joblib.Parallel(n_jobs=arguments.n_jobs, return_as="generator_unordered")
+    for number, row in enumerate(parallel(joblib.delayed(run)(*cell) for cell in cells), start=1):
+        rows.append(row)
+        fields = list(dict.fromkeys(key for row in rows for key in row))
+        with arguments.output.open("w", newline="") as file:
+            writer = csv.DictWriter(file, fields)
+            writer.writeheader()
+            writer.writerows(rows)
+        print(f"{number}/{len(cells)} {row['task']}: {row['variant']}, {row['seed']}", flush=True)
+    order = {task: number for number, task in enumerate(TASKS)}
+    table = pd.DataFrame(rows)
+    table = table.sort_values(
+        ["task", "seed"], key=lambda s: s.map(order) if s.name == "task" else s
+    )
+    variants = {task: list(TASKS[task][1]()) for task in TASKS}
+    table["place"] = [variants[row.task].index(row.variant) for row in table.itertuples()]
+    report(table.sort_values(["place", "seed"], kind="stable"))
+    print(f"\n{arguments.output}")
+
+
+if __name__ == "__main__":
+    main()
