@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from eeginv import AugNet, InvariantModule, Policy, PolicyAugmentation, TrivialAugment
-from eeginv.augmentation import AugmentationLayer
+from eeginv.augmentation import Augerino, AugmentationLayer
 from eeginv.policy import PolicyEntry
 from eeginv.transforms import (
     ChannelsDropout,
@@ -335,3 +335,20 @@ def test_schedule_follows_progress():
 def test_bad_input(call, match):
     with pytest.raises((ValueError, TypeError), match=match):
         call()
+
+
+def test_augerino_applies_every_transform_in_its_order():
+    candidates = [GaussianNoise(0.2), SignFlip(0.5), TimeReverse(0.5)]
+    A = Augerino(candidates, random_state=0)
+    X = signals(n=64)
+    out, log_prob = A.sample(X, torch.Generator().manual_seed(0))
+    generator, expected, expected_log_prob = torch.Generator().manual_seed(0), X, 0.0
+    for layer, transform in zip(A.layers, candidates, strict=True):
+        torch.multinomial(layer.weights.detach(), 64, replacement=True, generator=generator)
+        noise = transform.draw(expected, generator)
+        expected_log_prob = expected_log_prob + transform.log_prob(noise)
+        expected = transform.apply(expected, noise)
+    torch.testing.assert_close(out, expected)
+    torch.testing.assert_close(log_prob, expected_log_prob)
+    assert [entry.weight for entry in A.policy().entries] == [1.0] * 3
+    assert not any(layer.weights.requires_grad and len(layer.weights) > 1 for layer in A.layers)

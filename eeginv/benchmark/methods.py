@@ -55,6 +55,11 @@ def fit_augnet(options, X, y, groups):
     return _timed_fit(InvariantClassifier(augmentation="augnet", **options), X, y, groups)
 
 
+def fit_augerino(options, X, y, groups):
+    """Augerino."""
+    return _timed_fit(InvariantClassifier(augmentation="augerino", **options), X, y, groups)
+
+
 def fit_ddas(options, X, y, groups):
     """DDAS on held-out subjects, or on held-out windows where there is only one subject.
 
@@ -75,5 +80,6 @@ METHODS = {
     "none": fit_none,
     "trivial": fit_trivial,
     "augnet": fit_augnet,
+    "augerino": fit_augerino,
     "ddas": fit_ddas,
 }

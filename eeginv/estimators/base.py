@@ -17,7 +17,7 @@ from sklearn.utils.validation import (
 )
 
 from .._randomness import isolated
-from ..augmentation import Augmentation, AugNet, PolicyAugmentation, TrivialAugment
+from ..augmentation import Augerino, Augmentation, AugNet, PolicyAugmentation, TrivialAugment
 from ..invariant import InvariantModule
 from ..policy import Policy
 from ..transforms import default_transforms
@@ -196,9 +196,10 @@ class InvariantEstimator(BaseEstimator):
             return augmentation
         if isinstance(augmentation, Policy):
             return PolicyAugmentation(augmentation, random_state=seed)
-        if augmentation not in ("augnet", "trivial"):
+        if augmentation not in ("augnet", "augerino", "trivial"):
             raise ValueError(
-                "augmentation must be 'augnet', 'trivial', None, a Policy or an Augmentation; "
+                "augmentation must be 'augnet', 'augerino', 'trivial', None, a Policy or an "
+                f"Augmentation; "
                 f"got {augmentation!r}."
             )
         transforms = self.transforms
@@ -211,6 +212,8 @@ class InvariantEstimator(BaseEstimator):
             transforms = default_transforms(self.sfreq_)
         if augmentation == "trivial":
             return TrivialAugment(transforms, random_state=seed)
+        if augmentation == "augerino":
+            return Augerino(transforms, self.penalty, warmup=self.warmup, random_state=seed)
         return AugNet(
             transforms, self.n_layers, self.penalty, warmup=self.warmup, random_state=seed
         )

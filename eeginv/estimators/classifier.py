@@ -20,18 +20,19 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
     ----------
     backbone : str | type | nn.Module
         Name of a Braindecode model, a class, or a network (which is copied, with its weights).
-    augmentation : "augnet" | "trivial" | None | Policy | Augmentation
-        What makes the network invariant: a learned AugNet, the random control, nothing, a policy
-        found elsewhere, or an object of your own (which is copied).
+    augmentation : "augnet" | "augerino" | "trivial" | None | Policy | Augmentation
+        What makes the network invariant: a learned AugNet, which chooses, or Augerino, which
+        applies all in sequence; the random control, nothing, a policy found elsewhere, or an
+        object of your own (which is copied).
     transforms : list of Transform | list of list of Transform | None
-        Candidates (of each layer) for "augnet" and "trivial"; None takes
+        Candidates for "augnet", "augerino" and "trivial"; None takes
         :func:`~eeginv.transforms.default_transforms`.
     n_layers : int | None
         Number of layers of "augnet"; None is one for each family of transforms.
     penalty : float
-        Weight of the reward for width in "augnet".
+        Weight of the reward for width in "augnet" and "augerino".
     warmup : float
-        Share of the epochs in which "augnet" holds its initial distribution.
+        Share of the epochs in which these two hold their initial distribution.
     n_copies : int
         Transformed copies that a prediction averages over; 0 takes the signals as they are.
     average : "logit" | "probability"

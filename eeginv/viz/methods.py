@@ -4,6 +4,7 @@ NAMES = {
     "none": "no augmentation",
     "trivial": "random augmentation (TrivialAugment)",
     "augnet": "AugNet",
+    "augerino": "Augerino",
     "ddas": "DDAS",
 }
 CONTROLS = ("none", "trivial")  # learn nothing
@@ -11,10 +12,16 @@ AVERAGING_NAMES = {"plain": "without averaging", "averaged": "averaged over copi
 
 # The palette of Okabe and Ito, which readers with any colour vision can tell apart; each method
 # has a marker of its own as well.
-COLOURS = {"none": "#5f5f5f", "trivial": "#e69f00", "augnet": "#0072b2", "ddas": "#d55e00"}
-MARKERS = {"none": "o", "trivial": "s", "augnet": "D", "ddas": "^"}
-OTHER_COLOURS = ["#009e73", "#cc79a7", "#56b4e9", "#000000"]
-OTHER_MARKERS = ["v", "P", "X", "<", ">"]
+COLOURS = {
+    "none": "#5f5f5f",
+    "trivial": "#e69f00",
+    "augnet": "#0072b2",
+    "augerino": "#56b4e9",
+    "ddas": "#d55e00",
+}
+MARKERS = {"none": "o", "trivial": "s", "augnet": "D", "augerino": "v", "ddas": "^"}
+OTHER_COLOURS = ["#009e73", "#cc79a7", "#f0e442", "#000000"]
+OTHER_MARKERS = ["P", "X", "<", ">", "*"]
 
 # Not those of a method that stands beside them.
 TRUE_COLOUR = "#009e73"

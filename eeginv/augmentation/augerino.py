@@ -1,0 +1,58 @@
+"""Augerino: every transform in sequence, each with an extent of its own."""
+
+from .augnet import AugNet
+
+
+class Augerino(AugNet):
+    """Learn how far each of several transforms leaves the label unchanged [1]_.
+
+    All transforms are applied to every example, one after the other, each with a strength or
+    probability of its own. In contrast to :class:`AugNet` nothing is chosen, so what is harmless
+    need not compete with what is harmless as well; the cost grows with the number of transforms.
+
+    Parameters
+    ----------
+    transforms : list of Transform
+        Applied in this order. They are copied.
+    penalty : float
+        Weight of the reward against the mean loss of an example.
+    reward : str | callable
+        "orbit_length" (measured in the data), "weighted_norm" (the norm of all strengths, each
+        divided by the end of its range, which is that of the paper), or a callable with the
+        signature of :class:`~eeginv.augmentation.OrbitLength`.
+    warmup : float
+        Share of the training in which the extents stay as they were given; see :class:`AugNet`.
+    random_state : int | None
+        Seed of all draws.
+
+    Notes
+    -----
+    The published code draws the six affine transforms of an image jointly, through one matrix
+    exponential. Here each transform is applied on its own, in its own unit.
+
+    References
+    ----------
+    .. [1] Benton, G., Finzi, M., Izmailov, P., & Wilson, A. G. (2020). Learning invariances in
+       neural networks from training data. NeurIPS.
+
+    Examples
+    --------
+    >>> from eeginv import Augerino
+    >>> from eeginv.transforms import FrequencyShift, SignFlip
+    >>> augmentation = Augerino([FrequencyShift(sfreq=100, magnitude=0.2), SignFlip(0.1)])
+    >>> augmentation.policy().by_transform()["extent"].round(2).to_dict()
+    {'FrequencyShift': 0.2, 'SignFlip': 0.1}
+    """
+
+    def __init__(
+        self,
+        transforms,
+        penalty=0.02,
+        reward="orbit_length",
+        warmup=0.0,
+        random_state=None,
+    ):
+        chain = [[transform] for transform in transforms]
+        super().__init__(
+            chain, penalty=penalty, reward=reward, warmup=warmup, random_state=random_state
+        )
