@@ -9,6 +9,7 @@ from torch import nn
 
 from eeginv import AugNet, InvariantModule, Policy, PolicyAugmentation, TrivialAugment
 from eeginv.augmentation import Augerino, AugmentationLayer
+from eeginv.augmentation.layer import strata
 from eeginv.policy import PolicyEntry
 from eeginv.transforms import (
     ChannelsDropout,
@@ -135,9 +136,25 @@ def test_copies_are_stratified_over_choices_and_strengths():
         signs = [c[0, 0, 0].item() for c in A.copies(X, n_copies)]
         assert signs.count(-1.0) == n_copies // 2
     layer = AugmentationLayer([TimeReverse(0.1), SignFlip(0.1)], weights=[0.25, 0.75])
-    maps = layer.fixed_draws(X[:1], 8, torch.Generator().manual_seed(0))
+    points = strata(torch.rand(8, 2, generator=torch.Generator().manual_seed(1)))
+    maps = layer.fixed_draws(X[:1], points, torch.Generator().manual_seed(0))
     chosen = [type(m.transform).__name__ for m in maps]
     assert chosen.count("SignFlip") == 6
+
+
+@pytest.mark.parametrize("random_state", range(6))
+@pytest.mark.parametrize("n_copies", [4, 8, 16])
+def test_transforms_that_are_there_or_not_are_averaged_over_exactly(n_copies, random_state):
+    """All four combinations of two such transforms, equally often."""
+    X = torch.tensor([[[1.0, 2.0]]])
+    for A in (
+        Augerino([SignFlip(0.5), TimeReverse(0.5)], random_state=random_state),
+        AugNet([SignFlip(0.5), TimeReverse(0.5)], random_state=random_state),  # two families
+    ):
+        seen = [tuple(copy_.flatten().tolist()) for copy_ in A.copies(X, n_copies)]
+        assert {one: seen.count(one) for one in seen} == dict.fromkeys(
+            [(1.0, 2.0), (2.0, 1.0), (-1.0, -2.0), (-2.0, -1.0)], n_copies // 4
+        )
 
 
 def test_averaging_a_symmetric_distribution_makes_an_invariant_output():

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from ..policy import Policy
+from .layer import strata
 from .stream import RandomStream
 
 
@@ -119,9 +120,17 @@ class Augmentation(nn.Module):
         # drawn on the CPU, whose generator gives the same numbers for a model on any device
         generator = self.stream.fixed("cpu")
         template = torch.empty(1, *X.shape[1:], dtype=X.dtype)
-        layers = [layer.fixed_draws(template, n_copies, generator) for layer in self.layers]
-        order = torch.randperm(n_copies, generator=generator)
-        applied = ((order + 0.5) / n_copies < self.probability).tolist()
+        # points that fill the cube evenly, and each of its sides: where several transforms are
+        # there or not, all combinations occur as often as they should
+        seed = int(torch.randint(2**31, (), generator=generator))
+        n_layers = len(self.layers)
+        cube = torch.quasirandom.SobolEngine(2 * n_layers + 1, scramble=True, seed=seed)
+        points = strata(cube.draw(n_copies))
+        layers = [
+            layer.fixed_draws(template, points[:, [n_layers + i, i]], generator)
+            for i, layer in enumerate(self.layers)
+        ]
+        applied = (points[:, -1] < self.probability).tolist()
         for c in range(n_copies):
             copy = X
             if applied[c]:

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ..policy import PolicyEntry
-from ..transforms import Transform
+from ..transforms import BinaryTransform, Transform
 from ..transforms.draws import Draws
 
 
@@ -116,15 +116,17 @@ class AugmentationLayer(nn.Module):
         log_prob = weights.log()[choice] + torch.cat(log_probs)[back]
         return torch.cat(transformed).index_select(0, back), log_prob
 
-    def fixed_draws(self, template, n_copies, generator):
+    def fixed_draws(self, template, points, generator):
         """Draw, once for all examples, what each of several copies will undergo.
 
         Parameters
         ----------
         template : Tensor, shape (1, n_channels, n_times)
             Says shape and dtype of the signals, and on which device to draw.
-        n_copies : int
-            Number of copies. Choices and strengths are stratified over them.
+        points : Tensor, shape (n_copies, 2)
+            Numbers between 0 and 1 that decide, for each copy, which candidate is chosen and
+            whether one that is there or not is there. All other draws are stratified over the
+            copies.
         generator : torch.Generator
             Source of randomness.
 
@@ -134,17 +136,17 @@ class AugmentationLayer(nn.Module):
             ``n_copies`` functions from signals to transformed signals.
         """
         device = template.device
-        permutation = torch.randperm(n_copies, generator=generator, device=device)
-        points = (permutation + 0.5) / n_copies
         last = len(self.transforms) - 1
         edges = self.weights.detach().to(device).cumsum(0)
-        choice = torch.searchsorted(edges, points).clamp_max(last)
-        maps = [None] * n_copies
+        choice = torch.searchsorted(edges, points[:, 0].to(edges).contiguous()).clamp_max(last)
+        maps = [None] * len(points)
         for k, transform in enumerate(self.transforms):
             rows = (choice == k).nonzero()[:, 0].tolist()
             if rows:
                 several = template.expand(len(rows), -1, -1)
                 noise = transform.draw(several, generator, stratified=True)
+                if isinstance(transform, BinaryTransform):
+                    noise["uniform"] = strata(points[rows, 1])
                 strength = self._strengths(transform, several, generator, stratified=True)
                 for i, row in enumerate(rows):
                     one = {name: value[i : i + 1] for name, value in noise.items()}
@@ -178,6 +180,11 @@ class AugmentationLayer(nn.Module):
             )
             for t, weight in zip(self.transforms, self.weights.tolist(), strict=True)
         ]
+
+
+def strata(points):
+    """Move numbers to the middles of as many equal parts of [0, 1], in their order."""
+    return (points.argsort(dim=0).argsort(dim=0) + 0.5) / len(points)
 
 
 class _Map:
