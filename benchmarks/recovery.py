@@ -8,7 +8,7 @@ sinusoids: four frequencies (AugNet paper, section 4.2); the shift that leaves t
     is the margin between the classes. Decoys are phase randomisation and noise. Varied are the
     ranges in which the decoys are written, the initial strengths, the number of layers, spread and
     spacing.
-false: classes that differ by exactly one transform, which must vanish.
+false invariance: classes that differ by exactly one transform, which must vanish.
 capacity: perceptrons of four sizes (section 4.3), against a network told the transform and averaged
     over as many copies.
 """
@@ -164,14 +164,14 @@ def sinusoids(variant, seed):
     return {**learned(policies), "total shift": np.mean(extents), "truth": truth}
 
 
-def false_variants():
+def false_invariance_variants():
     """Return the variants."""
     for task in ("sign", "direction", "gap", "side"):
         for how in ("chain", "1"):
             yield f"{task} | {how}"
 
 
-def false(variant, seed):
+def false_invariance(variant, seed):
     """Learn from classes that differ by one transform."""
     task, how = variant.split(" | ")
     rng = np.random.default_rng(seed)
@@ -260,7 +260,7 @@ def capacity(variant, seed):
 
 TASKS = {
     "sinusoids": (sinusoids, sinusoids_variants),
-    "false": (false, false_variants),
+    "false invariance": (false_invariance, false_invariance_variants),
     "capacity": (capacity, capacity_variants),
 }
 
@@ -294,7 +294,7 @@ def report(table):
                     named = (found["FrequencyShift weight"] > others).sum()
                     line += f", named: {named}/{n}"
                 line += " | " + " ".join(f"{value:.2f}" for value in values)
-            elif task == "false":
+            elif task == "false invariance":
                 share = found["share of range"]
                 line = f"below 5 % of the range: {(share < 0.05).sum()}/{n}"
                 line += f", median {share.median():.3f}"
@@ -340,14 +340,9 @@ def main():
             writer.writeheader()
             writer.writerows(rows)
         print(f"{number}/{len(cells)} {row['task']}: {row['variant']}, {row['seed']}", flush=True)
-    order = {task: number for number, task in enumerate(TASKS)}
-    table = pd.DataFrame(rows)
-    table = table.sort_values(
-        ["task", "seed"], key=lambda s: s.map(order) if s.name == "task" else s
-    )
-    variants = {task: list(TASKS[task][1]()) for task in TASKS}
-    table["place"] = [variants[row.task].index(row.variant) for row in table.itertuples()]
-    report(table.sort_values(["place", "seed"], kind="stable"))
+    places = [(task, variant) for task in TASKS for variant in TASKS[task][1]()]
+    rows.sort(key=lambda row: (places.index((row["task"], row["variant"])), row["seed"]))
+    report(pd.DataFrame(rows))
     print(f"\n{arguments.output}")
 
 
