@@ -1,4 +1,4 @@
-"""Sleep recordings as windows: simulated nights, Sleep Physionet, folders of EDF files."""
+"""Sleep recordings as windows: simulated nights, Sleep Physionet, EDF files; and toy tasks."""
 
 import lazy_loader as _lazy
 
@@ -12,6 +12,6 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "recordings": ["SimulatedRecordings", "simulate_recordings"],
         "simulate": ["simulate_sleep"],
         "sleep": ["SleepDataset"],
-        "toys": ["make_sinusoids"],
+        "toys": ["load_rotated_digits", "make_sinusoids"],
     },
 )

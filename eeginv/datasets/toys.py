@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from ._checks import check_integer, check_number, make_rng
 
@@ -87,3 +88,104 @@ def make_sinusoids(
     X = np.sin(2 * np.pi * frequency[:, None] * time + phase[:, None])
     X += noise * rng.standard_normal(X.shape)
     return X[:, None].astype(np.float32), y
+
+
+def load_rotated_digits(
+    digits=(3, 7),
+    n_rotations=4,
+    *,
+    n_images=100,
+    max_angle=45.0,
+    size=24,
+    share=2 / 3,
+    random_state=None,
+):
+    """Load handwritten digits, rotated, and the same digits upside down as classes of their own.
+
+    Stands in for the two images of the papers that first learned the extent of an invariance
+    [1]_ [2]_. Each image is one of scikit-learn's :func:`~sklearn.datasets.load_digits`, which come
+    with it, turned by an angle uniform in [-max_angle, max_angle], or by 180 degrees more. The
+    label does not change under further rotations by up to ``90 - max_angle`` degrees, with the
+    default values 45: beyond, a digit and the same digit upside down can be the same image.
+
+    Parameters
+    ----------
+    digits : sequence of int
+        Which digits. For the labels to mean something, none may look the same upside down (0, 1, 8,
+        and roughly 2, 4 and 5), and none like another one upside down (6 and 9).
+    n_rotations : int
+        How many times each image is turned, in each of its two classes.
+    n_images : int | None
+        How many images of each digit, chosen at random; None for all, about 180. Those of one
+        digit differ in slant, so with many of them the limit is less sharp than with one.
+    max_angle : float
+        Largest angle, in degrees.
+    size : int
+        Height and width of the result, in pixels. The original images have 8.
+    share : float
+        Width of the original image as a share of that of the result. Below 0.71 its corners stay
+        inside at every angle.
+    random_state : int | numpy.random.Generator | None
+        Seed.
+
+    Returns
+    -------
+    X : ndarray, shape (n_examples, size, size), float32
+        The images, from 0 (background) to 1, in random order.
+    y : ndarray of str, shape (n_examples,)
+        Class of each, such as "3" and "3 upside down".
+    groups : ndarray of int, shape (n_examples,)
+        Number of the original image, for a split that does not have one on both sides.
+
+    References
+    ----------
+    .. [1] Rommel, C., Moreau, T., & Gramfort, A. (2022). Deep invariant networks with
+       differentiable augmentation layers. NeurIPS.
+    .. [2] Benton, G., Finzi, M., Izmailov, P., & Wilson, A. G. (2020). Learning invariances in
+       neural networks from training data. NeurIPS.
+
+    Examples
+    --------
+    >>> from eeginv.datasets import load_rotated_digits
+    >>> X, y, groups = load_rotated_digits(n_images=10, n_rotations=5, random_state=0)
+    >>> X.shape, sorted(set(y.tolist()))
+    ((200, 24, 24), ['3', '3 upside down', '7', '7 upside down'])
+    """
+    from sklearn.datasets import load_digits
+
+    digits = [check_integer("each of digits", digit, minimum=0) for digit in digits]
+    if not digits or len(set(digits)) != len(digits) or max(digits) > 9:
+        raise ValueError(f"digits must be different numbers from 0 to 9; got {digits}.")
+    n_rotations = check_integer("n_rotations", n_rotations, minimum=1)
+    max_angle = check_number("max_angle", max_angle, maximum=180)
+    size = check_integer("size", size, minimum=8)
+    share = check_number("share", share, maximum=1, exclusive=True)
+    bunch = load_digits()
+    available = min(int((bunch.target == digit).sum()) for digit in digits)
+    if n_images is not None:
+        n_images = check_integer("n_images", n_images, minimum=1)
+        if n_images > available:
+            raise ValueError(f"n_images must be at most {available}; got {n_images}.")
+    rng = make_rng(random_state)
+    chosen = [rng.permutation(np.flatnonzero(bunch.target == digit))[:n_images] for digit in digits]
+    chosen = np.repeat(np.concatenate(chosen), 2 * n_rotations)
+    groups = rng.permutation(np.stack([chosen, np.arange(len(chosen)) % 2], axis=1))
+    groups, upside_down = groups.T
+    angles = rng.uniform(-max_angle, max_angle, len(groups)) + 180 * upside_down
+    X = np.stack(
+        [_turn(bunch.images[i] / 16, a, size, share) for i, a in zip(groups, angles, strict=True)]
+    )
+    names = np.array([[str(digit), f"{digit} upside down"] for digit in range(10)])
+    return X, names[bunch.target[groups], upside_down], groups
+
+
+def _turn(image, angle, size, share):
+    """Rotate an image counterclockwise by degrees and enlarge it, in one interpolation."""
+    cosine, sine = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+    # from pixels of the result to pixels of the image, rows first
+    matrix = len(image) / (size * share) * np.array([[cosine, sine], [-sine, cosine]])
+    # the spline needs some background around the image
+    image = np.pad(image, 4)
+    offset = (len(image) - 1) / 2 - matrix.sum(axis=1) * (size - 1) / 2
+    turned = ndimage.affine_transform(image, matrix, offset, (size, size), order=3)
+    return turned.clip(0, 1).astype(np.float32)

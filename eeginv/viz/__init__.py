@@ -6,6 +6,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
         "catalogue": ["transform_table"],
+        "invariance": ["plot_invariance_curve", "plot_invariance_profile"],
         "policy": ["plot_extents", "plot_policy"],
         "results": [
             "plot_accuracy_time",

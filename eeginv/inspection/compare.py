@@ -1,0 +1,167 @@
+"""Outputs of a model before and after a transform, example by example."""
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from .inputs import check_count, draw_seed
+from .measures import (
+    MEASURES,
+    SAME,
+    derangement,
+    directions,
+    distances,
+    divergences,
+    mean_distance_to_others,
+)
+from .models import BATCH, FittedModel
+
+REFERENCES = ("all", "derangement")
+ENOUGH = 500  # transformed examples
+
+
+@dataclass
+class Comparison:
+    """What a model says of signals, to be compared with what it says of transformed ones.
+
+    Parameters
+    ----------
+    model : FittedModel
+        The model.
+    X : ndarray, shape (n_examples, n_channels, n_times)
+        Signals.
+    probabilities : ndarray, shape (n_examples, n_classes)
+        Of the signals as they are.
+    directions : ndarray, shape (n_examples, n_outputs)
+        Of the outputs in the space of the model.
+    distance : ndarray, shape (n_examples,)
+        Cosine distance to other examples; NaN where it is zero.
+    n_draws : int
+        Draws of the transform for each example.
+    seed : int
+        Fixes the draws.
+    """
+
+    model: FittedModel
+    X: np.ndarray
+    probabilities: np.ndarray
+    directions: np.ndarray
+    distance: np.ndarray
+    n_draws: int
+    seed: int
+
+    def measure(self, transform, magnitudes):
+        """Compare with signals transformed by several strengths, under the same draws.
+
+        Parameters
+        ----------
+        transform : Transform
+            The transform.
+        magnitudes : list of float
+            Strengths.
+
+        Returns
+        -------
+        measures : dict of str to ndarray, shape (n_magnitudes, n_examples)
+            ``score``, ``agreement`` and ``divergence``, means over draws.
+        """
+        device = transform.raw.device
+        signals = torch.from_numpy(self.X)
+        template = torch.empty(0, dtype=signals.dtype, device=device).new_empty(())
+        template = template.expand(signals.shape)
+        generator = torch.Generator(device=device).manual_seed(self.seed)
+        total = np.zeros((3, len(magnitudes), len(self.X)))
+        for _ in range(self.n_draws):
+            noise = transform.draw(template, generator, stratified=True)
+            for start in range(0, len(self.X), BATCH):
+                rows = slice(start, start + BATCH)
+                here = {key: value[rows] for key, value in noise.items()}
+                for i, magnitude in enumerate(magnitudes):
+                    with torch.no_grad():
+                        after = transform.apply(signals[rows].to(device), here, magnitude)
+                    total[:, i, rows] += self._compare(rows, after.cpu().numpy())
+        moved, agreement, divergence = total / self.n_draws
+        return {
+            "score": 1 - moved / self.distance,
+            "agreement": agreement,
+            "divergence": divergence,
+        }
+
+    def _compare(self, rows, X):
+        """Distance, agreement and divergence of some examples to their transformed selves."""
+        found = np.zeros((3, len(X)))
+        found[1] = 1.0
+        # what is not transformed is not asked for again: equal to the last bit, and faster
+        changed = (X != self.X[rows]).any(axis=(1, 2))
+        if changed.any():
+            before = self.probabilities[rows][changed]
+            after, outputs = self.model(X[changed])
+            found[0, changed] = distances(directions(outputs), self.directions[rows][changed])
+            found[1, changed] = before.argmax(axis=1) == after.argmax(axis=1)
+            found[2, changed] = divergences(before, after)
+        return found
+
+
+def prepare_comparison(model, windows, space, n_draws, random_state, reference="all"):
+    """Ask a model for its outputs for signals as they are.
+
+    Parameters
+    ----------
+    model : estimator | nn.Module
+        The model.
+    windows : Windows
+        Signals.
+    space : str
+        Where distances are measured.
+    n_draws : int | None
+        Draws of a transform for each example; None takes as many as give 500 transformed examples.
+    random_state : int | RandomState | Generator | None
+        Fixes the draws.
+    reference : str
+        Which other examples to compare with, "all" or a "derangement".
+
+    Returns
+    -------
+    comparison : Comparison
+        To be asked for each transform.
+    """
+    if reference not in REFERENCES:
+        raise ValueError(f"reference must be one of {', '.join(REFERENCES)}; got {reference!r}.")
+    n_examples = len(windows.X)
+    if n_draws is None:
+        n_draws = math.ceil(ENOUGH / n_examples)
+    n_draws, seed = check_count("n_draws", n_draws), draw_seed(random_state)
+    fitted = FittedModel(model, space, windows)
+    probabilities, outputs = fitted(windows.X)
+    rows = directions(outputs)
+    if reference == "all":
+        distance = mean_distance_to_others(rows)
+    else:
+        rng = np.random.default_rng(seed)
+        pairs = [derangement(n_examples, rng) for _ in range(n_draws)]
+        distance = np.mean([distances(rows, rows[pair]) for pair in pairs], axis=0)
+    undefined = distance < SAME
+    if undefined.any():
+        which = "all examples have" if undefined.all() else f"{undefined.sum()} examples have"
+        warnings.warn(
+            f"The invariance score is NaN where outputs are those of other examples: {which} the "
+            "same output as those they are compared with. A model that tells nothing apart is "
+            "invariant to everything; look at agreement and divergence.",
+            stacklevel=3,
+        )
+    distance = np.where(undefined, np.nan, distance)
+    return Comparison(fitted, windows.X, probabilities, rows, distance, n_draws, seed)
+
+
+def summarise(measures):
+    """Median score, and mean agreement and divergence, over the examples (the last axis)."""
+    score = measures["score"]
+    known = np.isfinite(score).any(axis=-1)
+    medians = np.nanmedian(np.where(known[..., None], score, 0.0), axis=-1)
+    return {
+        "score": np.where(known, medians, np.nan),
+        **{name: measures[name].mean(axis=-1) for name in MEASURES[1:]},
+    }

@@ -1,0 +1,122 @@
+"""How invariance falls with the strength of a transform."""
+
+import numpy as np
+import pandas as pd
+
+from .compare import prepare_comparison, summarise
+from .inputs import check_magnitudes, check_transform, is_applied_or_not, read_windows
+from .measures import MEASURES, percentile_interval, resampling_weights, weighted_medians
+
+N_STRENGTHS = 9
+
+
+def invariance_curve(
+    model,
+    X,
+    transform,
+    magnitudes=None,
+    *,
+    groups=None,
+    space="probability",
+    n_draws=None,
+    reference="all",
+    random_state=None,
+):
+    """Measure how invariant a fitted model is to a transform of several strengths.
+
+    Each strength transforms the examples with the same random draws, so that only the strength
+    differs along the curve. At strength 0 nothing is transformed.
+
+    Parameters
+    ----------
+    model : estimator | nn.Module
+        As for :func:`~eeginv.inspection.invariance_score`.
+    X : array-like, shape (n_examples, n_channels, n_times) | mne.Epochs | windows dataset
+        Signals as the model takes them.
+    transform : Transform
+        The transform.
+    magnitudes : array-like, shape (n_magnitudes,) | None
+        Strengths in the unit of the transform. None takes nine from 0 to its largest; 0 and 1 for
+        a transform that is there or not.
+    groups : array-like, shape (n_examples,) | None
+        Subjects, over which the intervals are taken; None takes those of a windows dataset.
+        Without, intervals are over examples, as if they were independent.
+    space : "probability" | "logit" | "embedding"
+        Where the distance is measured.
+    n_draws : int | None
+        Random draws of the transform for each example; None takes as many as give 500 transformed
+        examples.
+    reference : "all" | "derangement"
+        The others that an example is compared with.
+    random_state : int | RandomState | Generator | None
+        Fixes the draws and the bootstrap samples.
+
+    Returns
+    -------
+    curve : pandas.DataFrame
+        One row a strength: ``transform``, ``magnitude``, ``unit``, ``space``, and ``score``,
+        ``agreement`` and ``divergence``, each with a 95 % interval ``<name>_low`` to
+        ``<name>_high`` (percentiles of a bootstrap).
+
+    See Also
+    --------
+    eeginv.inspection.invariance_score : What is measured.
+    eeginv.viz.plot_invariance_curve : A picture of it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.inspection import invariance_curve
+    >>> from eeginv.transforms import GaussianNoise
+    >>> X = torch.randn(20, 3, 50, generator=torch.Generator().manual_seed(0))
+    >>> class MeanAmplitude(torch.nn.Module):
+    ...     def forward(self, X):
+    ...         return X.abs().mean(dim=2)
+    >>> curve = invariance_curve(MeanAmplitude(), X, GaussianNoise(), [0, 1], random_state=0)
+    >>> curve["agreement"].round(1).tolist()
+    [1.0, 0.5]
+    """
+    windows = read_windows(X, groups)
+    check_transform(transform, windows.sfreq)
+    strengths = check_magnitudes(
+        transform, default_magnitudes(transform) if magnitudes is None else magnitudes
+    )
+    weights_of = interval_weights(windows)
+    comparison = prepare_comparison(model, windows, space, n_draws, random_state, reference)
+    measures = comparison.measure(transform, strengths)
+    resampled = resample(measures, weights_of(comparison.seed))
+    table = {
+        "transform": transform.name,
+        "magnitude": strengths,
+        "unit": transform.unit,
+        "space": space,
+    }
+    for name, values in summarise(measures).items():
+        low, high = percentile_interval(resampled[name])
+        table |= {name: values, f"{name}_low": low, f"{name}_high": high}
+    return pd.DataFrame(table)
+
+
+def default_magnitudes(transform, n_strengths=N_STRENGTHS):
+    """Strengths from 0 to the largest; 0 and 1 for a transform that is there or not."""
+    if is_applied_or_not(transform):
+        return [0.0, 1.0]
+    return np.linspace(0, transform.max_magnitude, n_strengths).tolist()
+
+
+def interval_weights(windows):
+    """Return a function from a seed to bootstrap samples, after a check of the subjects."""
+    if windows.groups is not None and len(np.unique(windows.groups)) < 2:
+        raise ValueError(
+            "Intervals over subjects need two subjects or more, groups has one. Without groups, "
+            "intervals are over examples."
+        )
+    return lambda seed: resampling_weights(len(windows.X), windows.groups, seed)
+
+
+def resample(measures, weights):
+    """Summaries of bootstrap samples, each of shape (n_resamples, n_magnitudes)."""
+    total = weights.sum(axis=1, keepdims=True, dtype=np.float64)
+    medians = [weighted_medians(values, weights) for values in measures["score"]]
+    means = {name: (weights @ measures[name].T) / total for name in MEASURES[1:]}
+    return {"score": np.stack(medians, axis=1), **means}

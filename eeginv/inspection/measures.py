@@ -1,0 +1,243 @@
+"""How far outputs move: distances, agreement, divergence, and intervals of them."""
+
+import numpy as np
+from scipy.special import rel_entr
+
+MEASURES = ("score", "agreement", "divergence")
+# Distance of outputs that differ by rounding in single precision only.
+SAME = 1e-12
+N_RESAMPLES = 1000
+
+
+def directions(outputs):
+    """Scale each row to length one; rows of zeros stay zeros.
+
+    Parameters
+    ----------
+    outputs : ndarray, shape (n_examples, n_outputs)
+        Vectors.
+
+    Returns
+    -------
+    directions : ndarray, same shape
+        Their directions.
+    """
+    # scaled first, so that squares of tiny numbers do not vanish
+    largest = np.abs(outputs).max(axis=1, keepdims=True)
+    scaled = outputs / np.where(largest > 0, largest, 1)
+    norm = np.linalg.norm(scaled, axis=1, keepdims=True)
+    return scaled / np.where(norm > 0, norm, 1)
+
+
+def distances(first, second):
+    """Cosine distance of each row of one array to the same row of another.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (n_examples, n_outputs)
+        From :func:`directions`.
+
+    Returns
+    -------
+    distances : ndarray, shape (n_examples,)
+        One minus the cosine, in [0, 2]; exactly 0 for equal rows.
+    """
+    return 0.5 * np.square(first - second).sum(axis=1)
+
+
+def mean_distance_to_others(rows):
+    """Mean cosine distance of each row to all others.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n_examples, n_outputs)
+        From :func:`directions`.
+
+    Returns
+    -------
+    distances : ndarray, shape (n_examples,)
+        The expectation of ``distances(rows, rows[p])`` over all derangements ``p``.
+    """
+    # sum_j |u_i - u_j|^2 = n |u_i - c|^2 + sum_j |u_j - c|^2 with c the mean: no differences of
+    # large numbers, in linear time
+    from_mean = np.square(rows - rows.mean(axis=0)).sum(axis=1)
+    return 0.5 * (len(rows) * from_mean + from_mean.sum()) / (len(rows) - 1)
+
+
+def derangement(n, rng):
+    """Draw a permutation without fixed points, all with the same probability.
+
+    Parameters
+    ----------
+    n : int
+        Number of elements, at least 2.
+    rng : numpy.random.Generator
+        Source of randomness.
+
+    Returns
+    -------
+    permutation : ndarray, shape (n,)
+        No element is at its own place.
+    """
+    identity = np.arange(n)
+    while True:  # about e times
+        permutation = rng.permutation(n)
+        if not (permutation == identity).any():
+            return permutation
+
+
+def divergences(first, second):
+    """Jensen-Shannon divergence, to the base 2, between rows of probabilities.
+
+    Parameters
+    ----------
+    first, second : ndarray, shape (n_examples, n_classes)
+        Probabilities.
+
+    Returns
+    -------
+    divergences : ndarray, shape (n_examples,)
+        In [0, 1]; exactly 0 for equal rows.
+    """
+    middle = (first + second) / 2
+    nats = (rel_entr(first, middle) + rel_entr(second, middle)).sum(axis=1) / 2
+    return np.clip(nats / np.log(2), 0, 1)
+
+
+# intervals ------------------------------------------------------------------------------------
+def resampling_weights(n_examples, groups, seed, n_resamples=N_RESAMPLES):
+    """Draw bootstrap samples of subjects, or of examples.
+
+    Parameters
+    ----------
+    n_examples : int
+        Number of examples.
+    groups : ndarray, shape (n_examples,) | None
+        Subjects, which are drawn whole; None draws examples.
+    seed : int
+        Fixes the draws.
+    n_resamples : int
+        Number of bootstrap samples.
+
+    Returns
+    -------
+    weights : ndarray, shape (n_resamples, n_examples)
+        How often each example is in each sample.
+    """
+    unit = np.arange(n_examples)
+    if groups is not None:
+        unit = np.unique(groups, return_inverse=True)[1]
+    n_units = int(unit.max()) + 1
+    rng = np.random.default_rng(seed)
+    weights = np.empty((n_resamples, n_examples), dtype=np.float32)
+    for row in weights:
+        row[:] = np.bincount(rng.integers(n_units, size=n_units), minlength=n_units)[unit]
+    return weights
+
+
+def weighted_medians(values, weights):
+    """Median of the values under several weightings; NaN values are left out.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_examples,)
+        Values.
+    weights : ndarray, shape (n_weightings, n_examples)
+        Whole numbers: how often each value counts.
+
+    Returns
+    -------
+    medians : ndarray, shape (n_weightings,)
+        As ``numpy.median`` of the repeated values.
+    """
+    order = np.argsort(values)[: np.isfinite(values).sum()]
+    if len(order) == 0:
+        return np.full(len(weights), np.nan)
+    ordered = values[order]
+    medians = np.empty(len(weights))
+    for i, weight in enumerate(weights):
+        count = np.cumsum(weight[order], dtype=np.float64)
+        half = count[-1] / 2
+        low = np.searchsorted(count, half, side="left")
+        high = np.searchsorted(count, half, side="right")
+        medians[i] = (ordered[low] + ordered[min(high, len(ordered) - 1)]) / 2
+    # samples without any value
+    return np.where((weights[:, order] > 0).any(axis=1), medians, np.nan)
+
+
+def percentile_interval(values, level=0.95):
+    """Find the ends of the middle part of bootstrap values.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n_resamples, ...)
+        One value for each bootstrap sample; NaN are left out.
+    level : float
+        Share of the values inside.
+
+    Returns
+    -------
+    low, high : ndarray | float
+        The interval; NaN where there is no value.
+    """
+    ends = [(1 - level) / 2, (1 + level) / 2]
+    known = np.isfinite(values).any(axis=0)
+    low, high = np.nanquantile(np.where(known, values, 0.0), ends, axis=0)
+    return np.where(known, low, np.nan)[()], np.where(known, high, np.nan)[()]
+
+
+def non_increasing(curves):
+    """Find the closest curves that never rise, by isotonic regression.
+
+    Parameters
+    ----------
+    curves : ndarray, shape (..., n_points)
+        Values along the last axis.
+
+    Returns
+    -------
+    curves : ndarray, same shape
+        ``min over a <= i of max over b >= i of mean(curves[a:b + 1])`` at point ``i``.
+    """
+    n = curves.shape[-1]
+    total = np.concatenate([np.zeros((*curves.shape[:-1], 1)), np.cumsum(curves, axis=-1)], axis=-1)
+    out = np.empty(curves.shape)
+    for i in range(n):
+        highest = [
+            np.max([(total[..., b + 1] - total[..., a]) / (b + 1 - a) for b in range(i, n)], axis=0)
+            for a in range(i + 1)
+        ]
+        out[..., i] = np.min(highest, axis=0)
+    return out
+
+
+def extents(magnitudes, agreement, share):
+    """Find the strength up to which a share of the predictions stay the same.
+
+    Parameters
+    ----------
+    magnitudes : ndarray, shape (n_magnitudes,)
+        Increasing strengths, from 0 on.
+    agreement : ndarray, shape (..., n_magnitudes)
+        Share of predictions that stay the same; 1 at strength 0.
+    share : float
+        The share to keep.
+
+    Returns
+    -------
+    extents : ndarray, shape (...)
+        Where the agreement, made non-increasing and joined by straight lines, falls below the
+        share; the last strength if it never does.
+    """
+    agreement = non_increasing(np.asarray(agreement, dtype=float))
+    below = agreement < share - 1e-9  # rounding
+    after = below.argmax(axis=-1)
+    before = np.maximum(after - 1, 0)
+
+    def at(index):
+        return np.take_along_axis(agreement, index[..., None], axis=-1)[..., 0]
+
+    drop = at(before) - at(after)
+    fraction = (at(before) - share) / np.where(drop > 0, drop, 1)
+    crossing = magnitudes[before] + fraction.clip(0, 1) * (magnitudes[after] - magnitudes[before])
+    return np.where(below.any(axis=-1), crossing, magnitudes[-1])

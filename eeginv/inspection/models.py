@@ -1,0 +1,291 @@
+"""Outputs of any fitted model, in a stated space."""
+
+from contextlib import ExitStack, contextmanager
+
+import numpy as np
+import torch
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+from torch import nn
+
+from .._randomness import isolated
+
+SPACES = ("probability", "logit", "embedding")
+BATCH = 64
+LINEAR = (nn.Linear, nn.modules.conv._ConvNd)
+
+
+class FittedModel:
+    """A fitted model as a function from signals to probabilities and outputs in one space.
+
+    Calling it leaves the model, its training mode and the global random state as they were.
+
+    Parameters
+    ----------
+    model : estimator | nn.Module
+        Anything fitted with ``predict_proba``, or a torch module that returns logits.
+    space : str
+        One of ``SPACES``.
+    windows : Windows
+        Signals that the model takes; its first examples are used to find out what it returns.
+    """
+
+    def __init__(self, model, space, windows):
+        if space not in SPACES:
+            raise ValueError(f"space must be one of {', '.join(SPACES)}; got {space!r}.")
+        _check_fitted(model)
+        self.model, self.space, self.name = model, space, type(model).__name__
+        self.two_dimensional = windows.ndim == 2 or _takes_rows(model, windows.X.shape)
+        self.network = model if isinstance(model, nn.Module) else _find_network(model)
+        self.gives_probabilities = False
+        self.last_layer = None
+        probe = windows.X[: min(4, len(windows.X))]
+        if self.network is model or (self.network is not None and space == "logit"):
+            heard = self._listen(probe)[1]
+            self.gives_probabilities = _are_probabilities(heard)
+        if space == "embedding":
+            self.last_layer = self._find_last_layer(probe)
+
+    def __call__(self, X):
+        """Compute probabilities and outputs.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n_examples, n_channels, n_times)
+            Signals.
+
+        Returns
+        -------
+        probabilities : ndarray, shape (n_examples, n_classes)
+            Of the classes.
+        outputs : ndarray, shape (n_examples, n_outputs)
+            In the space.
+        """
+        found = [self._one_batch(X[i : i + BATCH]) for i in range(0, len(X), BATCH)]
+        probabilities, outputs = (np.concatenate(part) for part in zip(*found, strict=True))
+        if not np.isfinite(outputs).all():
+            raise ValueError(
+                f"{self.name} returns NaN or infinite values in the space {self.space!r}."
+            )
+        return probabilities, outputs
+
+    def _one_batch(self, X):
+        if self.network is self.model:
+            _, heard, embedding = self._listen(X)
+            logits = self._as_logits(heard)
+            probabilities = _softmax(logits)
+        elif self.network is not None and self.space != "probability":
+            probabilities, heard, embedding = self._listen(X)
+            logits = self._as_logits(heard)
+        else:
+            with self._at_rest():
+                probabilities = self._predict(X)
+                logits = self._decide(X) if self.space == "logit" else None
+        if self.space == "probability":
+            return probabilities, probabilities
+        if self.space == "embedding":
+            return probabilities, embedding
+        return probabilities, self._centre(logits)
+
+    @contextmanager
+    def _at_rest(self):
+        """Run networks in evaluation mode, and put modes and global generators back after."""
+        with ExitStack() as stack:
+            device = "cpu"
+            if self.network is not None:
+                modes = {part: part.training for part in self.network.modules()}
+                stack.callback(_restore, modes)
+                self.network.eval()
+                device = _first_tensor(self.network).device
+            stack.enter_context(isolated(0, device=device))
+            stack.enter_context(torch.no_grad())
+            yield
+
+    # estimators -------------------------------------------------------------------------------
+    def _input(self, X):
+        if self.network is not None and self.network is not self.model:
+            X = X.astype(_numpy_dtype(self.network), copy=False)
+        return X.reshape(len(X), -1) if self.two_dimensional else X
+
+    def _predict(self, X):
+        probabilities = np.asarray(self._ask(self.model.predict_proba, X), dtype=np.float64)
+        if probabilities.ndim != 2 or len(probabilities) != len(X):
+            raise ValueError(
+                f"predict_proba of {self.name} must return one row of probabilities for each of "
+                f"{len(X)} examples, got an array of shape {probabilities.shape}."
+            )
+        if not _are_probabilities(probabilities):
+            raise ValueError(
+                f"predict_proba of {self.name} returns values that are not probabilities. For a "
+                "skorch net, set predict_nonlinearity, or pass its module_."
+            )
+        return probabilities
+
+    def _decide(self, X):
+        if not hasattr(self.model, "decision_function"):
+            raise ValueError(
+                f"{self.name} has no logits: it is no network and has no decision_function. Use "
+                "space='probability'."
+            )
+        return np.asarray(self._ask(self.model.decision_function, X), dtype=np.float64)
+
+    def _ask(self, method, X):
+        signals = self._input(X)
+        try:
+            return method(signals)
+        except Exception as error:
+            shape = ", ".join(["n_examples", *map(str, signals.shape[1:])])
+            reason = str(error).strip().splitlines()
+            raise ValueError(
+                f"{self.name} fails on signals of shape ({shape}); is that the shape as in fit? "
+                f"({type(error).__name__}: {reason[0] if reason else 'no message'})."
+            ) from error
+
+    # networks ---------------------------------------------------------------------------------
+    def _listen(self, X):
+        """Run the model, and hear what the network inside returns and the last layer is given."""
+        outputs, embeddings, now = [], [], []
+
+        def hear_input(_, arguments):
+            now.append(arguments[0].double().cpu())
+
+        def hear_output(_, arguments, output):
+            output = output[0] if isinstance(output, tuple) else output
+            outputs.append(output.double().cpu())
+            if self.last_layer is not None:
+                embeddings.append(self._mean_input(now, len(output)))
+                now.clear()
+
+        with self._at_rest(), ExitStack() as stack:
+            stack.callback(self.network.register_forward_hook(hear_output).remove)
+            if self.last_layer is not None:
+                stack.callback(self.last_layer.register_forward_pre_hook(hear_input).remove)
+            if self.network is self.model:
+                probabilities = None
+                self._ask(self._run, X)
+            else:
+                probabilities = self._predict(X)
+        output = self._in_order(outputs, len(X))
+        if output.ndim != 2 or output.shape[1] < 2:
+            raise ValueError(
+                f"{type(self.network).__name__} must return logits of shape (n_examples, "
+                f"n_classes), with two classes or more; got {tuple(output.shape)} for {len(X)} "
+                "examples. Wrap it in a module that does."
+            )
+        embedding = self._in_order(embeddings, len(X)).numpy() if embeddings else None
+        return probabilities, output.numpy(), embedding
+
+    def _run(self, signals):
+        first = _first_tensor(self.network)
+        return self.network(torch.as_tensor(signals, dtype=first.dtype, device=first.device))
+
+    def _in_order(self, parts, n_examples):
+        """Join what was heard; the last batch may have been filled up, as our estimators do."""
+        n_heard = sum(map(len, parts))
+        if not parts or not 0 <= n_heard - n_examples < len(parts[-1]):
+            raise ValueError(
+                f"The network in {self.name} was called for {n_heard} examples instead of "
+                f"{n_examples}, so its outputs cannot be told apart. Use space='probability'."
+            )
+        return torch.cat(parts)[:n_examples]
+
+    def _mean_input(self, inputs, n_examples):
+        """Input of the last layer; the mean over transformed copies, where there are any."""
+        if not inputs or any(len(part) != n_examples for part in inputs):
+            raise ValueError(
+                f"The last linear layer of {type(self.network).__name__} is not called once for "
+                "each example, so its input is no embedding. Use space='probability'."
+            )
+        return torch.stack([part.flatten(1) for part in inputs]).mean(dim=0)
+
+    def _find_last_layer(self, X):
+        if self.network is None:
+            raise ValueError(
+                f"{self.name} has no embedding: it is no torch network. Use space='probability'."
+            )
+        called = []
+        with ExitStack() as stack:
+            for part in self.network.modules():
+                if isinstance(part, LINEAR):
+                    hook = part.register_forward_pre_hook(lambda layer, _: called.append(layer))
+                    stack.callback(hook.remove)
+            self._listen(X)
+        if not called:
+            raise ValueError(
+                f"{type(self.network).__name__} has no linear or convolutional layer whose input "
+                "could be its embedding. Use space='probability'."
+            )
+        return called[-1]
+
+    def _as_logits(self, output):
+        # a network that ends in a softmax
+        return np.log(np.maximum(output, 1e-30)) if self.gives_probabilities else output
+
+    @staticmethod
+    def _centre(logits):
+        if logits.ndim != 2 or logits.shape[1] < 3:
+            raise ValueError(
+                "Logits are defined up to a constant, so those of two classes are one number, "
+                "whose direction is only a sign. Use space='probability', or 'embedding'."
+            )
+        return logits - logits.mean(axis=1, keepdims=True)
+
+
+def _check_fitted(model):
+    if isinstance(model, nn.Module):
+        return
+    name = type(model).__name__
+    if isinstance(model, type):
+        raise TypeError(
+            f"Expected a fitted model, got the class {model.__name__}: make and fit it."
+        )
+    if hasattr(model, "fit"):
+        try:
+            check_is_fitted(model)
+        except NotFittedError as error:
+            raise NotFittedError(f"This {name} is not fitted: call fit(X, y) first.") from error
+    if not hasattr(model, "predict_proba"):
+        raise TypeError(
+            f"Expected a classifier with predict_proba or a torch.nn.Module, got {name}. A support "
+            "vector machine, for one, has it inside CalibratedClassifierCV."
+        )
+
+
+def _takes_rows(model, shape):
+    """Whether a model was fitted on flattened signals."""
+    n_features = getattr(model, "n_features_in_", None)
+    return n_features == shape[1] * shape[2] and n_features != shape[1]
+
+
+def _find_network(model):
+    """Find the torch module inside an estimator, None if there is none."""
+    model = getattr(model, "best_estimator_", model)
+    if isinstance(model, Pipeline):
+        return _find_network(model[-1])
+    module = getattr(model, "module_", None)
+    return module if isinstance(module, nn.Module) else None
+
+
+def _restore(modes):
+    for part, mode in modes.items():
+        part.training = mode
+
+
+def _first_tensor(network):
+    values = (*network.parameters(), *network.buffers())
+    return next((value for value in values if value.is_floating_point()), torch.empty(0))
+
+
+def _numpy_dtype(network):
+    return np.float64 if _first_tensor(network).dtype == torch.float64 else np.float32
+
+
+def _are_probabilities(values):
+    values = np.asarray(values)
+    return bool((values >= 0).all() and (np.abs(values.sum(axis=1) - 1) < 1e-3).all())
+
+
+def _softmax(logits):
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return shifted / shifted.sum(axis=1, keepdims=True)

@@ -1,0 +1,164 @@
+"""How invariant a model is to each transform of the catalogue."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from ..transforms import REGISTRY, make_transform
+from ..transforms.base import check_sfreq
+from ..transforms.candidates import ROTATION_CHANNELS
+from ..transforms.registry import needs
+from .compare import prepare_comparison, summarise
+from .curve import interval_weights, resample
+from .inputs import check_count, check_transform, is_applied_or_not, read_windows
+from .measures import extents, percentile_interval
+
+
+def invariance_profile(
+    model,
+    X,
+    sfreq=None,
+    ch_names=None,
+    transforms=None,
+    *,
+    groups=None,
+    share=0.95,
+    n_strengths=6,
+    space="probability",
+    n_draws=None,
+    random_state=None,
+    n_jobs=None,
+):
+    """Measure how invariant a fitted model is to each transform, and up to which strength.
+
+    Parameters
+    ----------
+    model : estimator | nn.Module
+        As for :func:`~eeginv.inspection.invariance_score`.
+    X : array-like, shape (n_examples, n_channels, n_times) | mne.Epochs | windows dataset
+        Signals as the model takes them. Some hundreds are enough. The largest strengths of the
+        catalogue suppose standardised signals.
+    sfreq : float | None
+        Sampling frequency in Hz; known from ``mne.Epochs`` and windows datasets. Without it,
+        transforms that need it are left out.
+    ch_names : list of str | None
+        Names of the channels; known from ``mne.Epochs``. Without them, transforms that need them
+        are left out.
+    transforms : list of Transform | None
+        What to measure; None takes all transforms of the catalogue that the signals allow (those
+        between channels need two, rotations of the sensors eight).
+    groups : array-like, shape (n_examples,) | None
+        Subjects, over which the intervals are taken; None takes those of a windows dataset.
+        Without, intervals are over examples, as if they were independent.
+    share : float
+        Share of the predictions that stay the same up to the extent.
+    n_strengths : int
+        Number of strengths above 0 at which each transform is measured, denser towards 0: the
+        k-th is ``(k / n_strengths) ** 2`` times the largest.
+    space : "probability" | "logit" | "embedding"
+        Where the distance is measured.
+    n_draws : int | None
+        Random draws of the transform for each example; None takes as many as give 500 transformed
+        examples.
+    random_state : int | RandomState | Generator | None
+        Fixes the draws and the bootstrap samples.
+    n_jobs : int | None
+        Number of processes of joblib, which share the transforms.
+
+    Returns
+    -------
+    profile : pandas.DataFrame
+        One row a transform, indexed by its name:
+
+        - ``unit`` and ``largest``: its largest strength; 1, applied to every example, if it is
+          there or not;
+        - ``score``, ``agreement`` and ``divergence`` there;
+        - ``extent``: the strength at which the share of predictions that stay the same falls below
+          ``share``, on straight lines between the measured strengths, after an isotonic
+          regression (agreement does not rise with the strength, but for chance); ``largest`` if
+          it never does; NaN for a transform that is there or not. As in a policy, it is the end
+          of the range that shifts, say, are drawn from;
+        - for each of the last four, a 95 % interval ``<name>_low`` to ``<name>_high`` (percentiles
+          of a bootstrap).
+
+        ``attrs`` holds ``space`` and ``share``.
+
+    See Also
+    --------
+    eeginv.inspection.invariance_score : What is measured.
+    eeginv.viz.plot_invariance_profile : A picture of it.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.inspection import invariance_profile
+    >>> X = torch.randn(50, 3, 100, generator=torch.Generator().manual_seed(0))
+    >>> class MeanAmplitude(torch.nn.Module):
+    ...     def forward(self, X):
+    ...         return X.abs().mean(dim=2)
+    >>> profile = invariance_profile(MeanAmplitude(), X, random_state=0)
+    >>> profile.loc[["TimeReverse", "SignFlip"], "agreement"].tolist()
+    [1.0, 1.0]
+    >>> bool(profile.loc["AmplitudeScale", "extent"] < 6)  # dB
+    True
+    """
+    windows = read_windows(X, groups, sfreq, ch_names)
+    n_strengths = check_count("n_strengths", n_strengths)
+    if not 0 < share <= 1:
+        raise ValueError(f"share must lie in (0, 1], got {share!r}.")
+    rate = None if windows.sfreq is None else check_sfreq(windows.sfreq)
+    if transforms is None:
+        transforms = _catalogue(rate, windows.ch_names, windows.X.shape[1])
+    transforms = [check_transform(transform, rate) for transform in transforms]
+    if not transforms:
+        raise ValueError("transforms is empty: pass at least one, or None for the catalogue.")
+    weights_of = interval_weights(windows)
+    comparison = prepare_comparison(model, windows, space, n_draws, random_state)
+    weights = weights_of(comparison.seed)
+    rows = Parallel(n_jobs=n_jobs)(
+        delayed(_row)(comparison, transform, n_strengths, share, weights)
+        for transform in transforms
+    )
+    names = pd.Index([transform.name for transform in transforms], name="transform")
+    profile = pd.DataFrame(rows, index=names)
+    profile.attrs = {"space": space, "share": share}
+    return profile
+
+
+def _row(comparison, transform, n_strengths, share, weights):
+    binary = is_applied_or_not(transform)
+    largest = 1.0 if binary else transform.max_magnitude
+    fractions = np.array([0.0, 1.0]) if binary else np.linspace(0, 1, n_strengths + 1) ** 2
+    magnitudes = largest * fractions
+    measures = comparison.measure(transform, magnitudes.tolist())
+    resampled = resample(measures, weights)
+    row = {"unit": transform.unit, "largest": largest}
+    for name, values in summarise(measures).items():
+        low, high = percentile_interval(resampled[name][:, -1])
+        row |= {name: values[-1], f"{name}_low": low, f"{name}_high": high}
+    extent = low = high = np.nan
+    if not binary:
+        extent = float(extents(magnitudes, measures["agreement"].mean(axis=1), share))
+        low, high = percentile_interval(extents(magnitudes, resampled["agreement"], share))
+    return {**row, "extent": extent, "extent_low": low, "extent_high": high}
+
+
+def _catalogue(sfreq, ch_names, n_channels):
+    """All transforms that the signals allow; a warning names those that names do not allow."""
+    context = {"sfreq": sfreq, "ch_names": ch_names}
+    transforms, left_out = [], {}
+    for name, cls in REGISTRY.items():
+        if any(context[argument] is None for argument in needs(cls)):
+            continue
+        n_needed = ROTATION_CHANNELS if name.startswith("Sensors") else 2
+        if cls.family == "spatial" and n_channels < n_needed:
+            continue
+        try:
+            transforms.append(make_transform(name, sfreq, ch_names))
+        except ValueError as error:  # of names, or of a frequency that is too low
+            left_out.setdefault(str(error), []).append(name)
+    for reason, names in left_out.items():
+        warnings.warn(f"Left out {', '.join(names)}: {reason}", stacklevel=3)
+    return transforms
