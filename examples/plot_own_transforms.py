@@ -17,7 +17,7 @@ on this page, and the extents that AugNet learns for them.
 # rounds, even at the pixels themselves. So the image is changed by the difference between two
 # interpolations, which are the same there.
 
-# sphinx_gallery_thumbnail_number = 2
+# sphinx_gallery_thumbnail_number = 3
 
 import torch
 from torch.nn import functional
@@ -221,7 +221,7 @@ rotation = [policy.entries[0].extent for policy in history]
 epochs = range(1, len(rotation) + 1)
 figure, axes = plt.subplots(figsize=(6.4, 3.4), layout="constrained")
 axes.axhline(45, color="0.5", ls="--", lw=1.2)
-axes.text(100, 43.5, "45 degrees: classes touch", color="0.4", ha="right", va="top")
+axes.text(100, 48, "45 degrees: classes touch", color="0.4", ha="right", va="bottom")
 axes.plot(epochs, rotation)
 axes.set(xlabel="epoch", ylabel="rotation (degrees)", ylim=(0, 60), xlim=(0, 101))
 print(f"{np.mean(rotation[-10:]):.1f} degrees in the last 10 epochs")
