@@ -33,7 +33,7 @@ import joblib  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 
-from eeginv import AugNet  # noqa: E402
+from eeginv import Augerino, AugNet  # noqa: E402
 from eeginv.datasets import load_rotated_digits  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -90,11 +90,9 @@ def run(method, seed, options):
     others = [getattr(own, name)() for name in options["others"]]
     transforms = [own.Rotation(options["start"]), *others]
     if settings.pop("chain", False):
-        transforms = [[transform] for transform in transforms]
-        n_layers = None
+        augmentation = Augerino(transforms, random_state=seed, **settings)
     else:
-        n_layers = 1
-    augmentation = AugNet(transforms, n_layers=n_layers, random_state=seed, **settings)
+        augmentation = AugNet(transforms, n_layers=1, random_state=seed, **settings)
     labels = torch.from_numpy(np.unique(y, return_inverse=True)[1])
     history = own.train(torch.from_numpy(X), labels, augmentation, options["epochs"], seed)
     last = history[-max(1, options["epochs"] // 10) :]

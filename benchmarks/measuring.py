@@ -15,6 +15,13 @@ import torch  # noqa: E402
 
 torch.set_num_threads(1)
 
+# Of the signals that are measured.
+SFREQ = 100.0
+CH_NAMES = {
+    2: ["C3", "C4"],
+    19: "Fp1 Fp2 F7 F3 Fz F4 F8 T7 C3 Cz C4 T8 P7 P3 Pz P4 P8 O1 O2".split(),
+}
+
 
 def timed(function, repeats, device):
     """Return the seconds of a call: of the processor, or elapsed where there is a GPU."""

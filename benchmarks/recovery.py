@@ -28,8 +28,9 @@ import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 from torch import nn  # noqa: E402
 
-from eeginv import AugNet, InvariantModule, Policy, PolicyAugmentation  # noqa: E402
+from eeginv import Augerino, AugNet, InvariantModule, Policy, PolicyAugmentation  # noqa: E402
 from eeginv.datasets import make_sinusoids  # noqa: E402
+from eeginv.inspection import invariance_score  # noqa: E402
 from eeginv.policy import PolicyEntry  # noqa: E402
 from eeginv.transforms import (  # noqa: E402
     ChannelsSymmetry,
@@ -104,8 +105,7 @@ def predict(model, X, n_copies=COPIES):
 def arrange(transforms, how, seed, penalty=PENALTY):
     """Return the augmentation: one layer that chooses, several of them, or a chain of all."""
     if how == "chain":
-        transforms = [[transform] for transform in transforms]
-        return AugNet(transforms, penalty=penalty, random_state=seed)
+        return Augerino(transforms, penalty=penalty, random_state=seed)
     return AugNet(transforms, n_layers=int(how), penalty=penalty, random_state=seed)
 
 
@@ -249,8 +249,6 @@ def capacity(variant, seed):
         predict(model, X_test, 0).argmax(1).numpy() == y_test
     ).mean()
     # invariance in the space of probabilities, of the model with its copies
-    from eeginv.inspection import invariance_score
-
     model.n_copies = COPIES
     shift = FrequencyShift(SFREQ, max_magnitude=2.0)
     score = invariance_score(model, X_test, shift, 0.5, random_state=seed)

@@ -14,6 +14,8 @@ import warnings
 from pathlib import Path
 
 from measuring import (
+    CH_NAMES,
+    SFREQ,
     devices,
     measure_memory,
     measure_time,
@@ -29,11 +31,6 @@ import eeginv  # noqa: F401  (makes Braindecode importable)
 from eeginv import AugNet, InvariantModule
 from eeginv.transforms import make_transform
 
-SFREQ = 100.0
-CH_NAMES = {
-    2: ["C3", "C4"],
-    19: "Fp1 Fp2 F7 F3 Fz F4 F8 T7 C3 Cz C4 T8 P7 P3 Pz P4 P8 O1 O2".split(),
-}
 LAYERS = [
     ["ChannelsDropout", "ChannelsShuffle", "ChannelsSymmetry", "ChannelsMix", "SignFlip"],
     ["TimeReverse", "FrequencyShift", "FTSurrogate", "GaussianNoise", "SmoothTimeMask"],

@@ -16,6 +16,8 @@ import warnings
 from pathlib import Path
 
 from measuring import (
+    CH_NAMES,
+    SFREQ,
     devices,
     measure_memory,
     measure_time,
@@ -29,12 +31,7 @@ import torch  # isort: skip  (after measuring, which sets the number of threads)
 import eeginv  # noqa: F401  (makes Braindecode importable)
 from eeginv.transforms import REGISTRY, make_transform
 
-SFREQ = 100.0
 SHAPES = [(64, 2, 3000), (16, 19, 3000)]
-CH_NAMES = {
-    2: ["C3", "C4"],
-    19: "Fp1 Fp2 F7 F3 Fz F4 F8 T7 C3 Cz C4 T8 P7 P3 Pz P4 P8 O1 O2".split(),
-}
 # How many times faster than Braindecode a forward pass at (64, 2, 3000) has to be.
 FLOORS = {
     "FrequencyShift": 8.0,

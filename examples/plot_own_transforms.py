@@ -26,7 +26,10 @@ from eeginv.transforms import Transform
 
 
 class ImageTransform(Transform):
-    """A random affine map of the plane, around the middle of the image."""
+    """A random affine map of the plane, around the middle of the image.
+
+    Subclasses define ``_map``: the two rows of the matrix, each entry with one value per image.
+    """
 
     family = "spatial"
 
@@ -48,10 +51,6 @@ class ImageTransform(Transform):
             torch.stack(rows, -2), (len(X), 1, height, width), align_corners=False
         )
         return functional.grid_sample(X.unsqueeze(1), grid, align_corners=False).squeeze(1)
-
-    def _map(self, amount):
-        """Return the two rows of the affine map, each entry a tensor with one value per image."""
-        raise NotImplementedError
 
 
 # %%

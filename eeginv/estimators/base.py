@@ -199,8 +199,7 @@ class InvariantEstimator(BaseEstimator):
         if augmentation not in ("augnet", "augerino", "trivial"):
             raise ValueError(
                 "augmentation must be 'augnet', 'augerino', 'trivial', None, a Policy or an "
-                f"Augmentation; "
-                f"got {augmentation!r}."
+                f"Augmentation; got {augmentation!r}."
             )
         transforms = self.transforms
         if transforms is None:

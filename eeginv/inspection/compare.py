@@ -70,8 +70,7 @@ class Comparison:
         """
         device = transform.raw.device
         signals = torch.from_numpy(self.X)
-        template = torch.empty(0, dtype=signals.dtype, device=device).new_empty(())
-        template = template.expand(signals.shape)
+        template = torch.empty((), dtype=signals.dtype, device=device).expand(signals.shape)
         generator = torch.Generator(device=device).manual_seed(self.seed)
         total = np.zeros((3, len(magnitudes), len(self.X)))
         for _ in range(self.n_draws):

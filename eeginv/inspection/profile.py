@@ -1,15 +1,12 @@
 """How invariant a model is to each transform of the catalogue."""
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from ..transforms import REGISTRY, make_transform
+from ..transforms import REGISTRY
 from ..transforms.base import check_sfreq
-from ..transforms.candidates import ROTATION_CHANNELS
-from ..transforms.registry import needs
+from ..transforms.candidates import make_allowed, too_few_channels
 from .compare import prepare_comparison, summarise
 from .curve import interval_weights, resample
 from .inputs import check_count, check_transform, is_applied_or_not, read_windows
@@ -147,18 +144,5 @@ def _row(comparison, transform, n_strengths, share, weights):
 
 def _catalogue(sfreq, ch_names, n_channels):
     """All transforms that the signals allow; a warning names those that names do not allow."""
-    context = {"sfreq": sfreq, "ch_names": ch_names}
-    transforms, left_out = [], {}
-    for name, cls in REGISTRY.items():
-        if any(context[argument] is None for argument in needs(cls)):
-            continue
-        n_needed = ROTATION_CHANNELS if name.startswith("Sensors") else 2
-        if cls.family == "spatial" and n_channels < n_needed:
-            continue
-        try:
-            transforms.append(make_transform(name, sfreq, ch_names))
-        except ValueError as error:  # of names, or of a frequency that is too low
-            left_out.setdefault(str(error), []).append(name)
-    for reason, names in left_out.items():
-        warnings.warn(f"Left out {', '.join(names)}: {reason}", stacklevel=3)
-    return transforms
+    allowed = [(n, {}) for n, cls in REGISTRY.items() if too_few_channels(cls, n_channels) is None]
+    return make_allowed(allowed, sfreq, ch_names)

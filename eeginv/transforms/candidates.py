@@ -4,6 +4,7 @@ import warnings
 
 from .base import check_sfreq
 from .registry import REGISTRY, make_transform, needs
+from .rotation import SensorsRotation
 
 # From so many sensors on, the field between them can be interpolated.
 ROTATION_CHANNELS = 8
@@ -100,32 +101,44 @@ def default_transforms(sfreq, ch_names=None, kind="sleep"):
     sfreq = check_sfreq(sfreq)
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {sorted(KINDS)}, got {kind!r}.")
-    transforms, left_out = [], {}
-    for name, options in KINDS[kind](sfreq):
-        if ch_names is None and "ch_names" in needs(REGISTRY[name]):
-            continue
-        reason = _forbids(name, ch_names)
-        if reason is None:
-            try:
-                transforms.append(make_transform(name, sfreq, ch_names, **options))
-                continue
-            except ValueError as error:  # of names, or of a frequency that is too low
-                reason = str(error)
-        left_out.setdefault(reason, []).append(name)
-    for reason, names in left_out.items():
-        warnings.warn(f"Left out {', '.join(names)}: {reason}", stacklevel=2)
-    return transforms
+    candidates = KINDS[kind](sfreq)
+    left_out = {}
+    if ch_names is not None:
+        for name, _ in candidates:
+            reason = too_few_channels(REGISTRY[name], len(ch_names))
+            if reason is not None:
+                left_out[name] = reason
+    return make_allowed([c for c in candidates if c[0] not in left_out], sfreq, ch_names, left_out)
 
 
-def _forbids(name, ch_names):
-    """Say why these channels do not allow a transform, None if they do."""
-    if ch_names is None:
+def too_few_channels(cls, n_channels):
+    """Say why so many channels do not allow a transform, None if they do."""
+    if cls.family != "spatial":
         return None
-    if name.startswith("Channels") and len(ch_names) < 2:
-        return "there is only one channel."
-    if name.startswith("Sensors") and len(ch_names) < ROTATION_CHANNELS:
+    if issubclass(cls, SensorsRotation) and n_channels < ROTATION_CHANNELS:
         return (
-            f"the field between {len(ch_names)} sensors cannot be interpolated, it takes "
+            f"the field between {n_channels} sensors cannot be interpolated, it takes "
             f"{ROTATION_CHANNELS}."
         )
-    return None
+    return "there is only one channel." if n_channels < 2 else None
+
+
+def make_allowed(candidates, sfreq, ch_names, left_out=None):
+    """Make transforms of names and options; those that lack what they need are passed over.
+
+    One warning for each reason names those that the values do not allow, ``left_out`` (a dict from
+    name to reason) among them.
+    """
+    context = {"sfreq": sfreq, "ch_names": ch_names}
+    transforms, left_out = [], dict(left_out or {})
+    for name, options in candidates:
+        if any(context[argument] is None for argument in needs(REGISTRY[name])):
+            continue
+        try:
+            transforms.append(make_transform(name, sfreq, ch_names, **options))
+        except ValueError as error:  # of names, or of a frequency that is too low
+            left_out[name] = str(error)
+    for reason in dict.fromkeys(left_out.values()):
+        names = [name for name, why in left_out.items() if why == reason]
+        warnings.warn(f"Left out {', '.join(names)}: {reason}", stacklevel=3)
+    return transforms

@@ -6,7 +6,7 @@ import torch
 
 N_TERMS = 50  # degree of the Legendre series; the coefficients fall with its seventh power
 STIFFNESS = 4
-REGULARIZATION = 1e-5
+REGULARIZATION = 1e-5  # what is added to the diagonal of the system, as in MNE
 
 
 def spline_kernel(cosine):
@@ -19,7 +19,7 @@ def spline_kernel(cosine):
     return total
 
 
-def spline_interpolation(positions, places, regularization=REGULARIZATION):
+def spline_interpolation(positions, places):
     """Matrix that interpolates the field at some places from its values at others [1]_.
 
     Parameters
@@ -28,8 +28,6 @@ def spline_interpolation(positions, places, regularization=REGULARIZATION):
         Where the field is known, on the unit sphere.
     places : Tensor, shape (..., n_places, 3)
         Where it is wanted, on the unit sphere.
-    regularization : float
-        What is added to the diagonal of the system.
 
     Returns
     -------
@@ -45,14 +43,14 @@ def spline_interpolation(positions, places, regularization=REGULARIZATION):
     n = len(positions)
     system = torch.ones(n + 1, n + 1, dtype=positions.dtype)
     system[:n, :n] = spline_kernel(positions @ positions.T)
-    system[:n, :n] += regularization * torch.eye(n, dtype=positions.dtype)
+    system[:n, :n] += REGULARIZATION * torch.eye(n, dtype=positions.dtype)
     system[n, n] = 0
     inverse = torch.linalg.pinv(system)[:, :n]
     known = spline_kernel(places @ positions.T)
     return known @ inverse[:n] + inverse[n]
 
 
-def rotation_series(positions, axis, regularization=REGULARIZATION):
+def rotation_series(positions, axis):
     """Interpolation to rotated sensors as a Fourier series in the angle.
 
     A spline of degree n is a polynomial of degree n in the cosine between two places, and that
@@ -82,7 +80,7 @@ def rotation_series(positions, axis, regularization=REGULARIZATION):
     rotation[:, first, second] = -torch.sin(angle)
     rotation[:, second, first] = torch.sin(angle)
     places = positions @ rotation.transpose(1, 2)
-    matrices = spline_interpolation(positions, places, regularization)
+    matrices = spline_interpolation(positions, places)
     series = torch.fft.rfft(matrices, dim=0)[1 : N_TERMS + 1] * (2 / n_angles)
     size = series.abs().amax(dim=(1, 2))
     n_terms = int((size > 1e-9 * size.max()).nonzero().max()) + 1

@@ -1,0 +1,68 @@
+"""Candidate lists by kind of recording, and transforms made by name."""
+
+import re
+
+import pytest
+import torch
+from battery import generator, signals
+
+from eeginv.transforms import default_transforms, make_transform
+
+NAMES = "Fp1 Fp2 F7 F3 Fz F4 F8 T7 C3 Cz C4 T8 P7 P3 Pz P4 P8 O1 O2".split()
+
+
+@pytest.mark.parametrize("kind", ["sleep", "motor_imagery", "generic"])
+@pytest.mark.parametrize("sfreq", [64.0, 100.0, 256.0, 1000.0])
+def test_default_transforms(kind, sfreq):
+    transforms = default_transforms(sfreq, kind=kind)
+    assert len({type(t) for t in transforms}) == len(transforms) >= 6
+    assert not any(hasattr(t, "ch_names") for t in transforms)
+    X = signals(n=32, channels=4, times=int(8 * sfreq), dtype=torch.float32)
+    for t in transforms:
+        assert 0 < t._strength() <= 0.5 * t.max_magnitude
+        moved = (t(X, generator()) - X).norm() / X.norm()
+        assert 0 < moved < 1.5  # it starts where signals can still be recognised
+
+
+def test_default_transforms_with_channel_names():
+    transforms = default_transforms(100.0, NAMES)
+    names = [type(t).__name__ for t in transforms]
+    assert names[:6] == [type(t).__name__ for t in default_transforms(100.0)]
+    assert names[6:] == ["ChannelsSymmetry", *(f"Sensors{axis}Rotation" for axis in "XYZ")]
+    # of motor imagery, sides are the label
+    names = [type(t).__name__ for t in default_transforms(100.0, NAMES, kind="motor_imagery")]
+    assert "ChannelsSymmetry" not in names
+    assert "SensorsZRotation" in names
+
+
+@pytest.mark.parametrize(
+    ("ch_names", "reason"),
+    [
+        (["Fpz-Cz", "Pz-Oz"], "ChannelsSymmetry: .*pair"),
+        (["EEG C3-A2"], "ChannelsDropout, ChannelsSymmetry: there is only one channel"),
+        (["C3", "C4"], "SensorsXRotation, .*8"),
+        ([*NAMES, "EOG horizontal"], "EOG horizontal"),
+    ],
+)
+def test_default_transforms_say_what_they_leave_out(ch_names, reason):
+    with pytest.warns(UserWarning, match="Left out") as caught:
+        transforms = default_transforms(100.0, ch_names)
+    assert re.search(reason, "; ".join(str(warning.message) for warning in caught))
+    assert "TimeReverse" in [type(t).__name__ for t in transforms]
+
+
+def test_default_transforms_bad_input():
+    for sfreq in (None, 0, -1.0, float("nan"), "100"):
+        with pytest.raises(ValueError, match="sampling frequency"):
+            default_transforms(sfreq)
+    with pytest.raises(ValueError, match="kind must be one of"):
+        default_transforms(100.0, kind="dreams")
+
+
+def test_make_transform_bad_input():
+    with pytest.raises(ValueError, match="Unknown transform 'Nothing'; known are"):
+        make_transform("Nothing")
+    with pytest.raises(ValueError, match="FrequencyShift needs sfreq"):
+        make_transform("FrequencyShift")
+    with pytest.raises(ValueError, match="SensorsXRotation needs ch_names"):
+        make_transform("SensorsXRotation", sfreq=100)
