@@ -39,3 +39,36 @@ def isolated(seed, n_threads=None, device="cpu"):
         finally:
             torch.set_num_threads(threads)
             cudnn.deterministic, cudnn.benchmark = flags
+
+
+def generator_states(device="cpu"):
+    """Return the states of torch's global generators, to go on from inside :func:`isolated`.
+
+    Parameters
+    ----------
+    device : str | torch.device
+        Device of the computation, whose generator counts as well.
+
+    Returns
+    -------
+    states : list of Tensor
+        For :func:`restore_generators`.
+    """
+    device = torch.device(device)
+    states = [torch.get_rng_state()]
+    return states + ([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])
+
+
+def restore_generators(states, device="cpu"):
+    """Put torch's global generators, inside :func:`isolated`, where they were.
+
+    Parameters
+    ----------
+    states : list of Tensor
+        From :func:`generator_states` with the same device.
+    device : str | torch.device
+        Device of the computation.
+    """
+    torch.set_rng_state(states[0])
+    if len(states) > 1:
+        torch.cuda.set_rng_state(states[1], device)

@@ -7,8 +7,8 @@ from sklearn.base import clone, is_classifier
 from torch import nn
 
 from eeginv import DDASSearch, InvariantClassifier, InvariantRegressor, Policy
-from eeginv.policy import PolicyEntry
 from eeginv.search import ddas
+from eeginv.search.base import Problem
 from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
 
 
@@ -46,10 +46,6 @@ def test_meta_gradient_is_the_derivative_of_the_held_out_loss(monkeypatch):
     """Every sequence is enumerated, so that finite differences can tell."""
     X, y, _ = data(16)
     X, target = torch.from_numpy(X).double(), torch.from_numpy((y == "left").astype(np.int64))
-    operations = [
-        PolicyEntry("SignFlip", 1.0, binary=True, config={"max_probability": 1.0}),
-        PolicyEntry("TimeReverse", 1.0, binary=True, config={"max_probability": 1.0}),
-    ]
     every = torch.tensor([[0], [1]])
     monkeypatch.setattr(ddas.torch, "randint", lambda high, shape=None, **k: _draw(high, shape))
 
@@ -63,7 +59,6 @@ def test_meta_gradient_is_the_derivative_of_the_held_out_loss(monkeypatch):
     length = 1e-3
     model = DDASSearch(prototype(), n_views=2, n_operations=1, search_lr=length)
     criterion = InvariantClassifier._criterion()
-    weight = torch.ones(16, dtype=torch.float64)
     rows, outer = torch.arange(8), torch.arange(8, 16)
 
     def held_out_loss(logits, gate):
@@ -83,12 +78,15 @@ def test_meta_gradient_is_the_derivative_of_the_held_out_loss(monkeypatch):
 
     logits = torch.tensor([0.3, -0.2], dtype=torch.float64)
     gate = torch.tensor(-0.4, dtype=torch.float64)
-    arrays = {"X": X, "y": target, "w": weight}
-    step = ddas._MetaStep(model, _copy(start), criterion, arrays, operations)
-    step.logits = logits.clone().requires_grad_()
-    step.gate = gate.clone().requires_grad_()
-    step(rows, outer)
-    found = {"logits": step.logits.grad, "gate": step.gate.grad}
+    weight = torch.ones(16, dtype=torch.float64)
+    problem = Problem(prototype(), [SignFlip(), TimeReverse()], X, target, weight, None, None)
+    monkeypatch.setattr(problem, "make_network", lambda: _copy(start))
+    learner = model._learner(problem).double()
+    with torch.no_grad():
+        learner.logits.copy_(logits)
+        learner.gate.copy_(gate)
+    learner.step(rows, outer)
+    found = {"logits": learner.logits.grad, "gate": learner.gate.grad}
     h = 1e-4
     truth = torch.stack(
         [
@@ -172,14 +170,14 @@ def test_held_out_side_has_other_subjects():
 
 def test_extra_views_do_not_move_batch_statistics(monkeypatch):
     X, y, groups = data()
-    counts, original = [], ddas._MetaStep.__call__
+    counts, original = [], ddas._Learner.step
 
     def step(self, *args):
         result = original(self, *args)
-        counts.append(self.module.backbone.norm.num_batches_tracked.item())
+        counts.append(self.network.backbone.norm.num_batches_tracked.item())
         return result
 
-    monkeypatch.setattr(ddas._MetaStep, "__call__", step)
+    monkeypatch.setattr(ddas._Learner, "step", step)
     for n_views in (1, 6):
         counts.clear()
         search(n_views=n_views, refit=False).fit(X, y, groups=groups)
@@ -206,6 +204,27 @@ def test_learns_to_leave_out_what_destroys_the_label():
     assert np.max(shares) < 0.25
 
 
+def test_goes_on_where_it_stopped(tmp_path):
+    X, y, groups = data()
+    file = tmp_path / "state"
+    whole = search(search_epochs=4, refit=False).fit(X, y, groups=groups)
+    search(search_epochs=2, refit=False, checkpoint=file).fit(X, y, groups=groups)
+    rest = search(search_epochs=4, refit=False, checkpoint=file).fit(X, y, groups=groups)
+    assert rest.schedule_ == whole.schedule_
+    assert rest.history_ == whole.history_
+    with pytest.raises(ValueError, match="other parameters, data or random_state"):
+        search(search_epochs=4, random_state=1, checkpoint=file).fit(X, y, groups=groups)
+
+
+def test_stops_when_the_time_is_over():
+    X, y, groups = data()
+    short = search(search_epochs=10**6, max_seconds=0.5, refit=False).fit(X, y, groups=groups)
+    assert 1 <= len(short.schedule_) < 10**6
+    assert 0.5 <= short.search_time_ < 60
+    with pytest.raises(ValueError, match="before the first step"):
+        search(max_seconds=1e-9).fit(X, y, groups=groups)
+
+
 @pytest.mark.parametrize(
     ("kwargs", "groups", "match"),
     [
@@ -214,7 +233,9 @@ def test_learns_to_leave_out_what_destroys_the_label():
         ({"transforms": []}, None, "empty"),
         ({}, np.zeros(64), "only one"),
         ({}, np.where(np.arange(64) % 2, 1, 0), "No window of class"),
-        ({"search_lr": 1e30}, None, "diverged"),
+        ({"search_lr": 1e30}, None, "diverged in epoch 1, step"),
+        ({"held_out": 1.0}, None, "held_out"),
+        ({"max_seconds": 0}, None, "max_seconds"),
     ],
 )
 def test_bad_input(kwargs, groups, match):
