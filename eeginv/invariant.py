@@ -1,9 +1,15 @@
 """A network behind an augmentation: copies, backbone, average."""
 
+from functools import partial
+
 import torch
 from torch import nn
 
+from .augmentation.baseline import Baseline
+from .augmentation.diagnosis import explain_not_finite, guard
 from .augmentation.gradient import LOSSES, ChanceLevel, learn_from_output
+from .augmentation.undo import Undo
+from .transforms import Transform
 
 AVERAGES = ("logit", "probability")
 
@@ -32,16 +38,34 @@ class InvariantModule(nn.Module):
         averaging log-probabilities; "probability": average probabilities.
     loss : str
         "cross_entropy" or "squared_error": the loss that the output will be trained with.
+    equivariant : bool
+        For outputs along time, (n_examples, n_outputs, ..., n_positions), such as those of
+        Braindecode's USleep for sequences of windows: undo on the output what moved the signals in
+        time, so that it follows the signals instead of being invariant. In training the loss then
+        compares what is said of each moment with the target of that moment; in evaluation,
+        outputs are brought back before they are averaged [2]_. Outputs of shape (n_examples,
+        n_outputs), such as those of USleep for a single window, have no time to follow.
+
+    Raises
+    ------
+    ValueError
+        If ``equivariant`` and a transform has no inverse on outputs along time, such as
+        :class:`~eeginv.transforms.FTSurrogate`.
 
     Notes
     -----
     With "cross_entropy", the output is logits in training and normalised log-probabilities in
     evaluation, which every loss on logits and every softmax takes unchanged.
 
+    Positions of an output are supposed to share the window equally. Where an inverse falls
+    between positions, the outputs (logits, in a classification) are interpolated linearly.
+
     References
     ----------
     .. [1] Rommel, C., Moreau, T., & Gramfort, A. (2022). Deep invariant networks with
        differentiable augmentation layers. NeurIPS.
+    .. [2] Benton, G., Finzi, M., Izmailov, P., & Wilson, A. G. (2020). Learning invariances in
+       neural networks from training data. NeurIPS.
 
     Examples
     --------
@@ -53,10 +77,24 @@ class InvariantModule(nn.Module):
     >>> model = InvariantModule(backbone, AugNet([SignFlip(0.5)])).eval()
     >>> torch.allclose(model(X), model(-X), atol=1e-5)
     True
+
+    A network that says something of each sample, and follows a reversal of time:
+
+    >>> from eeginv.transforms import TimeReverse
+    >>> dense = torch.nn.Conv1d(2, 3, kernel_size=5, padding=2)
+    >>> model = InvariantModule(dense, AugNet([TimeReverse(0.5)]), equivariant=True).eval()
+    >>> torch.allclose(model(X.flip(-1)), model(X).flip(-1), atol=1e-5)
+    True
     """
 
     def __init__(
-        self, backbone, augmentation=None, n_copies=10, average="logit", loss="cross_entropy"
+        self,
+        backbone,
+        augmentation=None,
+        n_copies=10,
+        average="logit",
+        loss="cross_entropy",
+        equivariant=False,
     ):
         super().__init__()
         if average not in AVERAGES:
@@ -65,13 +103,17 @@ class InvariantModule(nn.Module):
             raise ValueError(f"loss must be one of {LOSSES}, got {loss!r}.")
         if isinstance(n_copies, bool) or int(n_copies) != n_copies or n_copies < 0:
             raise ValueError(f"n_copies must be a whole number of at least 0, got {n_copies!r}.")
+        if equivariant and augmentation is not None:
+            _check_inverses(augmentation)
         self.backbone = backbone
         self.augmentation = augmentation
         self.n_copies = int(n_copies)
         self.average = average
         self.loss = loss
-        self._chance = ChanceLevel(loss)
+        self.equivariant = bool(equivariant)
+        self._chance, self._baseline = ChanceLevel(loss), Baseline()
         self.example_weights = None  # of the coming batch, for a weighted squared error
+        self.example_labels = None  # of the coming batch, for a policy of each class
 
     def forward(self, X):
         """Compute the output.
@@ -101,17 +143,41 @@ class InvariantModule(nn.Module):
     def _train_forward(self, X):
         if self.augmentation is None:
             return self.backbone(X)
-        transformed, log_prob = self.augmentation.sample(X)
-        output = self.backbone(transformed)
+        takes_labels = getattr(self.augmentation, "takes_labels", False)
+        labels = {"labels": self.example_labels} if takes_labels else {}
+        if self.equivariant:
+            undo = Undo(X.shape[-1])
+            transformed, log_prob = self.augmentation.sample(X, undo=undo, **labels)
+            output = undo(self.backbone(transformed))
+        else:
+            transformed, log_prob = self.augmentation.sample(X, **labels)
+            output = self.backbone(transformed)
+        number = self.augmentation.stream.n_drawn
+        explain = partial(explain_not_finite, self.augmentation, X, number, **labels)
         reward = self.augmentation.reward()
         if reward is None:
-            return output
-        return learn_from_output(output, log_prob, reward, self._chance, self.example_weights)
+            return guard(output, explain)
+        return learn_from_output(
+            output,
+            log_prob,
+            reward,
+            self._chance,
+            self._baseline,
+            weights=self.example_weights,
+            explain=explain,
+        )
+
+    def _copied_outputs(self, X):
+        if self.equivariant:
+            for copy, undo in self.augmentation.copies(X, self.n_copies, with_undo=True):
+                yield undo(self.backbone(copy))
+        else:
+            for copy in self.augmentation.copies(X, self.n_copies):
+                yield self.backbone(copy)
 
     def _average_forward(self, X):
         total = None
-        for copy in self.augmentation.copies(X, self.n_copies):
-            output = self.backbone(copy)
+        for output in self._copied_outputs(X):
             if self._classifies and self.average == "probability":
                 output = torch.log_softmax(output, dim=1)
                 total = output if total is None else torch.logaddexp(total, output)
@@ -121,4 +187,16 @@ class InvariantModule(nn.Module):
             return total / self.n_copies
         return torch.log_softmax(
             total if self.average == "probability" else total / self.n_copies, dim=1
+        )
+
+
+def _check_inverses(augmentation):
+    """Say so if outputs along time cannot follow what an augmentation does."""
+    transforms = [m for m in augmentation.modules() if isinstance(m, Transform)]
+    without = dict.fromkeys(t.name for t in transforms if not t.can_undo)
+    if without:
+        raise ValueError(
+            f"{', '.join(without)}: no inverse on outputs along time, so outputs cannot follow. "
+            "Leave it out of the augmentation, or, for a transform of your own, set keeps_time "
+            "to True if it leaves what happens where it is, or define _undo."
         )

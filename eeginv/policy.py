@@ -29,6 +29,8 @@ class PolicyEntry:
     random_strength : bool
         Whether the strength is uniform in [0, extent] (always applied, if binary) rather than the
         extent itself.
+    joint : bool
+        Whether the layer applies all entries, each of weight 1, in one joint draw.
     config : dict
         Further constructor arguments of the transform.
     """
@@ -40,6 +42,7 @@ class PolicyEntry:
     layer: int = 0
     binary: bool = False
     random_strength: bool = False
+    joint: bool = False
     config: Mapping = field(default_factory=dict)
 
     def __post_init__(self):
@@ -52,14 +55,21 @@ class PolicyEntry:
 
     @property
     def probability(self):
-        """Probability with which the transform is applied once it is chosen."""
-        return self.extent if self.binary and not self.random_strength else 1.0
+        """Probability with which the transform is applied once it is chosen.
+
+        Zero at an extent of zero, which leaves signals as they are.
+        """
+        if self.binary and not self.random_strength:
+            return self.extent
+        return float(self.binary or self.extent > 0)
 
 
 class Policy:
     """A distribution over transformations of a signal.
 
-    Layers are applied in order; each draws one of its entries, by weight, for each example.
+    Layers are applied in order; each draws one of its entries, by weight, for each example. The
+    draws of the layers are independent; what is chosen jointly, such as the sub-policies of
+    AutoAugment, is a :meth:`mixture`.
 
     Parameters
     ----------
@@ -67,6 +77,15 @@ class Policy:
         The candidates; the weights of each layer sum to one.
     probability : float
         Probability with which an example is transformed at all.
+
+    Attributes
+    ----------
+    entries : tuple of PolicyEntry
+        The candidates; of a mixture, those of all its branches.
+    probability : float
+        Probability with which an example is transformed at all; of a mixture, over all branches.
+    weights : tuple of float
+        Probabilities of the branches.
 
     Examples
     --------
@@ -76,6 +95,9 @@ class Policy:
     >>> Policy.from_json(policy.to_json()) == policy
     True
     """
+
+    _branches = ()
+    weights = (1.0,)
 
     def __init__(self, entries, probability=1.0):
         self.entries = tuple(entries)
@@ -88,13 +110,89 @@ class Policy:
         if not 0 <= self.probability <= 1:
             raise ValueError(f"probability must be in [0, 1], got {probability}.")
         for layer in range(self.n_layers):
-            total = sum(entry.weight for entry in self.layer(layer))
-            if abs(total - 1) > 1e-4:
-                raise ValueError(f"The weights of layer {layer} must sum to 1, got {total:g}.")
+            entries = self.layer(layer)
+            if len({entry.joint for entry in entries}) > 1:
+                raise ValueError(f"Either all entries of layer {layer} are joint, or none is.")
+            full = len(entries) if entries and entries[0].joint else 1
+            total = sum(entry.weight for entry in entries)
+            if abs(total - full) > 1e-4:
+                raise ValueError(f"The weights of layer {layer} must sum to {full}, got {total:g}.")
+
+    @classmethod
+    def mixture(cls, policies, weights=None):
+        """Make a policy that draws, for each example, one of several policies and applies it.
+
+        With equal weights this is the average of policies, over folds or seeds, say.
+
+        Parameters
+        ----------
+        policies : iterable of Policy
+            The branches. Those of a mixture become branches themselves.
+        weights : iterable of float | None
+            Their probabilities, which sum to one; None for equal ones.
+
+        Returns
+        -------
+        policy : Policy
+            The mixture; of a single plain policy, that policy.
+
+        Examples
+        --------
+        >>> from eeginv.policy import Policy, PolicyEntry
+        >>> flip = Policy([PolicyEntry("SignFlip", 1.0, binary=True)])
+        >>> both = Policy([*flip.entries, PolicyEntry("TimeReverse", 1.0, binary=True, layer=1)])
+        >>> Policy.mixture([flip, both]).by_transform().usage.to_dict()
+        {'SignFlip': 1.0, 'TimeReverse': 0.5}
+        """
+        policies = tuple(policies)
+        if not policies:
+            raise ValueError("A mixture needs at least one policy.")
+        for policy in policies:
+            if not isinstance(policy, Policy):
+                raise TypeError(f"Expected Policy objects, got {type(policy).__name__}.")
+        if weights is None:
+            weights = [1 / len(policies)] * len(policies)
+        weights = [float(weight) for weight in weights]
+        if len(weights) != len(policies):
+            raise ValueError(
+                f"Expected one weight for each of {len(policies)} policies, got {len(weights)}."
+            )
+        # not written as min(weights) < 0, which lets a NaN through
+        if not (all(weight >= 0 for weight in weights) and abs(sum(weights) - 1) <= 1e-4):
+            raise ValueError(
+                f"The weights of a mixture must be at least 0 and sum to 1, got {weights}."
+            )
+        if len(policies) == 1:
+            return policies[0]
+        mixture = cls.__new__(cls)
+        mixture._branches = tuple(branch for policy in policies for branch in policy.branches)
+        mixture.weights = tuple(
+            weight * share
+            for policy, weight in zip(policies, weights, strict=True)
+            for share in policy.weights
+        )
+        mixture.entries = tuple(e for branch in mixture.branches for e in branch.entries)
+        chances = [weight * branch.probability for weight, branch in mixture._parts]
+        mixture.probability = min(sum(chances), 1.0)
+        return mixture
+
+    @property
+    def is_mixture(self):
+        """Whether there is more than one branch."""
+        return bool(self._branches)
+
+    @property
+    def branches(self):
+        """Members of a mixture, a tuple; a plain policy is its own only branch."""
+        return self._branches or (self,)
+
+    @property
+    def _parts(self):
+        return list(zip(self.weights, self.branches, strict=True))
 
     @property
     def n_layers(self):
-        """Number of layers."""
+        """Number of layers; of a mixture, of its longest branch."""
         return 1 + max(entry.layer for entry in self.entries)
 
     def layer(self, index):
@@ -110,6 +208,8 @@ class Policy:
         entries : list of PolicyEntry
             Its candidates.
         """
+        if self.is_mixture:
+            raise ValueError("A mixture has no layers of its own: ask each of its branches.")
         return [entry for entry in self.entries if entry.layer == index]
 
     def __eq__(self, other):
@@ -117,12 +217,17 @@ class Policy:
             isinstance(other, Policy)
             and self.entries == other.entries
             and self.probability == other.probability
+            and self.weights == other.weights
+            and self._branches == other._branches
         )
 
     def __hash__(self):
         return hash(self.to_json())
 
     def __repr__(self):
+        if self.is_mixture:
+            rows = ", ".join(f"{weight:.2f} x {branch!r}" for weight, branch in self._parts)
+            return f"Policy.mixture({rows})"
         rows = ", ".join(
             f"{e.transform}({e.extent:.3g}{'' if e.unit == '1' else ' ' + e.unit}) x {e.weight:.2f}"
             for e in self.entries
@@ -138,6 +243,8 @@ class Policy:
         values : dict
             What :meth:`from_dict` takes.
         """
+        if self.is_mixture:
+            return {"branches": [{"weight": w, **branch.to_dict()} for w, branch in self._parts]}
         entries = [{**asdict(entry), "config": dict(entry.config)} for entry in self.entries]
         return {"probability": self.probability, "entries": entries}
 
@@ -156,6 +263,12 @@ class Policy:
             An equal policy.
         """
         try:
+            if "branches" in values:
+                branches = values["branches"]
+                return cls.mixture(
+                    [cls.from_dict(branch) for branch in branches],
+                    [branch["weight"] for branch in branches],
+                )
             entries = [PolicyEntry(**entry) for entry in values["entries"]]
             return cls(entries, values["probability"])
         except (KeyError, TypeError) as error:
@@ -208,56 +321,84 @@ class Policy:
         -------
         table : pandas.DataFrame
             One row a candidate: layer, transform, extent, unit, probability (with which it is
-            applied once chosen) and weight (with which its layer chooses it).
+            applied once chosen) and weight (with which its layer chooses it). Of a mixture, branch
+            and branch_weight come first.
         """
         import pandas as pd
 
-        return pd.DataFrame(
-            [
+        rows = []
+        for number, (branch_weight, branch) in enumerate(self._parts):
+            of_branch = {"branch": number, "branch_weight": branch_weight}
+            rows += [
                 {
+                    **(of_branch if self.is_mixture else {}),
                     "layer": e.layer,
                     "transform": e.transform,
                     "extent": math.nan if e.binary else e.extent,
                     "unit": e.unit,
-                    "probability": e.probability * self.probability,
+                    "probability": e.probability * branch.probability,
                     "weight": e.weight,
                 }
-                for e in self.entries
+                for e in branch.entries
             ]
-        )
+        return pd.DataFrame(rows)
 
     def by_transform(self):
-        """Merge the layers: how far and how often each transform is used over all of them.
+        """Merge layers and branches: how far and how often each transform is used over all of them.
 
         Returns
         -------
         table : pandas.DataFrame
-            Indexed by transform: ``extent`` (mean over layers, by weight; the probability for
-            transforms that are there or not), ``unit`` and ``usage``, the probability that at
-            least one layer applies the transform to an example.
+            Indexed by transform: ``extent`` (mean over layers and branches, by weight, of the
+            strengths above zero; the probability for transforms that are there or not), ``unit``
+            and ``usage``, the probability that at least one layer applies the transform to an
+            example.
         """
-        import pandas as pd
+        from ._policy_usage import usage_table
 
-        rows = {}
-        for e in self.entries:
-            row = rows.setdefault(
-                e.transform,
-                {"unit": e.unit, "weight": 0.0, "total": 0.0, "plain": 0.0, "n": 0, "miss": 1.0},
-            )
-            row["weight"] += e.weight
-            row["total"] += e.weight * e.extent
-            row["plain"] += e.extent
-            row["n"] += 1
-            row["miss"] *= 1 - e.weight * e.probability
-        table = {
-            name: {
-                "extent": r["total"] / r["weight"] if r["weight"] > 0 else r["plain"] / r["n"],
-                "unit": r["unit"],
-                "usage": self.probability * (1 - r["miss"]),
-            }
-            for name, r in rows.items()
-        }
-        return pd.DataFrame.from_dict(table, orient="index").rename_axis("transform")
+        return usage_table(self)
+
+    def distance(self, other):
+        """Measure how far two policies are apart, as the strength that has to be moved.
+
+        For each transform, the expected number of its applications to an example is spread over
+        the strengths from 0 to 1, relative to the range of the transform; not to be applied is to
+        be applied at strength 0, and a transform that is there or not is applied at strength 1.
+        The distance is the least work (mass times change of strength, the earth mover's distance
+        [1]_) that turns one policy's spread into the other's, summed over transforms: 1 if one of
+        them always applies one transform at its full strength more than the other, at most the sum
+        of the numbers of layers.
+
+        Parameters
+        ----------
+        other : Policy
+            The other policy.
+
+        Returns
+        -------
+        distance : float
+            Symmetric, with the triangle inequality among policies over the same ranges, and zero
+            if and only if each transform is used as often and as far. Blind to the order of the
+            layers and to which transforms come together, hence to whether a policy is a mixture.
+
+        References
+        ----------
+        .. [1] Rubner, Y., Tomasi, C., & Guibas, L. J. (2000). The earth mover's distance as a
+           metric for image retrieval. International Journal of Computer Vision.
+
+        Examples
+        --------
+        >>> from eeginv.policy import Policy, PolicyEntry
+        >>> often = Policy([PolicyEntry("SignFlip", 0.5, binary=True)])
+        >>> seldom = Policy([PolicyEntry("SignFlip", 0.2, binary=True)])
+        >>> round(often.distance(seldom), 3)
+        0.3
+        """
+        from ._policy_distance import moved_strength
+
+        if not isinstance(other, Policy):
+            raise TypeError(f"Expected a Policy, got {type(other).__name__}.")
+        return moved_strength(self, other)
 
     def plot(self, truth=None, axes=None):
         """Draw how far and how often each transform is used.

@@ -207,6 +207,30 @@ def stratified_draws_are_even(make):
     assert torch.equal(counts, torch.arange(16.0).double()[:, None].expand_as(counts))
 
 
+@check
+def what_happens_is_found_where_it_was_or_there_is_no_inverse(make):
+    t, times = make(), 400
+    place = torch.arange(100, 300, 4)[:, None]
+    burst = torch.hann_window(20, dtype=torch.float64) * 30 * signals(len(place), 3, 20)
+    X = torch.zeros(len(place), 3, times, dtype=torch.float64)
+    X.scatter_(2, (place + torch.arange(20))[:, None].expand(-1, 3, -1), burst)
+    noise, strength = t.draw(X, generator()), 1.0 if is_binary(t) else 0.5 * t.max_magnitude
+    energy = t.apply(X, noise, strength).square().sum(1, keepdim=True)
+    if not t.can_undo:
+        with pytest.raises(TypeError, match=f"{t.name} has no inverse"):
+            t.undo(energy, noise, strength)
+        return
+    back = t.undo(energy, noise, strength)
+    near = (back[:, 0] * ((torch.arange(times) - place - 10).abs() < 35)).sum(1)
+    there = energy.sum((1, 2)) > 0.05 * X.square().sum((1, 2))  # unless it was masked
+    assert there.double().mean() > 0.5
+    assert (near / back.sum((1, 2)))[there].min() > 0.8
+    # a position of an output need not be a sample, and a strength of zero moves nothing
+    coarse = energy.unflatten(-1, (40, 10)).mean(-1).expand(-1, 2, -1)
+    assert t.undo(coarse.half(), noise, strength, n_times=times).dtype == torch.half
+    assert torch.equal(t.undo(coarse, noise, 0.0, n_times=times), coarse)
+
+
 # gradients ------------------------------------------------------------------------------------
 @check
 def gradients_agree_with_central_differences(make):
@@ -316,7 +340,7 @@ def non_contiguous_signals(make):
 @check
 def one_channel(make):
     t = make()
-    if hasattr(t, "ch_names"):
+    if hasattr(t, "ch_names") or hasattr(t, "generator"):
         with pytest.raises(ValueError, match="Expected 3 channels"):
             t.apply(signals(channels=1), t.draw(signals(channels=1)), magnitude=t.max_magnitude)
         return

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from eeginv import AugNet, InvariantModule
+from eeginv.augmentation.baseline import Baseline
 from eeginv.augmentation.gradient import ChanceLevel, learn_from_output, losses_from_gradient
 from eeginv.transforms import (
     SignFlip,
@@ -45,19 +46,16 @@ def test_losses_are_recovered_from_the_gradient_of_cross_entropy(weighted, posit
     weights = weights if weighted else torch.ones_like(losses) / losses.numel()
     (gradient,) = torch.autograd.grad((losses * weights).sum(), output)
     found, of_example, targets = losses_from_gradient(output.detach(), gradient, "cross_entropy")
-    per_example = weights.reshape(10, -1).sum(1)
-    torch.testing.assert_close(of_example, per_example)
-    torch.testing.assert_close(found * per_example, (losses * weights).reshape(10, -1).sum(1))
+    torch.testing.assert_close(of_example, weights.reshape(10, -1))
+    torch.testing.assert_close(found, losses.detach().reshape(10, -1))
     # the loss of the constant output that fits best
     shares = torch.stack([weights[target == k].sum() for k in range(5)]) / weights.sum()
     constant = nn.functional.cross_entropy(
         shares.log().reshape(1, 5, *(1 for _ in positions)).expand(shape), target, reduction="none"
     )
-    if not positions:
-        expected = (constant * weights).sum() / weights.sum()
-        torch.testing.assert_close(
-            ChanceLevel("cross_entropy").update(targets, per_example), expected
-        )
+    expected = (constant * weights).sum() / weights.sum()
+    level = ChanceLevel("cross_entropy").update(targets, of_example)
+    torch.testing.assert_close(level, expected)
     labels = targets.argmax(dim=-1).reshape(target.shape)
     assert torch.equal(labels, target)
 
@@ -68,8 +66,8 @@ def test_confident_and_weightless_examples_are_recovered_too():
     weights = torch.tensor([0.5, 0.5, 0.0]).double()
     (gradient,) = torch.autograd.grad((losses * weights).sum(), output)
     found, of_example, _ = losses_from_gradient(output.detach(), gradient, "cross_entropy")
-    torch.testing.assert_close(of_example, weights)
-    torch.testing.assert_close(found[:2], losses.detach()[:2])
+    torch.testing.assert_close(of_example[:, 0], weights)
+    torch.testing.assert_close(found[:2, 0], losses.detach()[:2])
 
 
 def test_losses_are_recovered_from_the_gradient_of_the_squared_error():
@@ -77,8 +75,8 @@ def test_losses_are_recovered_from_the_gradient_of_the_squared_error():
     loss = nn.functional.mse_loss(output, target)
     (gradient,) = torch.autograd.grad(loss, output)
     found, weights, targets = losses_from_gradient(output.detach(), gradient, "squared_error")
-    torch.testing.assert_close(found, (output - target).square().mean(dim=1).detach())
-    torch.testing.assert_close(weights, torch.full((6,), 1 / 6))
+    torch.testing.assert_close(found[:, 0], (output - target).square().mean(dim=1).detach())
+    torch.testing.assert_close(weights, torch.full((6, 1), 1 / 6))
     chance = ChanceLevel("squared_error").update(targets, weights)
     torch.testing.assert_close(chance, target.var(dim=0, correction=0).mean())
 
@@ -89,7 +87,7 @@ def test_weighted_squared_error_is_recovered_with_its_weights():
     loss = ((output - target).square().mean(dim=1) * w).mean()
     (gradient,) = torch.autograd.grad(loss, output)
     found, weights, targets = losses_from_gradient(output.detach(), gradient, "squared_error", w)
-    torch.testing.assert_close(weights, w / 6)
+    torch.testing.assert_close(weights[:, 0], w / 6)
     torch.testing.assert_close((found * weights).sum(), loss.detach())
     mean = (target * w[:, None]).sum(0) / w.sum()
     constant = ((target - mean).square().mean(1) * w).sum() / w.sum()
@@ -144,6 +142,90 @@ def test_choices_learn_the_gradient_of_the_expected_loss():
     )
 
 
+LABELS = torch.tensor([0] * 9 + [1] * 6 + [2])  # one label occurs once
+EXAMPLE_WEIGHTS = torch.tensor([0.05, 0.1, 0.3])[LABELS]
+
+
+def estimates_of_a_choice(kind, n_batches, p=0.3):
+    """Derivatives of the loss with respect to the probability p of an event that changes outputs.
+
+    Returns one estimate a batch, the same with the mean of all others as baseline, and the truth.
+    """
+    generator = torch.Generator().manual_seed(0)
+    n, shape = len(LABELS), {"labels": (3,), "dense": (3, 4), "values": (2,)}[kind]
+    outputs = torch.randn(2, n, *shape, generator=generator, dtype=torch.float64)
+    if kind == "values":
+        target = outputs[0] + torch.randn(n, 2, generator=generator)
+        outputs[1] += 0.5 * (outputs[1] - target)
+        losses, loss = (outputs - target).square().mean(dim=-1), "squared_error"
+        weights = torch.full((n,), 1 / n).double()
+    else:
+        target = LABELS if kind == "labels" else (LABELS[:, None] + torch.arange(4) // 2) % 3
+        labels = nn.functional.one_hot(target, 3).movedim(-1, 1)
+        # labels differ in how hard they are, and the event makes all of them harder
+        ease = torch.tensor([3.0, -2.0, 0.0])[target].unsqueeze(1)
+        outputs += (ease - torch.tensor([0.0, 1.0]).reshape(2, *(1 for _ in ease.shape))) * labels
+        losses = torch.stack(
+            [nn.functional.cross_entropy(o, target, reduction="none") for o in outputs]
+        )
+        losses, loss = losses.reshape(2, n, -1).mean(dim=2), "cross_entropy"
+        weights = EXAMPLE_WEIGHTS.double()
+    truth = (weights * (losses[1] - losses[0])).sum()
+    chance, baseline, ours, plain = ChanceLevel(loss), Baseline(), [], []
+    for _ in range(n_batches):
+        happened = torch.rand(n, generator=generator) < p
+        probability = torch.tensor(p, dtype=torch.float64, requires_grad=True)
+        log_prob = torch.where(happened, probability.log(), torch.log1p(-probability))
+        mask = happened.reshape(n, *(1 for _ in shape))
+        output = torch.where(mask, outputs[1], outputs[0]).requires_grad_()
+        out = learn_from_output(output, log_prob, torch.zeros(()), chance, baseline)
+        if kind == "values":
+            total = nn.functional.mse_loss(out, target)
+        else:
+            of_position = nn.functional.cross_entropy(out, target, reduction="none")
+            total = (weights * of_position.reshape(n, -1).mean(dim=1)).sum()
+        total.backward()
+        ours.append(probability.grad)
+        drawn = torch.where(happened, losses[1], losses[0])
+        others = ((weights * drawn).sum() - weights * drawn) / (weights.sum() - weights)
+        score = torch.where(happened, 1 / p, -1 / (1 - p))
+        plain.append((weights * (drawn - others) * score).sum())
+    return torch.stack(ours), torch.stack(plain), truth
+
+
+@pytest.mark.parametrize("kind", ["labels", "dense", "values"])
+def test_baseline_leaves_the_gradient_unbiased_and_narrows_it(kind):
+    """With weights, with a label that occurs once, with positions that share what they undergo."""
+    ours, plain, truth = estimates_of_a_choice(kind, 3000)
+    error = ours.std() / len(ours) ** 0.5
+    assert (ours.mean() - truth).abs() < 3 * error
+    assert 3 * error < 0.25 * truth.abs()  # the test can tell
+    assert ours.std() < (1.02 if kind == "values" else 0.8) * plain.std()
+
+
+def test_baseline_does_not_depend_on_the_loss_of_the_example_itself():
+    generator = torch.Generator().manual_seed(0)
+    labels = nn.functional.one_hot(LABELS, 3)[:, None].expand(-1, 2, -1)
+    losses, weights = torch.rand(2, len(LABELS), 2, generator=generator).double()
+    before = Baseline().update(losses, weights, labels)
+    for example in (0, 10, 15):
+        changed = losses.clone()
+        changed[example] += 100
+        after = Baseline().update(changed, weights, labels)
+        torch.testing.assert_close(after[example], before[example])
+        others = torch.arange(len(LABELS)) != example
+        assert (after[others] != before[others]).all()
+
+
+def test_baseline_of_batches_of_one_is_what_was_seen_before():
+    baseline, one = Baseline(), torch.ones(1, 1).double()
+    first, second = (nn.functional.one_hot(torch.tensor([[k]]), 2) for k in (0, 1))
+    assert baseline.update(5 * one, one, first) == 5  # nothing to compare with, nothing to learn
+    assert baseline.update(3 * one, one, second) == 5  # no loss of this label yet
+    assert baseline.update(7 * one, one, second) == pytest.approx(3)
+    assert baseline.update(9 * one, one, first) == pytest.approx(5)
+
+
 def test_reward_enters_any_loop_with_its_sign_and_scale():
     X, y = signals(), torch.zeros(8, dtype=torch.long)
     A = augnet(penalty=0.7)
@@ -151,7 +233,9 @@ def test_reward_enters_any_loop_with_its_sign_and_scale():
     with torch.no_grad():
         model.backbone[1].bias[0] += 20.0  # certain of the only class of the batch
     # which is one of two classes of the training data: all of their entropy is explained
-    model._chance.update(nn.functional.one_hot(torch.arange(8) % 2, 3).double()[:, None], y + 1e6)
+    model._chance.update(
+        nn.functional.one_hot(torch.arange(8) % 2, 3).double()[:, None], y[:, None] + 1e6
+    )
     model(X)  # measures the displacements
     (expected,) = torch.autograd.grad(A.reward(), A.layers[0].transforms[5].raw)
     without = copy.deepcopy(model)
@@ -171,7 +255,8 @@ def test_reward_counts_as_far_as_the_labels_are_explained(confidence):
     output = (confidence * nn.functional.one_hot(y, 2)).double().requires_grad_()
     reward = torch.zeros((), dtype=torch.float64, requires_grad=True)
     loss = nn.functional.cross_entropy(
-        learn_from_output(output, torch.zeros(5), reward, ChanceLevel("cross_entropy")), y
+        learn_from_output(output, torch.zeros(5), reward, ChanceLevel("cross_entropy"), Baseline()),
+        y,
     )
     loss.backward()
     chance = torch.special.entr(torch.tensor([0.4, 0.6]).double()).sum()
@@ -182,7 +267,8 @@ def test_reward_counts_as_far_as_the_labels_are_explained(confidence):
 
 def test_output_values_are_untouched():
     output = torch.randn(4, 3, requires_grad=True)
-    out = learn_from_output(output, torch.zeros(4), torch.zeros(()), ChanceLevel("cross_entropy"))
+    chance = ChanceLevel("cross_entropy")
+    out = learn_from_output(output, torch.zeros(4), torch.zeros(()), chance, Baseline())
     assert torch.equal(out, output)
 
 
@@ -223,6 +309,6 @@ def test_chance_level_is_that_of_all_batches_seen():
     one_hot = nn.functional.one_hot(labels, 3).double().unsqueeze(1)
     level = ChanceLevel("cross_entropy")
     for part in one_hot.split(1):  # even of one example each
-        last = level.update(part, torch.ones(1))
+        last = level.update(part, torch.ones(1, 1))
     shares = torch.bincount(labels).double() / 300
     torch.testing.assert_close(last, torch.special.entr(shares).sum())

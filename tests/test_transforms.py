@@ -117,6 +117,20 @@ class JumpsSilently(Drift):
         return torch.where((noise["uniform"].abs() < strength).unsqueeze(-1), -X, X)
 
 
+class MovesWhatItSaysItKeeps(Drift):
+    keeps_time = True
+
+    def _transform(self, X, noise, strength):
+        return X + strength * (X.roll(100, dims=-1) - X)
+
+
+class UndoesTheWrongWay(MovesWhatItSaysItKeeps):
+    keeps_time = False
+
+    def _undo(self, output, noise, strength, n_times):
+        return output.roll(round(100 * output.shape[-1] / n_times), dims=-1)
+
+
 class ForgetsAnArgument(Drift):
     def __init__(self, magnitude=0.5, max_magnitude=2.0, power=1.0):
         super().__init__(magnitude, max_magnitude)
@@ -138,6 +152,8 @@ WRONG = [
     (LoopsOverExamples, "never_waits_for_the_device_and_never_loops_over_examples"),
     (TakesADetour, "single_precision_takes_no_detour"),
     (JumpsSilently, "moves_without_jumps_if_and_only_if_continuous"),
+    (MovesWhatItSaysItKeeps, "what_happens_is_found_where_it_was_or_there_is_no_inverse"),
+    (UndoesTheWrongWay, "what_happens_is_found_where_it_was_or_there_is_no_inverse"),
     (lambda: ForgetsAnArgument(power=3.0), "copies_pickles_and_loads"),
 ]
 

@@ -3,17 +3,23 @@
 from .augerino import Augerino
 from .augnet import AugNet
 from .base import Augmentation
+from .classwise import ClasswiseAugmentation
 from .fixed import PolicyAugmentation, TrivialAugment
+from .joint import JointLayer
 from .layer import AugmentationLayer
 from .reward import OrbitLength, WeightedNorm
+from .undo import Undo
 
 __all__ = [
     "AugNet",
     "Augerino",
     "Augmentation",
     "AugmentationLayer",
+    "ClasswiseAugmentation",
+    "JointLayer",
     "OrbitLength",
     "PolicyAugmentation",
     "TrivialAugment",
+    "Undo",
     "WeightedNorm",
 ]

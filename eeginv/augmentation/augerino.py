@@ -1,6 +1,7 @@
 """Augerino: every transform in sequence, each with an extent of its own."""
 
 from .augnet import AugNet
+from .joint import joint_layers
 
 
 class Augerino(AugNet):
@@ -24,11 +25,16 @@ class Augerino(AugNet):
         Share of the training in which the extents stay as they were given; see :class:`AugNet`.
     random_state : int | None
         Seed of all draws.
+    joint : bool
+        Draw transforms that generate a group jointly, through one matrix exponential, at the place
+        of the first of them: :class:`JointLayer` says which do. Otherwise each is applied on its
+        own.
 
     Notes
     -----
-    The published code draws the six affine transforms of an image jointly, through one matrix
-    exponential. Here each transform is applied on its own, in its own unit.
+    The published code draws the six affine transforms of an image jointly. The transforms of a
+    group that do not commute (a shift in time and a dilation, two rotations) otherwise act in the
+    order in which they are given, and together cover a slightly different set.
 
     References
     ----------
@@ -42,6 +48,14 @@ class Augerino(AugNet):
     >>> augmentation = Augerino([FrequencyShift(sfreq=100, magnitude=0.2), SignFlip(0.1)])
     >>> augmentation.policy().by_transform()["extent"].round(2).to_dict()
     {'FrequencyShift': 0.2, 'SignFlip': 0.1}
+
+    Rotations of the head by any axis, one draw of all three angles:
+
+    >>> from eeginv.transforms import SensorsXRotation, SensorsYRotation, SensorsZRotation
+    >>> names = ["Fz", "C3", "Cz", "C4", "Pz", "O1", "O2", "P7", "P8"]
+    >>> axes = (SensorsXRotation, SensorsYRotation, SensorsZRotation)
+    >>> len(Augerino([axis(names) for axis in axes], joint=True).layers)
+    1
     """
 
     def __init__(
@@ -51,8 +65,15 @@ class Augerino(AugNet):
         reward="orbit_length",
         warmup=0.0,
         random_state=None,
+        joint=False,
     ):
+        self._joint = bool(joint)
         chain = [[transform] for transform in transforms]
         super().__init__(
             chain, penalty=penalty, reward=reward, warmup=warmup, random_state=random_state
         )
+
+    def _make_layers(self, per_layer):
+        if not self._joint:
+            return super()._make_layers(per_layer)
+        return joint_layers([transform for transforms in per_layer for transform in transforms])

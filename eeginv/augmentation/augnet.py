@@ -3,6 +3,7 @@
 import torch
 
 from .base import Augmentation
+from .diagnosis import check_displacements
 from .layer import AugmentationLayer
 from .reward import REWARDS
 
@@ -81,7 +82,7 @@ class AugNet(Augmentation):
             )
         if not 0 <= warmup <= 1:
             raise ValueError(f"warmup is a share of the training, from 0 to 1; got {warmup}.")
-        super().__init__([AugmentationLayer(t) for t in per_layer], random_state=random_state)
+        super().__init__(self._make_layers(per_layer), random_state=random_state)
         self.warmup = float(warmup)
         self.penalty = float(penalty)
         self._calibrated = None
@@ -89,6 +90,9 @@ class AugNet(Augmentation):
         for index, layer in enumerate(self.layers):
             empty = torch.full((len(layer.transforms),), torch.nan)
             self.register_buffer(f"displacement_{index}", empty)
+
+    def _make_layers(self, per_layer):
+        return [AugmentationLayer(transforms) for transforms in per_layer]
 
     @property
     def displacements(self):
@@ -107,18 +111,24 @@ class AugNet(Augmentation):
         -------
         self : AugNet
             The object itself.
+
+        Raises
+        ------
+        ValueError
+            If a transform moves the signals by what is not finite; names it.
         """
         generator = self.stream.fixed(X.device)
         for layer, buffer in zip(self.layers, self.displacements, strict=True):
             values = [transform.displacement(X, generator) for transform in layer.transforms]
+            check_displacements(layer, values, X)
             buffer.copy_(torch.tensor(values))
         self._calibrated = None
         return self
 
-    def sample(self, X, generator=None):
+    def sample(self, X, generator=None, undo=None):
         if not self.calibrated:
             self.calibrate(X)
-        return super().sample(X, generator)
+        return super().sample(X, generator, undo)
 
     @property
     def calibrated(self):

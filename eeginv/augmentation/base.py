@@ -6,6 +6,7 @@ from torch import nn
 from ..policy import Policy
 from .layer import strata
 from .stream import RandomStream
+from .undo import Undo
 
 
 class Augmentation(nn.Module):
@@ -51,7 +52,7 @@ class Augmentation(nn.Module):
     def probability(self, value):
         self._probability.fill_(float(value))
 
-    def sample(self, X, generator=None):
+    def sample(self, X, generator=None, undo=None):
         """Transform each example by draws of its own.
 
         Parameters
@@ -60,6 +61,8 @@ class Augmentation(nn.Module):
             Signals.
         generator : torch.Generator | None
             Source of randomness; None takes the next one of the object's own stream.
+        undo : Undo | None
+            Takes down what moves the examples in time.
 
         Returns
         -------
@@ -75,14 +78,20 @@ class Augmentation(nn.Module):
             )
         if generator is None:
             generator = self.stream.advance(X.device)
+        return self._sample(X, generator, undo)
+
+    def _sample(self, X, generator, undo=None):
         transformed, log_prob = X, X.new_zeros(len(X))
-        for layer in self.layers:
-            transformed, log_prob_layer = layer.sample(transformed, generator)
-            log_prob = log_prob + log_prob_layer
         probability = self.probability
+        steps = undo if undo is None or probability == 1 else Undo(undo.n_times)
+        for layer in self.layers:
+            transformed, log_prob_layer = layer.sample(transformed, generator, steps)
+            log_prob = log_prob + log_prob_layer
         if probability < 1:
             u = torch.rand(len(X), generator=generator, device=X.device)
             transformed = torch.where((u < probability)[:, None, None], transformed, X)
+            if undo is not None:
+                undo.add_where(u < probability, steps)
         return transformed, log_prob
 
     def forward(self, X, generator=None):
@@ -102,7 +111,7 @@ class Augmentation(nn.Module):
         """
         return self.sample(X, generator)[0] if self.training else X
 
-    def copies(self, X, n_copies):
+    def copies(self, X, n_copies, with_undo=False):
         """Yield transformed copies of the signals under fixed draws, the same for every example.
 
         Parameters
@@ -111,11 +120,15 @@ class Augmentation(nn.Module):
             Signals.
         n_copies : int
             Number of copies, at least 1. Only one exists at a time.
+        with_undo : bool
+            Also yield, with each copy, what brings outputs along time back to the times of X.
 
         Yields
         ------
         X_copy : Tensor, same shape as X
             One transformed copy.
+        undo : Undo
+            A function from outputs to outputs; only ``with_undo``.
         """
         # drawn on the CPU, whose generator gives the same numbers for a model on any device
         generator = self.stream.fixed("cpu")
@@ -123,20 +136,28 @@ class Augmentation(nn.Module):
         # points that fill the cube evenly, and each of its sides: where several transforms are
         # there or not, all combinations occur as often as they should
         seed = int(torch.randint(2**31, (), generator=generator))
-        n_layers = len(self.layers)
-        cube = torch.quasirandom.SobolEngine(2 * n_layers + 1, scramble=True, seed=seed)
+        cube = torch.quasirandom.SobolEngine(self._n_choices, scramble=True, seed=seed)
         points = strata(cube.draw(n_copies))
+        for maps in self._fixed_draws(template, points, generator):
+            copy = X
+            for one in maps:
+                copy = one(copy)
+            yield (copy, Undo.of(maps, X.shape[-1])) if with_undo else copy
+
+    @property
+    def _n_choices(self):
+        """How many choices make a copy: two a layer, and whether to transform at all."""
+        return 2 * len(self.layers) + 1
+
+    def _fixed_draws(self, template, points, generator):
+        """Return, for each row of points, the list of functions that make a copy."""
+        n_layers = len(self.layers)
         layers = [
             layer.fixed_draws(template, points[:, [n_layers + i, i]], generator)
             for i, layer in enumerate(self.layers)
         ]
         applied = (points[:, -1] < self.probability).tolist()
-        for c in range(n_copies):
-            copy = X
-            if applied[c]:
-                for maps in layers:
-                    copy = maps[c](copy)
-            yield copy
+        return [[maps[c] for maps in layers] if yes else [] for c, yes in enumerate(applied)]
 
     def reward(self):
         """Return what width earns; subtracted from the loss.

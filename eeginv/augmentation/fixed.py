@@ -4,9 +4,10 @@ import copy
 
 import torch
 
-from .. import transforms as transforms_module
 from ..policy import Policy
 from .base import Augmentation
+from .branches import Branches, make_transforms
+from .joint import JointLayer
 from .layer import AugmentationLayer
 
 
@@ -16,16 +17,10 @@ def _fixed_layers(policy):
         entries = policy.layer(index)
         if len({entry.random_strength for entry in entries}) > 1:
             raise ValueError(f"random_strength must be the same for all entries of layer {index}.")
-        candidates = []
-        for entry in entries:
-            if entry.transform not in transforms_module.REGISTRY:
-                known = ", ".join(sorted(transforms_module.REGISTRY))
-                raise ValueError(
-                    f"The policy holds the name of a transform, {entry.transform!r}, that is not "
-                    f"in eeginv.transforms.REGISTRY, so it cannot be made; known are {known}."
-                )
-            cls = transforms_module.REGISTRY[entry.transform]
-            candidates.append(cls(**{cls.strength_name: entry.extent}, **entry.config))
+        candidates = make_transforms(entries)
+        if entries[0].joint:
+            layers.append(JointLayer(candidates))
+            continue
         layers.append(
             AugmentationLayer(
                 candidates,
@@ -43,7 +38,8 @@ class PolicyAugmentation(Augmentation):
     ----------
     policy : Policy | list of Policy
         The policy; a list is a schedule whose members share the training time equally. All
-        members have the same transforms. Evaluation uses the last one reached.
+        members have the same transforms, and as many branches, if they are mixtures. Evaluation
+        uses the last one reached.
     random_state : int | None
         Seed of all draws.
 
@@ -62,9 +58,32 @@ class PolicyAugmentation(Augmentation):
         schedule = [policy] if isinstance(policy, Policy) else list(policy)
         if not schedule or not all(isinstance(p, Policy) for p in schedule):
             raise TypeError("policy must be a Policy or a non-empty list of them.")
-        super().__init__(_fixed_layers(schedule[0]), schedule[0].probability, random_state)
+        if len({_structure(p) for p in schedule}) > 1:
+            raise ValueError(
+                "All policies of a schedule must have the same transforms in the same layers and "
+                "branches; only weights, extents and probabilities may differ."
+            )
+        first = schedule[0]
+        layers = [] if first.is_mixture else _fixed_layers(first)
+        super().__init__(layers, first.probability, random_state)
+        self.branches = Branches(first) if first.is_mixture else None
         self.schedule = schedule
         self.requires_grad_(False)
+
+    def _sample(self, X, generator, undo=None):
+        drawer = super() if self.branches is None else self.branches
+        return drawer._sample(X, generator, undo)
+
+    @property
+    def _n_choices(self):
+        return super()._n_choices if self.branches is None else self.branches._n_choices
+
+    def _fixed_draws(self, template, points, generator):
+        drawer = super() if self.branches is None else self.branches
+        return drawer._fixed_draws(template, points, generator)
+
+    def policy(self):
+        return super().policy() if self.branches is None else self.branches.policy()
 
     def set_progress(self, fraction):
         """Move to the policy that the schedule holds for this part of the training.
@@ -77,13 +96,28 @@ class PolicyAugmentation(Augmentation):
         index = min(int(fraction * len(self.schedule)), len(self.schedule) - 1)
         current = self.schedule[index]
         self.probability = current.probability
-        for number, layer in enumerate(self.layers):
-            entries = current.layer(number)
-            with torch.no_grad():
-                weights = torch.tensor([entry.weight for entry in entries])
-                layer.logits.copy_(weights.clamp_min(1e-12).log())
-                for transform, entry in zip(layer.transforms, entries, strict=True):
-                    transform._set_strength(entry.extent)
+        if self.branches is None:
+            _set_layers(self.layers, current)
+        else:
+            self.branches.set_policy(current)
+
+
+def _structure(policy):
+    """Return what all members of a schedule share."""
+    return tuple(
+        tuple((e.layer, e.transform, e.joint) for e in branch.entries) for branch in policy.branches
+    )
+
+
+def _set_layers(layers, policy):
+    """Set weights and strengths to those of a plain policy of the same structure."""
+    for number, layer in enumerate(layers):
+        entries = policy.layer(number)
+        with torch.no_grad():
+            weights = torch.tensor([entry.weight for entry in entries])
+            layer.logits.copy_(weights.clamp_min(1e-12).log())
+            for transform, entry in zip(layer.transforms, entries, strict=True):
+                transform._set_strength(entry.extent)
 
 
 class TrivialAugment(Augmentation):

@@ -45,6 +45,8 @@ class AugmentationLayer(nn.Module):
     [0.5, 0.5]
     """
 
+    joint = False
+
     def __init__(self, transforms, weights=None, random_strength=False):
         super().__init__()
         transforms = list(transforms)
@@ -80,7 +82,7 @@ class AugmentationLayer(nn.Module):
             return torch.ones(len(X), device=X.device)
         return Draws(X, generator, stratified).uniform() * transform.magnitude.detach().to(X)
 
-    def sample(self, X, generator):
+    def sample(self, X, generator, undo=None):
         """Transform each example by a candidate of its own.
 
         Parameters
@@ -89,6 +91,8 @@ class AugmentationLayer(nn.Module):
             Signals.
         generator : torch.Generator
             Source of randomness.
+        undo : Undo | None
+            Takes down what moves the examples in time.
 
         Returns
         -------
@@ -112,6 +116,8 @@ class AugmentationLayer(nn.Module):
                 strength = self._strengths(transform, part, generator)
                 transformed.append(transform.apply(part, noise, strength))
                 log_probs.append(transform.log_prob(noise, strength))
+                if undo is not None:
+                    undo.add_transform(transform, noise, strength, rows)
         back = order.argsort()
         log_prob = weights.log()[choice] + torch.cat(log_probs)[back]
         return torch.cat(transformed).index_select(0, back), log_prob
@@ -133,7 +139,9 @@ class AugmentationLayer(nn.Module):
         Returns
         -------
         maps : list of callable
-            ``n_copies`` functions from signals to transformed signals.
+            ``n_copies`` functions from signals to transformed signals. Their ``keeps_time`` says
+            whether they leave time as it is; if not, their ``undo(output, n_times)`` brings
+            outputs along time back to the times of the original signals.
         """
         device = template.device
         last = len(self.transforms) - 1
@@ -176,6 +184,7 @@ class AugmentationLayer(nn.Module):
                 layer=layer,
                 binary=t.strength_name == "probability",
                 random_strength=self.random_strength,
+                joint=self.joint,
                 config=t.config(),
             )
             for t, weight in zip(self.transforms, self.weights.tolist(), strict=True)
@@ -192,7 +201,13 @@ class _Map:
 
     def __init__(self, transform, noise, strength):
         self.transform, self.noise, self.strength = transform, noise, strength
+        self.keeps_time = transform.keeps_time
+
+    def _draws_on(self, device):
+        return {name: value.to(device) for name, value in self.noise.items()}
 
     def __call__(self, X):
-        noise = {name: value.to(X.device) for name, value in self.noise.items()}
-        return self.transform.apply(X, noise, self.strength)
+        return self.transform.apply(X, self._draws_on(X.device), self.strength)
+
+    def undo(self, output, n_times):
+        return self.transform.undo(output, self._draws_on(output.device), self.strength, n_times)

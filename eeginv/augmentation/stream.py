@@ -34,6 +34,10 @@ class RandomStream(nn.Module):
         self.n_drawn += 1
         return self._generator(device, 0, self.n_drawn)
 
+    def replay(self, device, number=None):
+        """Return once more a generator that :meth:`advance` gave: the last, or that number."""
+        return self._generator(device, 0, self.n_drawn if number is None else number)
+
     def fixed(self, device):
         """Return the generator of evaluation: always the same, beside the training stream."""
         return self._generator(device, 1)

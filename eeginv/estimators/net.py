@@ -7,6 +7,8 @@ from skorch.callbacks import Callback
 from torch import nn
 from tqdm.auto import tqdm
 
+from ..augmentation.diagnosis import explain_not_finite
+
 
 class SignalDataset(torch.utils.data.Dataset):
     """Signals with targets and weights, as skorch's iterators take them.
@@ -60,21 +62,22 @@ class WeightedNet(skorch.NeuralNet):
             raise
 
     def train_step_single(self, batch, **fit_params):
-        _, (_, weight) = batch
+        _, (target, weight) = batch
         self.module_.example_weights = weight.to(self.device)
+        self.module_.example_labels = target.to(self.device)
         try:
             return super().train_step_single(batch, **fit_params)
         finally:
-            self.module_.example_weights = None
+            self.module_.example_weights = self.module_.example_labels = None
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         target, weight = (part.to(self.device) for part in y_true)
         loss = (self.criterion_(y_pred, target) * weight).mean()
         if training and not torch.isfinite(loss):
-            raise ValueError(
-                "Training diverged: the loss is not finite. Lower lr, or check that the signals "
-                "are standardised."
-            )
+            augmentation = self.module_.augmentation
+            labels = {"labels": target} if getattr(augmentation, "takes_labels", False) else {}
+            X = torch.as_tensor(X).to(self.device)
+            raise ValueError(explain_not_finite(augmentation, X, output=y_pred, **labels))
         return loss
 
 

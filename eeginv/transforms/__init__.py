@@ -3,6 +3,7 @@
 from .amplitude import AmplitudeScale, GaussianNoise, SignFlip
 from .base import BinaryTransform, Transform
 from .candidates import default_transforms
+from .generator import ChannelsGenerator
 from .montage import channel_positions, mirror_permutation
 from .registry import REGISTRY, make_transform
 from .rotation import SensorsXRotation, SensorsYRotation, SensorsZRotation
@@ -16,6 +17,7 @@ __all__ = [
     "BandstopFilter",
     "BinaryTransform",
     "ChannelsDropout",
+    "ChannelsGenerator",
     "ChannelsMix",
     "ChannelsShuffle",
     "ChannelsSymmetry",

@@ -38,6 +38,7 @@ class SignFlip(BinaryTransform):
     """
 
     family = "amplitude"
+    keeps_time = True
 
     def _transformed(self, X):
         return -X
@@ -75,6 +76,8 @@ class AmplitudeScale(Transform):
 
     family = "amplitude"
     unit = "dB"
+    keeps_time = True
+    group = "channels"
 
     def __init__(self, magnitude=3.0, max_magnitude=12.0, channel_indep=True):
         super().__init__(magnitude, max_magnitude)
@@ -88,6 +91,10 @@ class AmplitudeScale(Transform):
 
     def _transform(self, X, noise, strength):
         return X * torch.exp(strength * noise["uniform"].unsqueeze(-1) * (math.log(10) / 20))
+
+    def _algebra(self, X, noise, strength):
+        gain = strength.squeeze(-1) * noise["uniform"] * (math.log(10) / 20)
+        return torch.diag_embed(gain.expand(-1, X.shape[1]))
 
 
 class GaussianNoise(Transform):
@@ -111,6 +118,7 @@ class GaussianNoise(Transform):
     """
 
     family = "amplitude"
+    keeps_time = True
 
     def __init__(self, magnitude=0.1, max_magnitude=1.0):
         super().__init__(magnitude, max_magnitude)

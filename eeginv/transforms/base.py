@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from .draws import Draws, as_batch
+from .expectation import derivative_of_expectation
 
 
 def check_sfreq(sfreq):
@@ -44,11 +45,18 @@ class Transform(nn.Module):
         True if the output moves continuously with the magnitude, so that its gradient is exact.
         False if random draws make it jump; then :meth:`log_prob` carries the gradient of an
         expected loss (score function).
+    keeps_time : bool
+        True if what happens at a time still happens at that time afterwards, so that outputs along
+        time need no correction; see :meth:`undo`.
+    group : str | None
+        The group whose draws are made jointly by :class:`~eeginv.augmentation.JointLayer`: "time",
+        "channels" or "sensors".
 
     Notes
     -----
     A new transform defines ``_draw``, ``_transform``, the class attributes, and, if it jumps,
-    ``_events``; one line in ``registry.py`` makes the battery of tests run over it.
+    ``_events``; if it moves what happens in time, ``_undo``; if it belongs to a group,
+    ``_algebra``. One line in ``registry.py`` makes the battery of tests run over it.
 
     Examples
     --------
@@ -69,6 +77,8 @@ class Transform(nn.Module):
     family = "other"
     continuous = True
     strength_name = "magnitude"
+    keeps_time = False
+    group = None
 
     def __init__(self, magnitude, max_magnitude):
         super().__init__()
@@ -246,6 +256,12 @@ class Transform(nn.Module):
         batch, single = as_batch(X)
         if noise is None:
             raise TypeError("apply needs the draws: t.apply(X, t.draw(X)), or simply t(X).")
+        strength = self._strength_for(batch, magnitude)
+        out = self._transform(batch.to(strength.dtype), noise, strength).to(batch.dtype)
+        return out.squeeze(0) if single else out
+
+    def _strength_for(self, batch, magnitude=None):
+        """Return the strength, shape (n_examples or 1, 1, 1), in the precision to compute in."""
         dtype = torch.float64 if batch.dtype == torch.float64 else torch.float32
         strength = self._strength() if magnitude is None else magnitude
         strength = torch.as_tensor(strength, dtype=dtype, device=batch.device)
@@ -254,9 +270,51 @@ class Transform(nn.Module):
                 f"magnitude must be a scalar or of shape ({len(batch)},), one value per example; "
                 f"got shape {tuple(strength.shape)}."
             )
-        strength = strength.reshape(-1, 1, 1)
-        out = self._transform(batch.to(dtype), noise, strength).to(batch.dtype)
-        return out.squeeze(0) if single else out
+        return strength.reshape(-1, 1, 1)
+
+    # outputs along time -----------------------------------------------------------------------
+    @property
+    def can_undo(self):
+        """Whether outputs along time can be brought back to the times of the original signal."""
+        return self.keeps_time or type(self)._undo is not Transform._undo
+
+    def undo(self, output, noise, magnitude=None, n_times=None):
+        """Bring an output along time back to the times of the signal before the transform.
+
+        What a network says of second 3 of a reversed signal of 30 s belongs to second 27 of the
+        original.
+
+        Parameters
+        ----------
+        output : Tensor, shape (n_examples, n_outputs, ..., n_positions)
+            What a network made of the transformed signals. The positions are spread evenly over the
+            signal: one a sample, one a window, or anything between.
+        noise : dict of str to Tensor
+            What the signals were transformed with.
+        magnitude : Tensor | float | None
+            The strength that they were transformed with.
+        n_times : int | None
+            Length of the signals in samples; None if there is one position a sample.
+
+        Returns
+        -------
+        output : Tensor, same shape and dtype
+            The output at the positions of the original signal, interpolated linearly where they
+            fall between positions. Where a part of the signal has left the window, the nearest
+            output that there is.
+        """
+        if not isinstance(output, torch.Tensor) or output.ndim < 3:
+            got = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+            raise ValueError(
+                "Expected outputs along time, of shape (n_examples, n_outputs, ..., n_positions), "
+                f"got {got}."
+            )
+        if self.keeps_time:
+            return output
+        strength = self._strength_for(output, magnitude)
+        n_times = output.shape[-1] if n_times is None else n_times
+        flat = output.flatten(1, -2).to(strength.dtype)
+        return self._undo(flat, noise, strength, n_times).to(output.dtype).reshape(output.shape)
 
     def forward(self, X, generator=None):
         """Draw and apply.
@@ -325,6 +383,16 @@ class Transform(nn.Module):
     def _events(self, noise, strength):
         raise TypeError(f"{type(self).__name__} jumps and does not define _events.")
 
+    def _undo(self, output, noise, strength, n_times):
+        raise TypeError(
+            f"{self.name} has no inverse on outputs along time: leave it out where an output is "
+            "to follow the transforms. If it leaves what happens where it is, say so with "
+            "keeps_time = True; if it moves it, define _undo."
+        )
+
+    def _algebra(self, X, noise, strength):
+        raise TypeError(f"{self.name} is in no group of transforms that can be drawn jointly.")
+
 
 class BinaryTransform(Transform):
     """A transformation that is there or not, with a learnable probability.
@@ -376,37 +444,3 @@ class BinaryTransform(Transform):
 
     def _events(self, noise, strength):
         return noise["uniform"].unsqueeze(-1) < strength
-
-
-def derivative_of_expectation(losses, happened, probability):
-    """Estimate how the expected loss changes with the probability of independent events.
-
-    Parameters
-    ----------
-    losses : Tensor, shape (n_examples,)
-        Loss of each example.
-    happened : Tensor, shape (n_examples, n_events)
-        1 where an event happened, 0 where not.
-    probability : Tensor, shape (n_examples or 1, 1)
-        Of each event.
-
-    Returns
-    -------
-    derivative : Tensor, shape (n_examples,)
-        Unbiased estimates; their mean over the examples is meant to be used.
-    """
-    n_examples, n_events = happened.shape
-    centred = happened - probability
-    variance = (probability * (1 - probability)).clamp_min(torch.finfo(losses.dtype).tiny)
-    design = torch.cat([centred, centred.new_ones(n_examples, 1)], dim=1)
-    # as if each event had been seen once with no effect, for those that never happen
-    ridge = variance.mean().clamp_min(1e-6).expand(n_events + 1).clone()
-    ridge[-1] = 1e-3
-    inverse = torch.linalg.inv_ex(design.T @ design + torch.diag(ridge))[0]
-    pull = design @ inverse
-    coefficients = losses @ pull
-    # leave one out: what the regression would be without the example itself
-    leverage = (pull * design).sum(dim=1)
-    residual = (losses - design @ coefficients) / (1 - leverage).clamp_min(1e-4)
-    explained = coefficients[:-1].sum() - pull[:, :-1].sum(dim=1) * residual
-    return explained + residual * (centred / variance).sum(dim=1)

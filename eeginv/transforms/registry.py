@@ -3,6 +3,7 @@
 import inspect
 
 from .amplitude import AmplitudeScale, GaussianNoise, SignFlip
+from .generator import ChannelsGenerator
 from .rotation import SensorsXRotation, SensorsYRotation, SensorsZRotation
 from .spatial import ChannelsDropout, ChannelsMix, ChannelsShuffle, ChannelsSymmetry
 from .spectral import BandstopFilter, FrequencyShift, FTSurrogate
@@ -30,6 +31,42 @@ REGISTRY = {
         SensorsZRotation,
     )
 }
+# Known by name to policies, but not made from a description of the recording alone.
+NOT_IN_THE_CATALOGUE = {"ChannelsGenerator": ChannelsGenerator}
+
+
+def transform_class(name):
+    """Find a transform of a policy by its name.
+
+    Parameters
+    ----------
+    name : str
+        Name in ``REGISTRY``, or "ChannelsGenerator".
+
+    Returns
+    -------
+    cls : type
+        The class.
+
+    Raises
+    ------
+    ValueError
+        If no transform has that name.
+
+    Examples
+    --------
+    >>> from eeginv.transforms.registry import transform_class
+    >>> transform_class("SignFlip")
+    <class 'eeginv.transforms.amplitude.SignFlip'>
+    """
+    known = {**REGISTRY, **NOT_IN_THE_CATALOGUE}
+    if name not in known:
+        raise ValueError(
+            f"The policy holds the name of a transform, {name!r}, that is not in "
+            "eeginv.transforms.REGISTRY, so it cannot be made; known are "
+            f"{', '.join(sorted(known))}."
+        )
+    return known[name]
 
 
 def make_transform(name, sfreq=None, ch_names=None, **options):

@@ -15,6 +15,8 @@ class SensorsRotation(Transform):
 
     family = "spatial"
     unit = "deg"
+    keeps_time = True
+    group = "sensors"
     axis = None
 
     def __init__(self, ch_names, magnitude=10.0, max_magnitude=30.0):
@@ -39,6 +41,13 @@ class SensorsRotation(Transform):
         change = (waves @ self._series.to(X.dtype)).reshape(-1, n_channels, n_channels)
         return torch.baddbmm(X, change.expand(len(X), -1, -1), X)
 
+    def _algebra(self, X, noise, strength):
+        angle = math.pi / 180 * strength.reshape(-1) * noise["uniform"]
+        turn = angle.new_zeros(3, 3)
+        first, second = (self.axis + 1) % 3, (self.axis + 2) % 3
+        turn[first, second], turn[second, first] = -1, 1
+        return angle[:, None, None] * turn
+
 
 class SensorsXRotation(SensorsRotation):
     """Turn the sensors about the axis from ear to ear, as if the cap had slipped [1]_.
@@ -60,7 +69,7 @@ class SensorsXRotation(SensorsRotation):
     The signals at the new places are interpolated with spherical splines. With the interpolation
     matrix ``W(angle)``, the output is ``X + (W(angle) - W(0)) X``: what the regularised splines do
     not represent stays as it is, and an angle of zero is the identity. ``W`` is evaluated from its
-    Fourier series in the angle, which is finite.
+    Fourier series in the angle, which is finite. Rotations about the three axes form a group.
 
     References
     ----------
@@ -100,7 +109,7 @@ class SensorsYRotation(SensorsRotation):
     The signals at the new places are interpolated with spherical splines. With the interpolation
     matrix ``W(angle)``, the output is ``X + (W(angle) - W(0)) X``: what the regularised splines do
     not represent stays as it is, and an angle of zero is the identity. ``W`` is evaluated from its
-    Fourier series in the angle, which is finite.
+    Fourier series in the angle, which is finite. Rotations about the three axes form a group.
 
     References
     ----------
@@ -140,7 +149,7 @@ class SensorsZRotation(SensorsRotation):
     The signals at the new places are interpolated with spherical splines. With the interpolation
     matrix ``W(angle)``, the output is ``X + (W(angle) - W(0)) X``: what the regularised splines do
     not represent stays as it is, and an angle of zero is the identity. ``W`` is evaluated from its
-    Fourier series in the angle, which is finite.
+    Fourier series in the angle, which is finite. Rotations about the three axes form a group.
 
     References
     ----------

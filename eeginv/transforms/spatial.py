@@ -48,6 +48,7 @@ class ChannelsDropout(Transform):
     """
 
     family = "spatial"
+    keeps_time = True
     continuous = False
 
     def __init__(self, magnitude=0.2, max_magnitude=1.0):
@@ -96,6 +97,7 @@ class ChannelsShuffle(Transform):
     """
 
     family = "spatial"
+    keeps_time = True
     continuous = False
 
     def __init__(self, magnitude=0.2, max_magnitude=1.0):
@@ -158,6 +160,7 @@ class ChannelsSymmetry(BinaryTransform):
     """
 
     family = "spatial"
+    keeps_time = True
 
     def __init__(self, ch_names, probability=0.5, max_probability=0.5):
         super().__init__(probability, max_probability)
@@ -201,6 +204,7 @@ class ChannelsMix(Transform):
     """
 
     family = "spatial"
+    keeps_time = True
 
     def __init__(self, magnitude=0.1, max_magnitude=0.5):
         super().__init__(magnitude, max_magnitude)

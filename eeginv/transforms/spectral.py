@@ -49,6 +49,7 @@ class FrequencyShift(Transform):
 
     family = "spectral"
     unit = "Hz"
+    keeps_time = True
 
     def __init__(self, sfreq, magnitude=0.5, max_magnitude=3.0):
         self.sfreq = check_sfreq(sfreq)
@@ -89,7 +90,9 @@ class FTSurrogate(Transform):
     Notes
     -----
     The offset, and the Nyquist frequency where the number of samples is even, keep their phase. The
-    angles are centred at every strength, so that there is no systematic rotation.
+    angles are centred at every strength, so that there is no systematic rotation. Each frequency is
+    delayed by a time of its own, so events are smeared over the window: there is no way to undo
+    that in outputs along time.
 
     References
     ----------
@@ -175,6 +178,7 @@ class BandstopFilter(Transform):
 
     family = "spectral"
     unit = "Hz"
+    keeps_time = True
 
     def __init__(self, sfreq, magnitude=1.0, max_magnitude=2.0, max_freq=None):
         self.sfreq = check_sfreq(sfreq)

@@ -19,6 +19,27 @@ def spline_kernel(cosine):
     return total
 
 
+def spline_coefficients(positions):
+    """Matrix that finds the coefficients of the splines from the field at the positions.
+
+    Parameters
+    ----------
+    positions : Tensor, shape (n_channels, 3)
+        Where the field is known, on the unit sphere.
+
+    Returns
+    -------
+    coefficients : Tensor, shape (n_channels + 1, n_channels)
+        Of the spline that each position carries, and of the constant.
+    """
+    n = len(positions)
+    system = torch.ones(n + 1, n + 1, dtype=positions.dtype)
+    system[:n, :n] = spline_kernel(positions @ positions.T)
+    system[:n, :n] += REGULARIZATION * torch.eye(n, dtype=positions.dtype)
+    system[n, n] = 0
+    return torch.linalg.pinv(system)[:, :n]
+
+
 def spline_interpolation(positions, places):
     """Matrix that interpolates the field at some places from its values at others [1]_.
 
@@ -40,14 +61,9 @@ def spline_interpolation(positions, places):
        scalp potential and current density mapping. Electroencephalography and Clinical
        Neurophysiology.
     """
-    n = len(positions)
-    system = torch.ones(n + 1, n + 1, dtype=positions.dtype)
-    system[:n, :n] = spline_kernel(positions @ positions.T)
-    system[:n, :n] += REGULARIZATION * torch.eye(n, dtype=positions.dtype)
-    system[n, n] = 0
-    inverse = torch.linalg.pinv(system)[:, :n]
+    coefficients = spline_coefficients(positions)
     known = spline_kernel(places @ positions.T)
-    return known @ inverse[:n] + inverse[n]
+    return known @ coefficients[:-1] + coefficients[-1]
 
 
 def rotation_series(positions, axis):

@@ -8,6 +8,7 @@ from torch import nn
 from .base import BinaryTransform, Transform, check_sfreq
 from .fourier import add_filtered, fast_length, harmonics
 from .interpolation import lanczos_polynomials, read_between_samples
+from .outputs import position_centres, read_between_positions
 
 SHIFT_MODES = ("circular", "reflect", "replicate", "constant")
 
@@ -51,6 +52,10 @@ class TimeReverse(BinaryTransform):
     def _transform_unless(self, X, spared):
         return X.flip(-1).lerp_(X, spared.to(X.dtype))  # one copy in memory instead of two
 
+    def _undo(self, output, noise, strength, n_times):
+        spared = noise["uniform"].reshape(-1, 1, 1) >= strength
+        return torch.where(spared, output, output.flip(-1))
+
 
 class SmoothTimeMask(Transform):
     """Set a stretch of all channels to zero, with smooth ends [1]_ [2]_.
@@ -92,6 +97,7 @@ class SmoothTimeMask(Transform):
 
     family = "temporal"
     unit = "s"
+    keeps_time = True
 
     def __init__(self, sfreq, magnitude=0.5, max_magnitude=2.0):
         self.sfreq = check_sfreq(sfreq)
@@ -132,7 +138,8 @@ class TimeShift(Transform):
 
     Notes
     -----
-    A circular shift keeps the spectrum of amplitudes exactly, and shifts compose.
+    A circular shift keeps the spectrum of amplitudes exactly, and shifts compose. They form a group
+    with the dilations of time (:class:`TimeWarp`).
 
     Examples
     --------
@@ -146,6 +153,7 @@ class TimeShift(Transform):
 
     family = "temporal"
     unit = "s"
+    group = "time"
 
     def __init__(self, sfreq, magnitude=0.1, max_magnitude=1.0, mode="circular"):
         self.sfreq = check_sfreq(sfreq)
@@ -161,22 +169,34 @@ class TimeShift(Transform):
         return {"uniform": draws.symmetric()}
 
     def _transform(self, X, noise, strength):
+        return self._shift(X, strength.reshape(-1), noise["uniform"], self.max_magnitude)
+
+    def _shift(self, X, strength, uniform, largest):
         n_times = X.shape[-1]
         margin, n_fft, padded = 0, n_times, X
         if self.mode != "circular":
             # beyond the largest shift, room in which the interpolation fades
-            margin = math.ceil(self.max_magnitude * self.sfreq) + 16
+            margin = math.ceil(largest * self.sfreq) + 16
             if self.mode == "reflect" and margin >= n_times:
                 raise ValueError(
-                    f"A reflection of {margin} samples (max_magnitude and 16 more) needs longer "
-                    f"windows than {n_times} samples."
+                    f"A reflection of {margin} samples (the largest shift and 16 more) needs "
+                    f"longer windows than {n_times} samples."
                 )
             padded = nn.functional.pad(X, (margin, margin), self.mode)
             n_fft = fast_length(n_times + 2 * margin)
-        step = (-2 * math.pi * self.sfreq / n_fft) * strength.reshape(-1) * noise["uniform"]
+        step = (-2 * math.pi * self.sfreq / n_fft) * strength * uniform
         cosine, sine = harmonics(step, n_fft // 2 + 1)
         shifted = add_filtered(padded, torch.complex(cosine - 1, sine), n_fft)
         return shifted[..., margin : margin + n_times]
+
+    def _undo(self, output, noise, strength, n_times):
+        delay = strength.reshape(-1, 1) * noise["uniform"].reshape(-1, 1) * self.sfreq
+        offset = delay * (output.shape[-1] / n_times)
+        return read_between_positions(output, offset, circular=self.mode == "circular")
+
+    def _algebra(self, X, noise, strength):
+        delay = strength.reshape(-1) * noise["uniform"]
+        return delay[:, None, None] * delay.new_tensor([[0.0, -1.0], [0.0, 0.0]])
 
 
 class TimeWarp(Transform):
@@ -199,7 +219,8 @@ class TimeWarp(Transform):
     -----
     Signals are read between samples by an interpolation with eight neighbours (Lanczos, weights
     normalised to sum to one): errors below 1 % up to a quarter of the sampling
-    frequency, below 2 % up to 0.3 of it.
+    frequency, below 2 % up to 0.3 of it. Dilations form a group with the shifts in time
+    (:class:`TimeShift`); smooth warps of a fixed number of modes do not.
 
     Examples
     --------
@@ -223,6 +244,7 @@ class TimeWarp(Transform):
             raise ValueError(f"n_modes must be an integer of at least 1, got {n_modes!r}.")
         super().__init__(magnitude, max_magnitude)
         self.shape, self.n_modes = shape, n_modes
+        self.group = "time" if shape == "dilation" else None
         self.register_buffer("_polynomials", lanczos_polynomials(), persistent=False)
 
     def config(self):
@@ -246,3 +268,67 @@ class TimeWarp(Transform):
             angular = math.pi * mode / last
             delay = (uniform / self.n_modes / angular) @ torch.sin(angular[:, None] * sample)
         return read_between_samples(X, strength * delay, self._polynomials)
+
+    def _undo(self, output, noise, strength, n_times):
+        n_positions, uniform = output.shape[-1], noise["uniform"]
+        centre = position_centres(n_positions, n_times, strength)
+        strength = strength.reshape(-1, 1)
+        if self.shape == "dilation":
+            change = strength * uniform.reshape(-1, 1)
+            moved = (centre - (n_times - 1) / 2) * (-change / (1 + change))
+        else:
+            moved = _inverse_warp(centre, strength, uniform / self.n_modes, n_times) - centre
+        return read_between_positions(output, moved * (n_positions / n_times))
+
+    def _algebra(self, X, noise, strength):
+        if self.shape != "dilation":
+            return super()._algebra(X, noise, strength)
+        # speeds multiply, so their logarithms add
+        change = torch.log1p(strength.reshape(-1) * noise["uniform"])
+        return change[:, None, None] * change.new_tensor([[1.0, 0.0], [0.0, 0.0]])
+
+
+def _inverse_warp(time, strength, coefficients, n_times):
+    """Return when the times of the original signal come in a smoothly warped one.
+
+    Parameters
+    ----------
+    time : Tensor, shape (n_positions,)
+        Times in the original signal, in samples.
+    strength : Tensor, shape (n_examples or 1, 1)
+        Of the warp.
+    coefficients : Tensor, shape (n_examples or 1, n_modes)
+        Of the changes of speed, half cosines over the window.
+    n_times : int
+        Length of the signal in samples.
+
+    Returns
+    -------
+    time : Tensor, shape (n_examples, n_positions)
+        Times in the warped signal; differentiable in the strength.
+    """
+    angular = torch.arange(1, coefficients.shape[-1] + 1, dtype=time.dtype, device=time.device)
+    angular = angular * (math.pi / max(n_times - 1, 1))
+    coefficients = coefficients.to(time.dtype)
+
+    def warped(at, strength):
+        waves = torch.sin(at.unsqueeze(-1) * angular) @ (coefficients / angular).unsqueeze(-1)
+        return at + strength * waves.squeeze(-1)
+
+    def speed(at):
+        waves = torch.cos(at.unsqueeze(-1) * angular) @ coefficients.unsqueeze(-1)
+        return 1 + strength * waves.squeeze(-1)
+
+    with torch.no_grad():
+        sample = torch.arange(n_times, dtype=time.dtype, device=time.device)
+        grid = warped(sample.unsqueeze(0), strength).contiguous()
+        target = time.expand(len(grid), -1).contiguous()
+        # between which samples a time comes, where it would come at a constant speed between them,
+        # and two steps of Newton's method
+        after = torch.searchsorted(grid, target).clamp(1, max(n_times - 1, 1))
+        low, high = grid.gather(1, after - 1), grid.gather(1, after)
+        found = after - 1 + ((target - low) / (high - low).clamp_min(1e-6)).clamp(0, 1)
+        for _ in range(2):
+            found = found - (warped(found, strength) - target) / speed(found)
+    # the last step is the one whose derivative is that of the implicit function
+    return found - (warped(found, strength) - target) / speed(found).detach()

@@ -181,7 +181,14 @@ def _rows(policies, truth):
         extents = [float(row["extent"]) for row in found]
         usages = [float(row["usage"]) for row in found]
         usages += [0.0] * (len(policies) - len(found))
-        entries = [e for policy in policies for e in policy.entries if e.transform == name]
+        weighted = [
+            (weight * e.weight, e)
+            for policy in policies
+            for weight, branch in zip(policy.weights, policy.branches, strict=True)
+            for e in branch.entries
+            if e.transform == name
+        ]
+        entries = [e for _, e in weighted]
         true = truth.get(name)
         limits = [v for e in entries for k, v in e.config.items() if k.startswith("max_")]
         limit = max(limits, default=None)
@@ -193,7 +200,7 @@ def _rows(policies, truth):
                 "extent": float(np.mean(extents)),
                 "usage": float(np.mean(usages)),
                 "usages": usages,
-                "dots": [(e.extent, e.weight) for e in entries]
+                "dots": [(e.extent, weight) for weight, e in weighted]
                 if len(policies) == 1
                 else [(extent, 0.25) for extent in extents],
                 "limit": limit,

@@ -1,0 +1,74 @@
+"""What loss to expect of an example, whatever it will be transformed by."""
+
+import torch
+
+# The batches before count as so many examples of each label: enough for labels that are rare in a
+# batch, while what was learned since then does not make it stale for those that are not.
+PAST_EXAMPLES = 10
+# Share of its weight that a batch keeps in the next.
+DECAY = 0.9
+
+
+class Baseline:
+    """Mean loss of the examples of a label: of the others of the batch, and of batches before.
+
+    Multiplied by the derivative of the log-probability of what an example underwent, the difference
+    between its loss and a baseline estimates the derivative of the expected loss. The estimate is
+    unbiased whatever the baseline, as long as that does not depend on what the example itself
+    underwent [1]_; its spread is the less, the more of the loss the baseline explains. Labels
+    differ in how hard they are, and in their weights.
+
+    References
+    ----------
+    .. [1] Kool, W., van Hoof, H., & Welling, M. (2019). Buy 4 REINFORCE samples, get a baseline
+       for free! ICLR workshop on deep reinforcement learning meets structured prediction.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.augmentation.baseline import Baseline
+    >>> labels = torch.eye(2)[[0, 0, 0, 1, 1]].unsqueeze(1)
+    >>> losses, weights = torch.tensor([[3.0], [1.0], [2.0], [7.0], [8.0]]), torch.ones(5, 1)
+    >>> Baseline().update(losses, weights, labels)[:, 0].tolist()  # with 10 times the mean of all
+    [4.25, 4.75, 4.5, 4.0, 3.75]
+    """
+
+    def __init__(self):
+        self._past = None  # shares of the weight, and weighted losses, of each label
+
+    def update(self, losses, weights, labels):
+        """Return the baselines of a batch, and take it in for the next.
+
+        Parameters
+        ----------
+        losses : Tensor, shape (n_examples, n_positions)
+            Losses. All positions of an example have undergone the same.
+        weights : Tensor, shape (n_examples, n_positions)
+            What multiplies each in the total loss.
+        labels : Tensor, shape (n_examples, n_positions, n_labels)
+            One-hot.
+
+        Returns
+        -------
+        baseline : Tensor, shape (n_examples, n_positions)
+            What to subtract from each loss. Where nothing else is known, the loss itself.
+        """
+        sums = torch.stack([weights, weights * losses])
+        own = torch.einsum("sip,ipl->sil", sums, labels.to(sums))
+        batch = own.sum(dim=1)
+        others = batch.unsqueeze(1) - own
+        mean = _ratio(*others.sum(dim=-1, keepdim=True), losses.mean(dim=1, keepdim=True))
+        past = torch.zeros_like(batch) if self._past is None else self._past.to(batch)
+        if len(losses) == 1:  # there are no others
+            mean = _ratio(*past.sum(dim=1), mean)
+        mean = _ratio(*past, mean)
+        n_present = (own[0] > 0).sum(dim=0).clamp_min(1)
+        prior = PAST_EXAMPLES * batch[0] / n_present
+        of_label = _ratio(others[0] + prior, others[1] + prior * mean, mean)
+        self._past = DECAY * past + batch / batch[0].sum().clamp_min(1e-30)
+        return torch.einsum("il,ipl->ip", of_label, labels.to(sums))
+
+
+def _ratio(weight, weighted, otherwise):
+    """Mean of what has a weight, and something else where there is none."""
+    return torch.where(weight > 0, weighted / weight.clamp_min(1e-30), otherwise)

@@ -1,0 +1,258 @@
+"""Branches: each example is transformed by one of the members of a mixture."""
+
+import json
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from ..policy import Policy
+from ..transforms import BinaryTransform
+from ..transforms.draws import Draws
+from ..transforms.registry import transform_class
+from .joint import JointLayer
+from .layer import _Map, strata
+
+
+class Branches(nn.Module):
+    """Draw a branch of a mixture for each example, and what its layers do to it.
+
+    What each branch may do is written in tables, from which each example reads its own row. A
+    transform is then called once a layer, for all examples that chose it, whichever their branch
+    and strength: the cost does not grow with the number of branches, of which a policy that a
+    search has merged has hundreds.
+
+    Parameters
+    ----------
+    policy : Policy
+        The mixture.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.augmentation.branches import Branches
+    >>> from eeginv.policy import Policy, PolicyEntry
+    >>> flip, noise = PolicyEntry("SignFlip", 0.5, binary=True), PolicyEntry("GaussianNoise", 0.2)
+    >>> mixture = Policy.mixture([Policy([flip]), Policy([noise])], [0.25, 0.75])
+    >>> Branches(mixture).policy() == mixture
+    True
+    """
+
+    def __init__(self, policy):
+        super().__init__()
+        self._template = policy
+        chosen = {_key(entry): entry for entry in policy.entries if not entry.joint}
+        self._numbers = {key: number for number, key in enumerate(chosen)}
+        self.transforms = nn.ModuleList(make_transforms(list(chosen.values())))
+        layers = {(b, i): entries for b, i, entries in _layers(policy)}
+        joint = {place: entries for place, entries in layers.items() if entries[0].joint}
+        self._joint_numbers = {
+            place: number for number, place in enumerate(joint, start=len(self.transforms))
+        }
+        self.joint = nn.ModuleList(JointLayer(make_transforms(e)) for e in joint.values())
+        n_slots = max(map(len, layers.values()))
+        shape = (len(policy.branches), policy.n_layers, n_slots)
+        table = {"dtype": torch.float64}
+        self.register_buffer("_branch_weights", torch.zeros(shape[0], **table))
+        self.register_buffer("_probabilities", torch.zeros(shape[0], **table))
+        self.register_buffer("_weights", torch.zeros(shape, **table))
+        self.register_buffer("_extents", torch.zeros(shape, **table))
+        # which transform, -1 for none
+        self.register_buffer("_kinds", torch.zeros(shape, dtype=torch.int64))
+        self.register_buffer("_random", torch.zeros(shape, dtype=torch.bool))
+        self.set_policy(policy)
+
+    def set_policy(self, policy):
+        """Set all weights, strengths and probabilities.
+
+        Parameters
+        ----------
+        policy : Policy
+            A mixture of the same structure.
+        """
+        self._branch_weights.copy_(torch.tensor(policy.weights, dtype=torch.float64))
+        chances = [branch.probability for branch in policy.branches]
+        self._probabilities.copy_(torch.tensor(chances, dtype=torch.float64))
+        self._weights.zero_()
+        self._weights[..., 0] = 1  # where a branch has fewer layers than others
+        self._kinds.fill_(-1)
+        for b, i, entries in _layers(policy):
+            if entries[0].joint:
+                number = self._joint_numbers[b, i]
+                self._kinds[b, i, 0] = number
+                members = self.joint[number - len(self.transforms)].transforms
+                for transform, entry in zip(members, entries, strict=True):
+                    transform._set_strength(entry.extent)
+            for slot, entry in enumerate(entries):
+                place = (b, i, slot)
+                self._extents[place] = entry.extent
+                if not entry.joint:
+                    self._weights[place] = entry.weight
+                    self._random[place] = entry.random_strength
+                    if entry.probability > 0:
+                        self._kinds[place] = self._numbers[_key(entry)]
+
+    def policy(self):
+        """Return the mixture as it is now.
+
+        Returns
+        -------
+        policy : Policy
+            Equal to the one that was set.
+        """
+        weights, extents = self._weights.tolist(), self._extents.tolist()
+        members = []
+        for b, branch in enumerate(self._template.branches):
+            entries, n_seen = [], [0] * branch.n_layers
+            for entry in branch.entries:
+                layer = entry.layer
+                slot = n_seen[layer]
+                n_seen[layer] += 1
+                weight = 1.0 if entry.joint else weights[b][layer][slot]
+                entries.append(replace(entry, weight=weight, extent=extents[b][layer][slot]))
+            members.append(Policy(entries, self._probabilities[b].item()))
+        return Policy.mixture(members, self._branch_weights.tolist())
+
+    # training ---------------------------------------------------------------------------------
+    def _sample(self, X, generator, undo=None):
+        n = len(X)
+        branch = torch.multinomial(self._branch_weights, n, replacement=True, generator=generator)
+        log_prob = self._branch_weights.log()[branch]
+        u = torch.rand(n, generator=generator, device=X.device)
+        applied = u < self._probabilities[branch]
+        n_kinds = len(self.transforms) + len(self.joint)
+        for layer in range(self._weights.shape[1]):
+            weights = self._weights[branch, layer]
+            slot = torch.multinomial(weights, 1, generator=generator)[:, 0]
+            log_prob = log_prob + weights.log().gather(1, slot[:, None])[:, 0]
+            place = branch, layer, slot
+            kind = torch.where(applied, self._kinds[place], -1)
+            order = kind.argsort(stable=True)
+            counts = torch.bincount(kind + 1, minlength=n_kinds + 1).tolist()
+            parts, log_probs = [], []
+            for number, rows in enumerate(order.split(counts), start=-1):
+                part, of_part = X.index_select(0, rows), log_prob.new_zeros(len(rows))
+                if number >= 0 and len(rows):
+                    settings = self._extents[place][rows], self._random[place][rows]
+                    part, of_part = self._apply_kind(number, part, *settings, generator, undo, rows)
+                parts.append(part)
+                log_probs.append(of_part.to(log_prob))
+            back = order.argsort()
+            X = torch.cat(parts).index_select(0, back)
+            log_prob = log_prob + torch.cat(log_probs)[back]
+        return X, log_prob.to(X.dtype)
+
+    def _apply_kind(self, number, X, extent, random, generator, undo, rows):
+        """Apply one transform, or one joint layer, to the examples that chose it."""
+        if number >= len(self.transforms):
+            layer = self.joint[number - len(self.transforms)]
+            return layer.sample(X, generator, None if undo is None else undo.part(rows))
+        transform = self.transforms[number]
+        noise = transform.draw(X, generator)
+        strength = _strength(transform, extent, random, X, generator)
+        if undo is not None:
+            undo.add_transform(transform, noise, strength, rows)
+        return transform.apply(X, noise, strength), transform.log_prob(noise, strength)
+
+    # evaluation -------------------------------------------------------------------------------
+    @property
+    def _n_choices(self):
+        """Which branch, two choices a layer, and whether to transform at all."""
+        return 2 + 2 * self._weights.shape[1]
+
+    def _fixed_draws(self, template, points, generator):
+        branch = _choose(self._branch_weights.cpu().expand(len(points), -1), points[:, 0])
+        # the copies of one branch fill its choices as evenly as all copies fill theirs
+        points = _strata_within(points[:, 1:], branch)
+        applied = points[:, -1] < self._probabilities.cpu()[branch]
+        maps = [[] for _ in points]
+        n_slots = self._weights.shape[2]
+        for layer in range(self._weights.shape[1]):
+            slot = _choose(self._weights.cpu()[branch, layer], points[:, 2 * layer])
+            there = _strata_within(points[:, [2 * layer + 1]], branch * n_slots + slot)
+            place = branch, layer, slot
+            kind = torch.where(applied, self._kinds.cpu()[place], -1)
+            for number in range(len(self.transforms) + len(self.joint)):
+                rows = (kind == number).nonzero()[:, 0]
+                if len(rows):
+                    settings = (t.cpu()[place][rows] for t in (self._extents, self._random))
+                    of_kind = self._maps(number, template, there[rows], *settings, generator)
+                    for row, one in zip(rows.tolist(), of_kind, strict=True):
+                        maps[row].append(one)
+        return maps
+
+    def _maps(self, number, template, there, extent, random, generator):
+        """Draw one transform, or one joint layer, for the copies that chose it."""
+        if number >= len(self.transforms):
+            layer = self.joint[number - len(self.transforms)]
+            return layer.fixed_draws(template, there.expand(-1, 2), generator)
+        transform = self.transforms[number]
+        several = template.expand(len(there), -1, -1)
+        noise = transform.draw(several, generator, stratified=True)
+        if isinstance(transform, BinaryTransform):
+            noise["uniform"] = there[:, 0]
+        strength = _strength(transform, extent, random, several, generator, stratified=True)
+        return [
+            _Map(transform, {name: v[i : i + 1] for name, v in noise.items()}, strength[i])
+            for i in range(len(there))
+        ]
+
+
+def make_transforms(entries):
+    """Make the transforms that entries of a policy name, at their strengths.
+
+    Parameters
+    ----------
+    entries : iterable of PolicyEntry
+        Of transforms in the registry.
+
+    Returns
+    -------
+    transforms : list of Transform
+        New objects.
+    """
+    classes = [transform_class(entry.transform) for entry in entries]
+    return [
+        cls(**{cls.strength_name: entry.extent}, **entry.config)
+        for cls, entry in zip(classes, entries, strict=True)
+    ]
+
+
+def _layers(policy):
+    """Yield number of the branch, number of the layer and entries of all layers of a mixture."""
+    for b, branch in enumerate(policy.branches):
+        for i in range(branch.n_layers):
+            yield b, i, branch.layer(i)
+
+
+def _key(entry):
+    return entry.transform, json.dumps(dict(entry.config), sort_keys=True)
+
+
+def _strength(transform, extent, random, X, generator, stratified=False):
+    """Strength of each example: its extent, or uniform below it (always, if there or not)."""
+    extent = extent.to(X)
+    if not random.any():
+        return extent
+    if transform.strength_name == "probability":
+        drawn = torch.ones_like(extent)
+    else:
+        drawn = extent * Draws(X, generator, stratified).uniform().reshape(-1)
+    return torch.where(random, drawn, extent)
+
+
+def _choose(weights, points):
+    """Where each point, between 0 and 1, falls in its row of weights."""
+    edges = weights.to(points).cumsum(1).contiguous()
+    choice = torch.searchsorted(edges, points[:, None].contiguous())[:, 0]
+    last = (weights > 0).to(torch.int64).cumsum(1).argmax(dim=1)
+    return choice.minimum(last)
+
+
+def _strata_within(points, members):
+    """Spread the points of each group evenly, on each axis."""
+    points = points.clone()
+    for member in members.unique():
+        rows = (members == member).nonzero()[:, 0]
+        points[rows] = strata(points[rows])
+    return points

@@ -1,0 +1,117 @@
+"""A layer that draws several transforms at once, as one element of the group they generate."""
+
+from ..transforms.group import make_group
+from .layer import AugmentationLayer
+
+
+class JointLayer(AugmentationLayer):
+    """Apply several transforms of a group to each example, jointly [1]_.
+
+    One draw of all coordinates, each uniform up to an extent of its own in its own unit, times
+    their generators, summed, and one matrix exponential. In contrast to an
+    :class:`AugmentationLayer` nothing is chosen, in contrast to a sequence of layers the order of
+    the transforms means nothing. The groups are
+
+    - "time": :class:`~eeginv.transforms.TimeShift` and
+      :class:`~eeginv.transforms.TimeWarp` with ``shape="dilation"``, which generate the affine
+      maps of time (matrices of shape (2, 2));
+    - "sensors": the rotations about the three axes, such as
+      :class:`~eeginv.transforms.SensorsXRotation`, which generate all rotations of the head
+      (matrices of shape (3, 3));
+    - "channels": :class:`~eeginv.transforms.AmplitudeScale` and
+      :class:`~eeginv.transforms.ChannelsGenerator`, one's own matrices of shape (n_channels,
+      n_channels).
+
+    Parameters
+    ----------
+    transforms : list of Transform
+        Transforms of one group. They are copied.
+
+    Notes
+    -----
+    The coordinate of a dilation is the logarithm of the speed, and the speed is uniform, as in
+    :class:`~eeginv.transforms.TimeWarp`; all other coordinates are uniform.
+
+    References
+    ----------
+    .. [1] Benton, G., Finzi, M., Izmailov, P., & Wilson, A. G. (2020). Learning invariances in
+       neural networks from training data. NeurIPS.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.augmentation import Augmentation, JointLayer
+    >>> from eeginv.transforms import TimeShift, TimeWarp
+    >>> layer = JointLayer([TimeShift(100, 0.1), TimeWarp(0.1, shape="dilation")])
+    >>> augmentation = Augmentation([layer], random_state=0)
+    >>> augmentation(torch.randn(4, 2, 300)).shape
+    torch.Size([4, 2, 300])
+    >>> augmentation.policy().by_transform()["extent"].to_dict()
+    {'TimeShift': 0.1, 'TimeWarp': 0.1}
+    """
+
+    joint = True
+
+    def __init__(self, transforms):
+        super().__init__(transforms)
+        make_group(self.transforms)  # says so if they are none
+
+    @property
+    def weights(self):
+        """One for each transform: all of them are applied."""
+        return self.logits.new_ones(len(self.transforms))
+
+    def sample(self, X, generator, undo=None):
+        group = make_group(self.transforms)
+        noises = [transform.draw(X, generator) for transform in self.transforms]
+        if undo is not None and not group.keeps_time:
+            undo.add(lambda output, n_times: group.undo(output, noises, n_times))
+        return group.apply(X, noises), X.new_zeros(len(X))
+
+    def fixed_draws(self, template, points, generator):
+        several = template.expand(len(points), -1, -1)
+        noises = [t.draw(several, generator, stratified=True) for t in self.transforms]
+        return [
+            _JointMap(
+                make_group(self.transforms),
+                [{name: value[c : c + 1] for name, value in noise.items()} for noise in noises],
+            )
+            for c in range(len(points))
+        ]
+
+
+class _JointMap:
+    """A group with everything random fixed."""
+
+    def __init__(self, group, noises):
+        self.group, self.noises = group, noises
+        self.keeps_time = group.keeps_time
+
+    def _draws_on(self, device):
+        return [{name: value.to(device) for name, value in n.items()} for n in self.noises]
+
+    def __call__(self, X):
+        return self.group.apply(X, self._draws_on(X.device))
+
+    def undo(self, output, n_times):
+        return self.group.undo(output, self._draws_on(output.device), n_times)
+
+
+def joint_layers(transforms):
+    """Arrange transforms in a sequence of layers, with those of one group in one of them.
+
+    Parameters
+    ----------
+    transforms : iterable of Transform
+        The transforms. Those of one group take the place of the first of them.
+
+    Returns
+    -------
+    layers : list of AugmentationLayer
+        Joint ones where several transforms belong together.
+    """
+    together = {}
+    for number, transform in enumerate(transforms):
+        key = getattr(transform, "group", None)
+        together.setdefault(number if key is None else key, []).append(transform)
+    return [JointLayer(t) if len(t) > 1 else AugmentationLayer(t) for t in together.values()]

@@ -1,0 +1,37 @@
+"""The derivative of an expected loss with respect to the probability of what happened."""
+
+import torch
+
+
+def derivative_of_expectation(losses, happened, probability):
+    """Estimate how the expected loss changes with the probability of independent events.
+
+    Parameters
+    ----------
+    losses : Tensor, shape (n_examples,)
+        Loss of each example.
+    happened : Tensor, shape (n_examples, n_events)
+        1 where an event happened, 0 where not.
+    probability : Tensor, shape (n_examples or 1, 1)
+        Of each event.
+
+    Returns
+    -------
+    derivative : Tensor, shape (n_examples,)
+        Unbiased estimates; their mean over the examples is meant to be used.
+    """
+    n_examples, n_events = happened.shape
+    centred = happened - probability
+    variance = (probability * (1 - probability)).clamp_min(torch.finfo(losses.dtype).tiny)
+    design = torch.cat([centred, centred.new_ones(n_examples, 1)], dim=1)
+    # as if each event had been seen once with no effect, for those that never happen
+    ridge = variance.mean().clamp_min(1e-6).expand(n_events + 1).clone()
+    ridge[-1] = 1e-3
+    inverse = torch.linalg.inv_ex(design.T @ design + torch.diag(ridge))[0]
+    pull = design @ inverse
+    coefficients = losses @ pull
+    # leave one out: what the regression would be without the example itself
+    leverage = (pull * design).sum(dim=1)
+    residual = (losses - design @ coefficients) / (1 - leverage).clamp_min(1e-4)
+    explained = coefficients[:-1].sum() - pull[:, :-1].sum(dim=1) * residual
+    return explained + residual * (centred / variance).sum(dim=1)

@@ -1,0 +1,102 @@
+"""A generator of one's own."""
+
+import torch
+
+from .base import Transform
+
+
+class ChannelsGenerator(Transform):
+    """Mix the channels by the exponential of a matrix, times a random coordinate.
+
+    A matrix ``G`` generates the group of the matrices ``expm(c * G)`` for all real ``c``: rotations
+    if it is antisymmetric, gains if it is diagonal, a shear if its square is zero. The coordinate
+    is uniform in [-magnitude, magnitude].
+
+    Parameters
+    ----------
+    generator : array-like, shape (n_channels, n_channels)
+        The matrix, per unit of the magnitude.
+    magnitude : float
+        Initial largest coordinate, in ``unit``.
+    max_magnitude : float
+        Upper end of its range.
+    unit : str
+        Unit of the coordinate, for policies and pictures.
+
+    Notes
+    -----
+    Several such matrices, and :class:`AmplitudeScale`, can be drawn jointly:
+    ``Augerino(transforms, joint=True)``. The registry does not hold this transform, as there is no
+    matrix that fits all recordings, but policies know it by name, and hold the matrix.
+
+    Examples
+    --------
+    A rotation of two channels into each other, by up to 30 degrees:
+
+    >>> import math
+    >>> import torch
+    >>> from eeginv.transforms import ChannelsGenerator
+    >>> degree = math.pi / 180
+    >>> generator = [[0, -degree], [degree, 0]]
+    >>> t = ChannelsGenerator(generator, magnitude=30.0, max_magnitude=90.0, unit="deg")
+    >>> X, one_end = torch.tensor([[[1.0], [0.0]]]), {"uniform": torch.ones(1)}
+    >>> t.apply(X, one_end, magnitude=30.0).flatten()
+    tensor([0.8660, 0.5000])
+    """
+
+    family = "spatial"
+    keeps_time = True
+    group = "channels"
+
+    def __init__(self, generator, magnitude=0.1, max_magnitude=1.0, unit="1"):
+        matrix = torch.as_tensor(generator, dtype=torch.float64).detach().clone()
+        if matrix.ndim != 2 or len(matrix) != matrix.shape[1] or not len(matrix):
+            raise ValueError(
+                "generator must be a square matrix of shape (n_channels, n_channels), got shape "
+                f"{tuple(matrix.shape)}."
+            )
+        if not torch.isfinite(matrix).all():
+            raise ValueError("generator must be finite, but some of its entries are not.")
+        if not matrix.any():
+            raise ValueError("A generator of zeros changes nothing: give at least one other entry.")
+        super().__init__(magnitude, max_magnitude)
+        self.unit = str(unit)
+        self.generator = matrix.tolist()
+        # made from the arguments, so not part of the state
+        self.register_buffer("_generator", matrix.float(), persistent=False)
+
+    def config(self):
+        return {"generator": self.generator, **super().config(), "unit": self.unit}
+
+    def _draw(self, draws):
+        return {"uniform": draws.symmetric()}
+
+    def _transform(self, X, noise, strength):
+        return mix_channels(X, torch.matrix_exp(self._algebra(X, noise, strength)))
+
+    def _algebra(self, X, noise, strength):
+        n_channels = len(self.generator)
+        if X.shape[1] != n_channels:
+            raise ValueError(
+                f"Expected {n_channels} channels, the size of the generator, got {X.shape[1]}."
+            )
+        return strength * noise["uniform"].reshape(-1, 1, 1) * self._generator.to(X.dtype)
+
+
+def mix_channels(X, matrix):
+    """Multiply signals by matrices, such that the identity leaves them as they are to the last bit.
+
+    Parameters
+    ----------
+    X : Tensor, shape (n_examples, n_channels, n_times)
+        Signals.
+    matrix : Tensor, shape (n_examples or 1, n_channels, n_channels)
+        The matrices.
+
+    Returns
+    -------
+    X_mixed : Tensor, same shape as X
+        The mixed signals.
+    """
+    change = matrix - torch.eye(X.shape[1], dtype=matrix.dtype, device=matrix.device)
+    return torch.baddbmm(X, change.expand(len(X), -1, -1), X)

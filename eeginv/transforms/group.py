@@ -1,0 +1,238 @@
+"""Groups: the draws of several transforms add up before one matrix exponential."""
+
+import math
+from functools import lru_cache
+
+import torch
+
+from .draws import as_batch
+from .generator import mix_channels
+from .montage import channel_positions
+from .splines import spline_coefficients, spline_kernel
+
+
+class TransformGroup:
+    """Transforms that are drawn jointly, as one element of the group that they generate [1]_.
+
+    Each transform has a generator ``G_i``, a small matrix, and a coordinate ``c_i`` of its own,
+    drawn by :meth:`Transform.draw` and scaled by its own strength. The signals undergo
+    ``expm(sum_i c_i G_i)``, whose value does not depend on the order in which the transforms are
+    given. Where they commute, or only one of them is not zero, that is what applying one after
+    the other does.
+
+    Parameters
+    ----------
+    members : iterable of Transform
+        The transforms, all of one ``group``.
+
+    Raises
+    ------
+    ValueError
+        If the transforms do not generate one group.
+
+    See Also
+    --------
+    make_group : Make the kind of group that transforms belong to.
+
+    References
+    ----------
+    .. [1] Benton, G., Finzi, M., Izmailov, P., & Wilson, A. G. (2020). Learning invariances in
+       neural networks from training data. NeurIPS.
+    """
+
+    keeps_time = True
+
+    def __init__(self, members):
+        self.members = list(members)
+
+    def element(self, X, noises):
+        """Return the drawn elements of the group as matrices.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, ..., ...)
+            Signals, or outputs; number of channels, dtype and device are used.
+        noises : list of dict
+            The draws of each transform.
+
+        Returns
+        -------
+        element : Tensor, shape (n_examples or 1, d, d)
+            Exponentials of the sum of the scaled generators.
+        """
+        total = 0.0
+        for member, noise in zip(self.members, noises, strict=True):
+            total = total + member._algebra(X, noise, member._strength_for(X))
+        return torch.matrix_exp(total)
+
+    def apply(self, X, noises):
+        """Transform signals, deterministically given the draws.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, n_channels, n_times)
+            Signals. Half precisions are computed in float32.
+        noises : list of dict
+            The draws of each transform, with one row, or one row per example.
+
+        Returns
+        -------
+        X_transformed : Tensor, same shape, dtype and device as X
+            The transformed signals.
+        """
+        batch, single = as_batch(X)
+        exact = batch if batch.dtype == torch.float64 else batch.float()
+        out = self._act(exact, self.element(exact, noises)).to(X.dtype)
+        return out.squeeze(0) if single else out
+
+    def undo(self, output, noises, n_times=None):
+        """Bring an output along time back to the times of the signal before the transform.
+
+        Parameters
+        ----------
+        output : Tensor, shape (n_examples, n_outputs, ..., n_positions)
+            What a network made of the transformed signals.
+        noises : list of dict
+            What the signals were transformed with.
+        n_times : int | None
+            Length of the signals in samples; None if there is one position a sample.
+
+        Returns
+        -------
+        output : Tensor, same shape and dtype
+            The output at the positions of the original signal; see :meth:`Transform.undo`.
+        """
+        return output
+
+
+class ChannelGroup(TransformGroup):
+    """Matrices of shape (n_channels, n_channels): gains, and whatever mixes channels."""
+
+    def __init__(self, members):
+        super().__init__(members)
+        sizes = {len(m.generator) for m in self.members if hasattr(m, "generator")}
+        if len(sizes) > 1:
+            raise ValueError(
+                "Generators that are drawn jointly must be of one size, (n_channels, n_channels); "
+                f"got sizes {sorted(sizes)}."
+            )
+
+    def _act(self, X, element):
+        return mix_channels(X, element)
+
+
+class SensorGroup(TransformGroup):
+    """Rotations of the sensors on the head, matrices of shape (3, 3)."""
+
+    def __init__(self, members):
+        super().__init__(members)
+        if len({tuple(member.ch_names) for member in self.members}) > 1:
+            raise ValueError("Rotations that are drawn jointly must be of the same channels.")
+
+    def _act(self, X, element):
+        positions, coefficients = _splines(tuple(self.members[0].ch_names))
+        positions, coefficients = positions.to(X.device), coefficients.to(X.device)
+        # the splines of near sensors almost cancel, which single precision cannot represent
+        places = positions @ element.double().transpose(1, 2)
+        change = _kernel(places, positions) - _kernel(positions, positions)
+        change = (change @ coefficients[:-1]).to(X.dtype)
+        return torch.baddbmm(X, change.expand(len(X), -1, -1), X)
+
+
+@lru_cache(maxsize=16)
+def _splines(ch_names):
+    """Positions of channels and their spline coefficients, on the CPU."""
+    positions = torch.tensor(channel_positions(ch_names), dtype=torch.float64)
+    return positions, spline_coefficients(positions)
+
+
+def _kernel(places, positions):
+    # summed term by term: the same bits for the same place, alone or in a batch
+    return spline_kernel((places.unsqueeze(-2) * positions).sum(dim=-1))
+
+
+class TimeGroup(TransformGroup):
+    """Shifts and dilations of time, matrices of shape (2, 2) that act on (time in s, 1).
+
+    Time is counted from the middle of the window. Every element is a dilation and then a shift, so
+    it is carried out by the transforms themselves.
+    """
+
+    keeps_time = False
+
+    def __init__(self, members):
+        super().__init__(members)
+        self.shift = next((m for m in self.members if hasattr(m, "sfreq")), None)
+        self.dilation = next((m for m in self.members if not hasattr(m, "sfreq")), None)
+        if len(self.members) > sum(m is not None for m in (self.shift, self.dilation)):
+            raise ValueError(
+                "The group of time takes one TimeShift and one TimeWarp(shape='dilation'), got "
+                f"{', '.join(member.name for member in self.members)}."
+            )
+
+    def _factors(self, element):
+        speed = element[:, 0, 0]
+        return speed - 1, -element[:, 0, 1] / speed
+
+    def _act(self, X, element):
+        change, delay = self._factors(element)
+        one = torch.ones((), dtype=X.dtype, device=X.device)
+        if self.dilation is not None:
+            X = self.dilation._transform(X, {"uniform": change}, one)
+        if self.shift is not None:
+            X = self.shift._shift(X, one.reshape(1), delay, self._largest_delay())
+        return X
+
+    def _largest_delay(self):
+        """Return the largest shift, in s; slowing down makes it longer."""
+        if self.dilation is None:
+            return self.shift.max_magnitude
+        slowest = 1 - self.dilation.max_magnitude
+        return self.shift.max_magnitude * (1 / slowest - 1) / -math.log(slowest)
+
+    def undo(self, output, noises, n_times=None):
+        batch = output if output.dtype == torch.float64 else output.float()
+        change, delay = self._factors(self.element(batch, noises))
+        if self.shift is not None:
+            output = self.shift.undo(output, {"uniform": delay}, 1.0, n_times)
+        if self.dilation is not None:
+            output = self.dilation.undo(output, {"uniform": change}, 1.0, n_times)
+        return output
+
+
+GROUPS = {"channels": ChannelGroup, "sensors": SensorGroup, "time": TimeGroup}
+
+
+def make_group(members):
+    """Make the group that transforms belong to.
+
+    Parameters
+    ----------
+    members : iterable of Transform
+        Transforms of one ``group``: "time", "channels" or "sensors".
+
+    Returns
+    -------
+    group : TransformGroup
+        Holds the transforms themselves, not copies.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.transforms import TimeShift, TimeWarp
+    >>> from eeginv.transforms.group import make_group
+    >>> group = make_group([TimeShift(100, 0.5), TimeWarp(0.2, shape="dilation")])
+    >>> both_ends = [{"uniform": torch.ones(1)}, {"uniform": torch.ones(1)}]
+    >>> group.element(torch.zeros(1, 2, 300), both_ends)
+    tensor([[[ 1.2000, -0.5485],
+             [ 0.0000,  1.0000]]], grad_fn=<...>)
+    """
+    members = list(members)
+    groups = {getattr(member, "group", None) for member in members}
+    if len(groups) != 1 or not groups <= set(GROUPS):
+        named = [f"{member.name} ({member.group or 'no group'})" for member in members]
+        raise ValueError(
+            "Transforms that are drawn jointly must be of one group, one of "
+            f"{', '.join(sorted(GROUPS))}; got {', '.join(named) or 'none'}."
+        )
+    return GROUPS[groups.pop()](members)
