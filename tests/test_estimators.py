@@ -108,6 +108,21 @@ def test_every_kind_of_signal_gives_the_same():
     assert flat.predict(X[:, 0]).shape == (48,)
 
 
+def test_default_candidates_are_those_that_named_channels_allow():
+    X, y, _ = recordings()
+    codes = np.where(y == "alpha", 1, 2)
+    events = np.stack([np.arange(len(y)), np.zeros(len(y), int), codes], axis=1)
+    symmetric = {}
+    for names in (["C3", "C4"], ["Fpz-Cz", "Pz-Oz"]):
+        epochs = mne.EpochsArray(
+            X * 1e-6, mne.create_info(names, SFREQ, "eeg"), events, verbose="error"
+        )
+        clf = classifier(sfreq=None, max_epochs=1).fit(epochs)
+        assert clf.ch_names_ == names
+        symmetric[names[0]] = "ChannelsSymmetry" in [e.transform for e in clf.policy_.entries]
+    assert symmetric == {"C3": True, "Fpz-Cz": False}
+
+
 @pytest.mark.parametrize(
     "augmentation",
     [

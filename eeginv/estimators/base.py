@@ -2,6 +2,7 @@
 
 import copy
 import numbers
+import warnings
 
 import numpy as np
 import torch
@@ -22,10 +23,13 @@ from ..invariant import InvariantModule
 from ..policy import Policy
 from ..transforms import default_transforms
 from .backbone import build_backbone
+from .evidence import log_evidence
 from .inputs import read_signals
 from .net import Progress, SignalDataset, WeightedNet
 from .persistence import load_estimator, save_estimator
 
+# What penalty="auto" chooses among.
+PENALTIES = (0.005, 0.02, 0.05, 0.1)
 _PREDICT_BATCH = 32  # always full, so that a prediction does not depend on its neighbours
 
 
@@ -87,10 +91,35 @@ class InvariantEstimator(BaseEstimator):
         X, target, weight, groups = self._prepare(X, y, sample_weight, groups)
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3)
         train, valid = self._split(X, target, groups, seeds[0])
-        with isolated(int(seeds[1]), self._n_threads, self.device):
-            module = self._build_module(int(seeds[2]))
-            self._train(module, X, target, weight, train, valid)
+        self._train_all(X, target, weight, train, valid, seeds)
         return self
+
+    def _train_all(self, X, target, weight, train, valid, seeds):
+        """Train with the given penalty, or with several and keep the one of most evidence."""
+        automatic = self._learns and self.penalty == "auto"
+        penalties = PENALTIES if automatic else [self.penalty if self._learns else None]
+        scores, best = {}, None
+        for penalty in penalties:
+            with isolated(int(seeds[1]), self._n_threads, self.device):
+                module = self._build_module(int(seeds[2]), penalty)
+                found = self._train(module, X, target, weight, train, valid)
+                if automatic:
+                    arrays = (X[train], target[train], weight[train] / weight[train].mean())
+                    signals, labels, weights = (
+                        torch.as_tensor(array, device=self.device) for array in arrays
+                    )
+                    scores[penalty] = log_evidence(
+                        found["module_"], signals, labels, weights, self.n_copies, int(seeds[2])
+                    )
+            if best is None or scores[penalty] > scores[best[0]]:
+                best = (penalty, found)
+        for name, value in best[1].items():
+            setattr(self, name, value)
+        self.penalty_, self.penalty_scores_ = best[0], scores
+
+    @property
+    def _learns(self):
+        return isinstance(self.augmentation, str) and self.augmentation in ("augnet", "augerino")
 
     def _prepare(self, X, y, sample_weight=None, groups=None):
         """Check everything that ``fit`` is given, and return arrays to train on."""
@@ -106,6 +135,7 @@ class InvariantEstimator(BaseEstimator):
         X = self._as_signals(X)
         self.n_chans_, self.n_times_ = X.shape[1:]
         self.sfreq_ = signals.sfreq if self.sfreq is None else float(self.sfreq)
+        self.ch_names_ = signals.ch_names
         target = self._encode_target(y)
         sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         weight = sample_weight * self._class_weights(y)
@@ -128,6 +158,8 @@ class InvariantEstimator(BaseEstimator):
             if not isinstance(value, kind) or isinstance(value, bool) or value <= 0:
                 noun = "whole number" if kind is numbers.Integral else "number"
                 raise ValueError(f"{name} must be a {noun} above 0, got {value!r}.")
+        if isinstance(self.penalty, str) and self.penalty != "auto":
+            raise ValueError(f"penalty must be a number or 'auto', got {self.penalty!r}.")
         if self.patience is not None and self.validation is None:
             raise ValueError(
                 "patience needs held-out windows to watch: set validation, for instance to 0.2."
@@ -186,7 +218,7 @@ class InvariantEstimator(BaseEstimator):
                     f"on the {name} side of the split; use more subjects, or another random_state."
                 )
 
-    def _build_augmentation(self, seed):
+    def _build_augmentation(self, seed, penalty):
         augmentation = self.augmentation
         if augmentation is None:
             return None
@@ -201,23 +233,25 @@ class InvariantEstimator(BaseEstimator):
                 "augmentation must be 'augnet', 'augerino', 'trivial', None, a Policy or an "
                 f"Augmentation; got {augmentation!r}."
             )
-        transforms = self.transforms
-        if transforms is None:
-            if self.sfreq_ is None:
-                raise ValueError(
-                    "The default transforms work in Hz and need the sampling frequency: pass "
-                    "sfreq=, or transforms=[...], or mne.Epochs."
-                )
-            transforms = default_transforms(self.sfreq_)
+        transforms = self._default_transforms() if self.transforms is None else self.transforms
         if augmentation == "trivial":
             return TrivialAugment(transforms, random_state=seed)
         if augmentation == "augerino":
-            return Augerino(transforms, self.penalty, warmup=self.warmup, random_state=seed)
-        return AugNet(
-            transforms, self.n_layers, self.penalty, warmup=self.warmup, random_state=seed
-        )
+            return Augerino(transforms, penalty, warmup=self.warmup, random_state=seed)
+        return AugNet(transforms, self.n_layers, penalty, warmup=self.warmup, random_state=seed)
 
-    def _build_module(self, seed):
+    def _default_transforms(self):
+        if self.sfreq_ is None:
+            raise ValueError(
+                "The default transforms work in Hz and need the sampling frequency: give the "
+                "estimator sfreq=, or pass transforms=[...], or mne.Epochs."
+            )
+        with warnings.catch_warnings():
+            # nobody asked for those that these channels do not allow; policies show what is in
+            warnings.filterwarnings("ignore", "Left out", UserWarning)
+            return default_transforms(self.sfreq_, self.ch_names_)
+
+    def _build_module(self, seed, penalty=None):
         backbone = build_backbone(
             self.backbone,
             n_chans=self.n_chans_,
@@ -226,7 +260,7 @@ class InvariantEstimator(BaseEstimator):
             sfreq=self.sfreq_,
             params=self.backbone_params,
         )
-        augmentation = self._build_augmentation(seed)
+        augmentation = self._build_augmentation(seed, penalty)
         for part in [] if augmentation is None else augmentation.modules():
             rate = getattr(part, "sfreq", None)
             if None not in (rate, self.sfreq_) and rate != self.sfreq_:
@@ -243,6 +277,7 @@ class InvariantEstimator(BaseEstimator):
         )
 
     def _train(self, module, X, target, weight, train, valid):
+        """Train a module; return what the fitted estimator keeps of it."""
         from skorch.callbacks import EarlyStopping
         from skorch.helper import predefined_split
 
@@ -286,12 +321,14 @@ class InvariantEstimator(BaseEstimator):
         net.fit(SignalDataset(X[train], target[train], weight[train] / scale), None)
         if getattr(net, "interrupted_", False):
             raise KeyboardInterrupt
-        self.net_ = net
-        self.module_ = net.module_
-        self.history_ = net.history
-        self.n_iter_ = len(net.history)
-        self.policy_history_ = progress.policies_
-        self.policy_ = None if module.augmentation is None else module.augmentation.policy()
+        return {
+            "net_": net,
+            "module_": net.module_,
+            "history_": net.history,
+            "n_iter_": len(net.history),
+            "policy_history_": progress.policies_,
+            "policy_": None if module.augmentation is None else module.augmentation.policy(),
+        }
 
     # predicting -------------------------------------------------------------------------------
     def _output(self, X, module=None):

@@ -20,12 +20,15 @@ class Signals:
         Subjects that came with the input.
     sfreq : float | None
         Sampling frequency in Hz.
+    ch_names : list of str | None
+        Names of the channels.
     """
 
     X: object
     y: np.ndarray | None = None
     groups: np.ndarray | None = None
     sfreq: float | None = None
+    ch_names: list | None = None
 
 
 def read_signals(X):
@@ -59,6 +62,7 @@ def _read_epochs(epochs):
         X=epochs.get_data(units=units or None),
         y=np.array([names[code] for code in epochs.events[:, 2]]),
         sfreq=float(epochs.info["sfreq"]),
+        ch_names=list(epochs.ch_names),
     )
 
 
@@ -84,4 +88,5 @@ def _read_windows(dataset):
         y=np.array([item[1] for item in items]),
         groups=groups,
         sfreq=None if source is None else float(source.info["sfreq"]),
+        ch_names=None if source is None else list(source.ch_names),
     )

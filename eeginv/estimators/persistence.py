@@ -13,7 +13,16 @@ from ..transforms import REGISTRY
 
 _FORMAT = 1
 _NOT_SAVED = ("backbone", "augmentation", "transforms", "callbacks", "device")
-_FITTED = ("n_chans_", "n_times_", "n_outputs_", "sfreq_", "n_features_in_", "n_iter_")
+_FITTED = (
+    "n_chans_",
+    "n_times_",
+    "n_outputs_",
+    "sfreq_",
+    "ch_names_",
+    "n_features_in_",
+    "n_iter_",
+    "penalty_",
+)
 
 
 def save_estimator(estimator, path):
@@ -104,7 +113,7 @@ def load_estimator(cls, path, backbone=None, augmentation=None):
         setattr(estimator, name, np.array(value["values"], dtype=value["dtype"]))
     if "single_output" in saved:
         estimator._single_output = saved["single_output"]
-    module = estimator._build_module(seed=0)
+    module = estimator._build_module(seed=0, penalty=estimator.penalty_)
     module.load_state_dict(load_file(path / "weights.safetensors"))
     estimator.module_ = module.eval()
     estimator.policy_ = None if module.augmentation is None else module.augmentation.policy()

@@ -23,11 +23,13 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
         object of your own (which is copied).
     transforms : list of Transform | list of list of Transform | None
         Candidates for "augnet", "augerino" and "trivial"; None takes
-        :func:`~eeginv.transforms.default_transforms`.
+        :func:`~eeginv.transforms.default_transforms`, for the channels that ``mne.Epochs`` name.
     n_layers : int | None
         Number of layers of "augnet"; None is one for each family of transforms.
-    penalty : float
-        Weight of the reward for width in "augnet" and "augerino".
+    penalty : float | "auto"
+        Weight of the reward for width in "augnet" and "augerino". "auto" trains with each of 0.005,
+        0.02, 0.05 and 0.1 and keeps the network for which the training data give most evidence
+        (:func:`~eeginv.estimators.log_evidence`).
     warmup : float
         Share of the epochs in which these two hold their initial distribution.
     n_copies : int
@@ -66,6 +68,10 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
     ----------
     policy_ : Policy | None
         The learned (or given) policy.
+    penalty_ : float | None
+        The weight of the reward that was used; None where nothing is learned by name.
+    penalty_scores_ : dict
+        Log-evidence per window of each weight, with ``penalty="auto"``; empty otherwise.
     policy_history_ : list of Policy
         The policy after each epoch.
     module_ : InvariantModule
@@ -80,6 +86,8 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
         Shape of the windows.
     sfreq_ : float | None
         Sampling frequency in Hz.
+    ch_names_ : list of str | None
+        Names of the channels, where the signals came with them.
     n_features_in_ : int
         Number of channels (of samples, for two-dimensional X).
     n_iter_ : int

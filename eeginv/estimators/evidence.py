@@ -1,0 +1,175 @@
+"""How much evidence the training data give for a trained network and its invariances."""
+
+import math
+
+import torch
+
+# Rows of the kernel, and numbers in the Jacobian that it is made of.
+_MAX_ROWS, _MAX_NUMBERS = 480, 2 * 10**8
+
+
+def log_evidence(module, X, y, weight=None, n_copies=10, random_state=0):
+    """Laplace approximation of the log marginal likelihood, per example [1]_ [2]_.
+
+    The network is made linear in its weights around those that training found. Its output is the
+    mean over transformed copies, and so is its derivative: what the copies make equal the weights
+    cannot tell apart any more, and that costs less. The prior of the weights is normal with a
+    precision for each tensor, chosen to maximise the evidence, as is the noise of a regression. For
+    more examples than fit, the determinant is that of a random part, scaled up, which makes the
+    result a lower bound in expectation [2]_.
+
+    Parameters
+    ----------
+    module : InvariantModule
+        The trained network, in evaluation mode during the call.
+    X : Tensor, shape (n_examples, n_channels, n_times)
+        The signals that it was trained on.
+    y : Tensor, shape (n_examples,) or (n_examples, n_outputs)
+        Encoded labels, or values.
+    weight : Tensor, shape (n_examples,) | None
+        Weights of the examples, with a mean of one; None is equal weights.
+    n_copies : int
+        Transformed copies that the output is averaged over.
+    random_state : int
+        Seed of the random part.
+
+    Returns
+    -------
+    log_evidence : float
+        In nats per example; larger is better. Only differences between networks for the same data
+        mean anything.
+
+    References
+    ----------
+    .. [1] Immer, A., van der Ouderaa, T., Raetsch, G., Fortuin, V., & van der Wilk, M. (2022).
+       Invariance learning in deep neural networks with differentiable Laplace approximations.
+       NeurIPS.
+    .. [2] Immer, A., et al. (2023). Stochastic marginal likelihood gradients using neural tangent
+       kernels. ICML.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv import InvariantModule
+    >>> from eeginv.estimators.evidence import log_evidence
+    >>> X, y = torch.randn(20, 1, 8), torch.arange(20) % 2
+    >>> network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(8, 2))
+    >>> log_evidence(InvariantModule(network), X, y) < 0
+    True
+    """
+    was_training = module.training
+    module.eval()
+    try:
+        weight = X.new_ones(len(X)) if weight is None else weight.to(X)
+        parameters = [p for p in module.backbone.parameters() if p.requires_grad]
+        n_outputs = _n_outputs(module, X)
+        n_numbers = max(1, sum(p.numel() for p in parameters))
+        n_rows = max(2 * n_outputs, min(_MAX_ROWS, _MAX_NUMBERS // n_numbers))
+        order = torch.randperm(len(X), generator=torch.Generator().manual_seed(random_state))
+        part = order[: max(1, n_rows // n_outputs)].to(X.device)
+        scale = weight.sum() / weight[part].sum()
+        fit = _Fit(module, X, y, weight, n_copies)
+        kernels = _kernels(module, parameters, X[part], weight[part], n_copies, fit.root)
+    finally:
+        module.train(was_training)
+    squares = torch.stack([p.detach().double().square().sum() for p in parameters])
+    return _maximise(kernels.cpu(), squares.cpu(), fit, float(scale)) / len(X)
+
+
+def _n_outputs(module, X):
+    with torch.no_grad():
+        output = module.backbone(X[:1])
+    if output.ndim != 2:
+        raise ValueError(
+            "The evidence is defined for one output vector an example, shape (n_examples, "
+            f"n_outputs); the network gives {tuple(output.shape)}."
+        )
+    return output.shape[1]
+
+
+def _copies(module, X, n_copies):
+    if module.augmentation is None or n_copies == 0:
+        return [X]
+    return list(module.augmentation.copies(X, n_copies))
+
+
+class _Fit:
+    """How well the outputs fit, and the square root of how much the fit bends."""
+
+    def __init__(self, module, X, y, weight, n_copies):
+        self.classifies = module.loss == "cross_entropy"
+        total = 0.0
+        with torch.no_grad():
+            for start in range(0, len(X), 64):
+                rows = slice(start, start + 64)
+                copies = _copies(module, X[rows], n_copies)
+                output = sum(module.backbone(copy) for copy in copies).double() / len(copies)
+                if self.classifies:
+                    losses = torch.nn.functional.cross_entropy(output, y[rows], reduction="none")
+                else:
+                    losses = (output - y[rows].reshape(output.shape)).square().sum(dim=1)
+                total += float((weight[rows] * losses).sum())
+        self.total = total
+        self.n_values = float(weight.sum()) * (1 if self.classifies else output.shape[1])
+
+    def root(self, output):
+        """Return a matrix A with A A^T the second derivative of the loss at an output."""
+        if not self.classifies:  # of half the squared error, whose noise comes in later
+            return torch.eye(len(output), dtype=output.dtype, device=output.device)
+        p = output.detach().softmax(dim=0)
+        return torch.diag(p.sqrt()) - p[:, None] * p.sqrt()[None]
+
+    def log_likelihood(self, log_noise):
+        """Return the log-likelihood of all examples under a log-variance of the noise."""
+        if self.classifies:
+            return torch.tensor(-self.total, dtype=torch.float64)
+        squared = self.total / log_noise.exp()
+        return -0.5 * (squared + self.n_values * (log_noise + math.log(2 * math.pi)))
+
+
+def _kernels(module, parameters, X, weight, n_copies, root):
+    """Inner products of the derivatives of all outputs, for each tensor of weights."""
+    with torch.no_grad():
+        copies = torch.stack(_copies(module, X, n_copies), dim=1)
+    rows = []
+    for of_one, w in zip(copies, weight, strict=True):
+        output = module.backbone(of_one).mean(dim=0)
+        directions = root(output) * w.sqrt()
+        for direction in directions.T:
+            gradient = torch.autograd.grad(
+                output,
+                parameters,
+                direction,
+                retain_graph=True,
+                allow_unused=True,
+                materialize_grads=True,
+            )
+            rows.append([part.flatten() for part in gradient])
+    stacked = (torch.stack(of_tensor).double() for of_tensor in zip(*rows, strict=True))
+    return torch.stack([jacobian @ jacobian.T for jacobian in stacked])
+
+
+def _maximise(kernels, squares, fit, scale, n_steps=40):
+    """Return the log-evidence under the best precisions of the prior, and noise."""
+    log_precision = torch.zeros(len(kernels), dtype=torch.float64, requires_grad=True)
+    start = 0.0 if fit.classifies else math.log(max(fit.total / fit.n_values, 1e-12))
+    log_noise = torch.tensor(start, dtype=torch.float64, requires_grad=not fit.classifies)
+    free = [log_precision] if fit.classifies else [log_precision, log_noise]
+    optimizer = torch.optim.Adam(free, lr=0.3)
+    identity = torch.eye(kernels.shape[-1], dtype=torch.float64)
+    best = -math.inf
+    for _ in range(n_steps):
+        precision = log_precision.exp()
+        kernel = torch.einsum("l,lij->ij", 1 / precision, kernels)
+        factor = torch.linalg.cholesky(identity + kernel / log_noise.exp())
+        determinant = 2 * factor.diagonal().log().sum()
+        evidence = (
+            fit.log_likelihood(log_noise)
+            - 0.5 * (precision * squares).sum()
+            - 0.5 * scale * determinant
+        )
+        best = max(best, evidence.item())
+        optimizer.zero_grad()
+        (-evidence).backward()
+        optimizer.step()
+    return best
