@@ -41,6 +41,15 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "estimators": ["InvariantClassifier", "InvariantRegressor"],
         "invariant": ["InvariantModule"],
         "policy": ["Policy"],
-        "search": ["DDASSearch"],
+        "search": [
+            "ADDASearch",
+            "AutoAugmentSearch",
+            "CADDASearch",
+            "DADASearch",
+            "DDASSearch",
+            "FastAutoAugmentSearch",
+            "FasterAutoAugmentSearch",
+            "RandAugmentSearch",
+        ],
     },
 )

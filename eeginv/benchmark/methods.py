@@ -7,7 +7,16 @@ import numpy as np
 
 from ..augmentation import TrivialAugment
 from ..estimators import InvariantClassifier
-from ..search import DDASSearch
+from ..search import (
+    ADDASearch,
+    AutoAugmentSearch,
+    CADDASearch,
+    DADASearch,
+    DDASSearch,
+    FastAutoAugmentSearch,
+    FasterAutoAugmentSearch,
+    RandAugmentSearch,
+)
 from ..transforms import default_transforms
 
 
@@ -76,10 +85,92 @@ def fit_ddas(options, X, y, groups):
     return Fitted(search.best_estimator_, search.search_time_, search.refit_time_, search.schedule_)
 
 
+def fit_dada(options, X, y, groups):
+    """DADA on held-out subjects (windows, where there is only one).
+
+    Half of the epochs of the final training, on half of the subjects; the network learns alone in
+    the first half of them.
+    """
+    return _followed(DADASearch, options, X, y, groups)
+
+
+def fit_adda(options, X, y, groups):
+    """ADDA on held-out subjects (windows, where there is only one); epochs as for DADA."""
+    return _followed(ADDASearch, options, X, y, groups)
+
+
+def fit_cadda(options, X, y, groups):
+    """CADDA, a policy for each class, on held-out subjects (windows); epochs as for DADA."""
+    return _followed(CADDASearch, options, X, y, groups)
+
+
+def fit_fasteraa(options, X, y, groups):
+    """Faster AutoAugment towards held-out subjects (windows); epochs as for DADA."""
+    return _followed(FasterAutoAugmentSearch, options, X, y, groups)
+
+
+def _followed(cls, options, X, y, groups):
+    """Search along a gradient of sub-policies, and train under what was found."""
+    epochs = max(2, options["max_epochs"] // 2)
+    search = cls(
+        InvariantClassifier(**options),
+        search_epochs=epochs,
+        warmup_epochs=epochs // 2,
+        random_state=options["random_state"],
+    )
+    search.fit(X, y, groups=groups if len(np.unique(groups)) > 1 else None)
+    return Fitted(search.best_estimator_, search.search_time_, search.refit_time_, search.schedule_)
+
+
+def fit_autoaugment(options, X, y, groups):
+    """AutoAugment on held-out subjects (windows, where there is only one).
+
+    Sixteen children of half of the subjects and a quarter of the epochs: two plain trainings, less
+    what is given up.
+    """
+    epochs = max(2, options["max_epochs"] // 4)
+    return _searched(AutoAugmentSearch, options, X, y, groups, n_trials=16, child_epochs=epochs)
+
+
+def fit_fastaa(options, X, y, groups):
+    """Fast AutoAugment on held-out subjects (windows, where there is only one).
+
+    Two networks on six tenths of the subjects, and sixty policies scored for each: one plain
+    training and a half.
+    """
+    return _searched(FastAutoAugmentSearch, options, X, y, groups, n_folds=2, n_trials=60)
+
+
+def fit_randaugment(options, X, y, groups):
+    """RandAugment on held-out subjects (windows, where there is only one).
+
+    Ten children of half of the subjects and a quarter of the epochs: one plain training and a
+    quarter, less what is given up.
+    """
+    epochs = max(2, options["max_epochs"] // 4)
+    return _searched(RandAugmentSearch, options, X, y, groups, child_epochs=epochs)
+
+
+def _searched(cls, options, X, y, groups, **settings):
+    """Search by trials, in this process, and train under what was found."""
+    search = cls(
+        InvariantClassifier(**options), n_jobs=1, random_state=options["random_state"], **settings
+    )
+    search.fit(X, y, groups=groups if len(np.unique(groups)) > 1 else None)
+    return Fitted(search.best_estimator_, search.search_time_, search.refit_time_, [search.policy_])
+
+
 METHODS = {
     "none": fit_none,
     "trivial": fit_trivial,
     "augnet": fit_augnet,
     "augerino": fit_augerino,
     "ddas": fit_ddas,
+    "dada": fit_dada,
+    "adda": fit_adda,
+    "cadda": fit_cadda,
+    "fasteraa": fit_fasteraa,
+    "autoaugment": fit_autoaugment,
+    "fastaa": fit_fastaa,
+    "randaugment": fit_randaugment,
 }

@@ -1,5 +1,6 @@
 """What all searches share: checks, held-out subjects, the final training, the predictions."""
 
+import hashlib
 import time
 from dataclasses import dataclass
 
@@ -12,7 +13,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from .._randomness import isolated
 from ..augmentation import PolicyAugmentation
-from ..transforms import default_transforms
 
 
 @dataclass
@@ -33,6 +33,8 @@ class Problem:
         Weights of the windows; those of the inner windows have a mean of one.
     inner, outer : ndarray of int
         Rows to train on, and those held out.
+    groups : ndarray, shape (n_windows,) | None
+        Subjects, for searches that split again.
     """
 
     prototype: object
@@ -42,6 +44,7 @@ class Problem:
     weight: torch.Tensor
     inner: np.ndarray
     outer: np.ndarray
+    groups: np.ndarray | None = None
 
     def make_network(self):
         """Return a new network for the signals, in training mode, its weights from torch's seed."""
@@ -51,6 +54,31 @@ class Problem:
     def criterion(self):
         """The loss of each example."""
         return self.prototype._criterion()
+
+    def fingerprint(self, search, free):
+        """Return a text that tells this search on these data from any other.
+
+        Parameters
+        ----------
+        search : PolicySearch
+            The search.
+        free : iterable of str
+            Its parameters that do not count.
+
+        Returns
+        -------
+        key : str
+            Hexadecimal digits.
+        """
+        parameters = {k: v for k, v in search.get_params().items() if k not in {*free, "estimator"}}
+        # ranges, which the candidates do not show of themselves
+        candidates = [(transform.name, transform.config()) for transform in self.transforms]
+        digest = hashlib.sha256(repr([sorted(parameters.items()), candidates]).encode())
+        for values in (self.X, self.y, self.weight):
+            digest.update(values.cpu().numpy().tobytes())
+        for rows in (self.inner, self.groups):
+            digest.update(repr(None if rows is None else rows.tolist()).encode())
+        return digest.hexdigest()
 
 
 class PolicySearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -99,6 +127,7 @@ class PolicySearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             torch.as_tensor((weight / weight[inner].mean()).astype(np.float32), device=device),
             inner,
             outer,
+            groups,
         )
         with isolated(int(seeds[1]), prototype._n_threads, device):
             self._search(problem, int(seeds[1]))
@@ -134,15 +163,8 @@ class PolicySearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             )
 
     def _candidates(self, prototype):
-        transforms = self.transforms
-        if transforms is None:
-            if prototype.sfreq_ is None:
-                raise ValueError(
-                    "The default transforms need the sampling frequency: give the estimator "
-                    "sfreq=, or pass transforms=[...]."
-                )
-            transforms = default_transforms(prototype.sfreq_)
-        transforms = list(transforms)
+        given = self.transforms
+        transforms = list(prototype._default_transforms() if given is None else given)
         if not transforms:
             raise ValueError("The list of transforms is empty.")
         return transforms

@@ -7,6 +7,7 @@ from torch import nn
 
 from .gradient import GradientSearch, Losses, inner_product
 from .operations import apply_operations, make_operations, product_policy
+from .scales import RunningScales
 
 
 class DDASSearch(GradientSearch):
@@ -154,10 +155,8 @@ class _Learner(nn.Module):
         self.logits = nn.Parameter(torch.zeros(len(self.operations), device=device))
         gate = math.log(search.probability / (1 - search.probability))
         self.gate = nn.Parameter(torch.tensor(gate, device=device))
-        self.register_buffer(
-            "mean_square", torch.zeros(len(self.losses.parameters()), device=device)
-        )
-        self.register_buffer("n_steps", torch.zeros(()))
+        # of the gradients without augmentation, which do not depend on the policy
+        self.scales = RunningScales(len(self.losses.parameters())).to(device)
         self.optimizer = torch.optim.Adam(
             [
                 {"params": [self.logits], "lr": search.policy_lr},
@@ -193,7 +192,8 @@ class _Learner(nn.Module):
             *(self.losses.gradient(X, rows, keep_statistics=X is clean) for X in views),
             strict=True,
         )
-        scales = self._scales(gradients[0])
+        self.scales.update(gradients[0])
+        scales = self.scales.values()
         log_chance = torch.log_softmax(self.logits, dim=0)[sequences].sum(dim=1)
         augment = torch.sigmoid(self.gate)
         shares = torch.cat([(1 - augment).reshape(1), augment * log_chance.softmax(dim=0)])
@@ -217,10 +217,3 @@ class _Learner(nn.Module):
             "outer_loss": outer_loss,
             "probability": torch.sigmoid(self.gate).item(),
         }
-
-    def _scales(self, gradient, decay=0.99):
-        """One over the running root mean square of each tensor's gradient without augmentation."""
-        square = torch.stack([g.square().mean() for g in gradient])
-        self.n_steps += 1
-        self.mean_square = decay * self.mean_square + (1 - decay) * square
-        return 1 / ((self.mean_square / (1 - decay**self.n_steps)).sqrt() + 1e-12)

@@ -1,6 +1,5 @@
 """Searches that follow a gradient: epochs over the inner windows, one state that can be kept."""
 
-import hashlib
 import json
 import time
 from pathlib import Path
@@ -81,13 +80,8 @@ class _Checkpoint:
     def __init__(self, path, search, problem):
         self.path = None if path is None else Path(path)
         self.device = problem.X.device
-        parameters = search.get_params(deep=False)
-        for name in ("checkpoint", "verbose", "search_epochs", "max_seconds", "refit"):
-            parameters.pop(name)
-        digest = hashlib.sha256(repr(sorted(parameters.items(), key=str)).encode())
-        for values in (problem.X, problem.y, problem.weight):
-            digest.update(values.cpu().numpy().tobytes())
-        self.key = digest.hexdigest()
+        free = ("checkpoint", "verbose", "search_epochs", "max_seconds", "refit")
+        self.key = problem.fingerprint(search, free)
 
     def save(self, learner, search):
         """Write the state; a file is there as a whole or not at all."""

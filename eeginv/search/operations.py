@@ -1,5 +1,7 @@
 """Operations: transforms of fixed strength, which a search chooses among."""
 
+from dataclasses import replace
+
 import torch
 
 from ..policy import Policy, PolicyEntry
@@ -68,6 +70,32 @@ def product_policy(operations, weights, probability):
         for operation, weight in zip(operations, of_layer, strict=True)
     ]
     return Policy(entries, probability)
+
+
+def sequence_policy(operations, probabilities):
+    """Return the policy of one sub-policy: operations in a row, each applied or not.
+
+    Parameters
+    ----------
+    operations : list of PolicyEntry
+        What to apply, in order.
+    probabilities : list of float
+        With which each is applied.
+
+    Returns
+    -------
+    policy : Policy
+        One layer an operation. What has a strength is drawn against strength zero; what is there
+        or not has its probability as its extent.
+    """
+    entries = []
+    for layer, (operation, probability) in enumerate(zip(operations, probabilities, strict=True)):
+        if operation.binary:
+            entries.append(replace(operation, extent=probability, layer=layer))
+            continue
+        entries.append(replace(operation, weight=probability, layer=layer))
+        entries.append(replace(operation, extent=0.0, weight=1 - probability, layer=layer))
+    return Policy(entries)
 
 
 def apply_operations(X, operations):

@@ -6,6 +6,13 @@ NAMES = {
     "augnet": "AugNet",
     "augerino": "Augerino",
     "ddas": "DDAS",
+    "dada": "DADA",
+    "adda": "ADDA",
+    "cadda": "CADDA",
+    "fasteraa": "Faster AutoAugment",
+    "fastaa": "Fast AutoAugment",
+    "autoaugment": "AutoAugment",
+    "randaugment": "RandAugment",
 }
 CONTROLS = ("none", "trivial")  # learn nothing
 AVERAGING_NAMES = {"plain": "without averaging", "averaged": "averaged over copies"}
@@ -43,7 +50,7 @@ def method_styles(methods):
     """Colour and marker of each method, as keyword arguments of matplotlib."""
     styles, n_others = {}, 0
     for method in sort_methods(methods):
-        if method in NAMES:
+        if method in COLOURS:
             styles[method] = {"color": COLOURS[method], "marker": MARKERS[method]}
         else:
             styles[method] = {

@@ -1,0 +1,296 @@
+"""All searches that follow a gradient: one contract, the same bad input, and sense."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from searched import Linear, data, prototype
+from sklearn.base import clone, is_classifier
+
+from eeginv import (
+    ADDASearch,
+    CADDASearch,
+    DADASearch,
+    DDASSearch,
+    FasterAutoAugmentSearch,
+    InvariantRegressor,
+    Policy,
+)
+from eeginv.search import gradient
+from eeginv.search.faster import Critic
+from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
+
+SEARCHES = [ADDASearch, CADDASearch, DADASearch, DDASSearch, FasterAutoAugmentSearch]
+WITH_WARMUP = [cls for cls in SEARCHES if cls is not DDASSearch]
+PER_SEARCH = {DDASSearch: {"n_levels": 1}}
+
+
+def search(cls, **kwargs):
+    options = {"search_epochs": 2, "random_state": 0, **PER_SEARCH.get(cls, {"warmup_epochs": 0})}
+    transforms = [TimeReverse(), SignFlip(), GaussianNoise()]
+    return cls(prototype(), **{"transforms": transforms, **options, **kwargs})
+
+
+@pytest.fixture(params=SEARCHES, ids=lambda cls: cls.__name__)
+def cls(request):
+    return request.param
+
+
+def test_contract(cls):
+    X, y, groups = data()
+    found = search(cls).fit(X, y, groups=groups)
+    assert isinstance(found.policy_, Policy)
+    assert found.policy_ == found.schedule_[-1]
+    assert len(found.schedule_) == len(found.history_) == 2
+    assert {e.transform for e in found.policy_.entries} == {
+        "TimeReverse",
+        "SignFlip",
+        "GaussianNoise",
+    }
+    assert Policy.from_json(found.policy_.to_json()) == found.policy_
+    json.dumps(found.history_)  # plain numbers
+    assert found.predict(X).shape == y.shape
+    assert found.predict_proba(X).shape == (64, 2)
+    assert found.score(X, y) > 0.5
+    assert found.search_time_ > 0
+    assert found.refit_time_ > 0
+    assert found.best_estimator_.policy_.distance(found.policy_) < 1e-5
+    unfitted = clone(found)
+    assert not hasattr(unfitted, "policy_")
+    quick = search(cls, refit=False).fit(X, y, groups=groups)
+    assert quick.policy_ == found.policy_
+    assert not hasattr(quick, "best_estimator_")
+    with pytest.raises(ValueError, match="refit is False"):
+        quick.predict(X)
+
+
+def test_the_search_moves_the_policy(cls):
+    X, y, groups = data()
+    first, second = search(cls, refit=False).fit(X, y, groups=groups).schedule_
+    assert first.distance(second) > 0
+    assert all(np.isfinite(list(e.values())).all() for e in [first.by_transform().usage.to_dict()])
+
+
+def test_scikit_learn_takes_it_for_a_classifier(cls):
+    assert is_classifier(search(cls))
+    X, _, _ = data()
+    with pytest.raises(TypeError, match="InvariantClassifier"):
+        cls(InvariantRegressor(Linear)).fit(X, np.zeros(64))
+
+
+def test_same_seed_same_policy_and_global_state_left_alone(cls):
+    X, y, groups = data()
+    state = torch.get_rng_state()
+    numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002
+    first, second = (search(cls).fit(X, y, groups=groups) for _ in range(2))
+    assert first.schedule_ == second.schedule_
+    assert first.history_ == second.history_
+    assert (first.predict_proba(X) == second.predict_proba(X)).all()
+    assert torch.equal(torch.get_rng_state(), state)
+    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
+    other = search(cls, random_state=1, refit=False).fit(X, y, groups=groups)
+    assert other.policy_ != first.policy_
+
+
+def test_goes_on_where_it_stopped(cls, tmp_path):
+    X, y, groups = data()
+    file = tmp_path / "state"
+    options = {"refit": False}
+    if cls in WITH_WARMUP:
+        options["warmup_epochs"] = 1  # which the checkpoint has to remember
+    whole = search(cls, search_epochs=4, **options).fit(X, y, groups=groups)
+    search(cls, search_epochs=2, checkpoint=file, **options).fit(X, y, groups=groups)
+    rest = search(cls, search_epochs=4, checkpoint=file, **options).fit(X, y, groups=groups)
+    assert rest.schedule_ == whole.schedule_
+    assert rest.history_ == whole.history_
+    other = search(cls, search_epochs=4, random_state=1, checkpoint=file, **options)
+    with pytest.raises(ValueError, match="other parameters, data or random_state"):
+        other.fit(X, y, groups=groups)
+
+
+def test_stops_when_the_time_is_over(cls):
+    X, y, groups = data()
+    short = search(cls, search_epochs=10**6, max_seconds=0.5, refit=False)
+    short.fit(X, y, groups=groups)
+    assert 1 <= len(short.schedule_) < 10**6
+    assert 0.5 <= short.search_time_ < 60
+    with pytest.raises(ValueError, match="before the first step"):
+        search(cls, max_seconds=1e-9).fit(X, y, groups=groups)
+
+
+def test_extra_passes_do_not_move_batch_statistics(cls, monkeypatch):
+    """One pass a step does: that of the training, or of the critic's classification."""
+    X, y, groups = data()
+    learners, original = [], cls._learner
+
+    def keep(self, problem):
+        learners.append(original(self, problem))
+        return learners[-1]
+
+    monkeypatch.setattr(cls, "_learner", keep)
+    search(cls, refit=False).fit(X, y, groups=groups)
+    counts = {
+        name: buffer.item()
+        for name, buffer in learners[0].named_buffers()
+        if name.endswith("num_batches_tracked")
+    }
+    assert list(counts.values()) == [2 * 4]  # epochs times steps
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "groups", "match"),
+    [
+        ({"search_epochs": 0}, None, "search_epochs"),
+        ({"n_operations": 1.5}, None, "n_operations"),
+        ({"probability": 1.0}, None, "probability"),
+        ({"transforms": []}, None, "empty"),
+        ({}, np.zeros(64), "only one"),
+        ({}, np.where(np.arange(64) % 2, 1, 0), "No window of class"),
+        ({"held_out": 1.0}, None, "held_out"),
+        ({"max_seconds": 0}, None, "max_seconds"),
+    ],
+)
+def test_bad_input(cls, kwargs, groups, match):
+    X, y, _ = data()
+    with pytest.raises(ValueError, match=match):
+        search(cls, **kwargs).fit(X, y, groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "match"),
+    [
+        ({"strength": 0.0}, "strength"),
+        ({"policy_lr": float("nan")}, "policy_lr"),
+        ({"temperature": 0.0}, "temperature"),
+        ({"warmup_epochs": -1}, "warmup_epochs"),
+        ({"warmup_epochs": 2}, "would not learn"),
+    ],
+)
+@pytest.mark.parametrize("cls", WITH_WARMUP)
+def test_bad_parameters_of_sub_policies(cls, kwargs, match):
+    X, y, groups = data()
+    with pytest.raises(ValueError, match=match):
+        search(cls, **kwargs).fit(X, y, groups=groups)
+
+
+def test_not_a_number_names_the_step_and_leaves_what_is_done(cls, tmp_path, monkeypatch):
+    X, y, groups = data()
+    file, learners, original = tmp_path / "state", [], cls._learner
+
+    def fail_in_the_sixth_step(self, problem):
+        learner = original(self, problem)
+        step, learners[:] = learner.step, []
+
+        def count(*args):
+            learners.append(1)
+            record = step(*args)
+            return {**record, "outer_loss": float("nan")} if len(learners) == 6 else record
+
+        learner.step = count
+        return learner
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cls, "_learner", fail_in_the_sixth_step)
+        with pytest.raises(ValueError, match="diverged in epoch 2, step 2"):
+            search(cls, checkpoint=file, refit=False).fit(X, y, groups=groups)
+    rest = search(cls, checkpoint=file, refit=False).fit(X, y, groups=groups)
+    assert rest.schedule_ == search(cls, refit=False).fit(X, y, groups=groups).schedule_
+
+
+@pytest.mark.parametrize("cls", SEARCHES)
+def test_leaves_out_what_destroys_the_label(cls):
+    """Polarity is the label here: flipping it can only hurt on held-out subjects."""
+    X, y, groups = data(n=256, subjects=8)
+    options = {"n_operations": 1, "refit": False}
+    options |= {"policy_lr": 0.05, "n_views": 2} if cls is DDASSearch else {"warmup_epochs": 2}
+    shares = []
+    for seed in range(3):
+        model = cls(
+            prototype(batch_size=16),
+            transforms=[SignFlip(), TimeReverse()],
+            search_epochs=15,
+            random_state=seed,
+            **options,
+        ).fit(X, y, groups=groups)
+        usage = model.policy_.by_transform().usage
+        shares.append(usage.SignFlip / usage.sum())
+    assert max(shares) < 0.25  # half of the uniform share
+
+
+# one method alone ---------------------------------------------------------------------------------
+def test_gradient_penalty_takes_the_slope_of_a_whole_signal():
+    """The published code takes the norm over channels, sample by sample."""
+
+    class Weighted(torch.nn.Module):
+        def __init__(self, weights):
+            super().__init__()
+            self.weights = torch.nn.Parameter(weights)
+
+        def forward(self, X):
+            return (X * self.weights).sum(dim=(1, 2))[:, None].expand(-1, 3)
+
+    X, other = torch.randn(2, 6, 2, 50)
+    weights = torch.randn(2, 50)
+    slope = weights.norm() * 100**0.5  # in root mean squares over 100 values
+    penalty = Critic(Weighted(weights)).slope_penalty(X, other)
+    torch.testing.assert_close(penalty, (slope - 1) ** 2)
+    flat = Critic(Weighted(weights / slope)).slope_penalty(X, other)
+    assert flat < 1e-10
+    # so that scores do not grow with the length of the signals
+    longer = Critic(Weighted(torch.cat([weights, weights], 1) / slope / 2))
+    assert longer.slope_penalty(*torch.randn(2, 6, 2, 100)) < 1e-10
+
+
+def test_critic_needs_a_backbone_that_can_be_built():
+    X, y, groups = data()
+    faster = FasterAutoAugmentSearch(prototype(backbone=Linear(2, 32, 2)))
+    with pytest.raises(TypeError, match="as a class or by name"):
+        faster.fit(X, y, groups=groups)
+
+
+def test_classes_get_policies_of_their_own():
+    """Only one class survives the flip: that of symmetric noise."""
+    rng = np.random.default_rng(0)
+    y = np.tile(["even", "up"], 128)
+    X = rng.standard_normal((256, 2, 32)) + np.where(y == "up", 0.8, 0.0)[:, None, None]
+    shares = {"even": [], "up": []}
+    for seed in range(3):
+        model = CADDASearch(
+            prototype(batch_size=16),
+            transforms=[SignFlip(), TimeReverse()],
+            n_operations=1,
+            search_epochs=15,
+            warmup_epochs=3,
+            refit=False,
+            random_state=seed,
+        ).fit(X.astype(np.float32), y, groups=np.repeat(np.arange(8), 32))
+        assert list(model.policies_) == ["even", "up"]
+        for label, policy in model.policies_.items():
+            usage = policy.by_transform().usage
+            shares[label].append(usage.SignFlip / usage.sum())
+    assert np.median(shares["up"]) < 0.25
+    assert np.median(shares["even"]) > 2 * np.median(shares["up"])
+
+
+def test_final_training_sees_the_policy_of_each_class():
+    X, y, groups = data()
+    found = search(CADDASearch).fit(X, y, groups=groups)
+    augmentation = found.best_estimator_.module_.augmentation
+    assert augmentation.policies == found.policies_
+    assert Policy.mixture(found.policies_.values(), [0.5, 0.5]) == found.policy_
+
+
+def test_one_epoch_is_one_pass(cls, monkeypatch):
+    X, y, groups = data()
+    seen, original = [], gradient.batches
+
+    def watch(rows, batch_size, endless=False):
+        for part in original(rows, batch_size, endless):
+            if not endless:
+                seen.extend(part.tolist())
+            yield part
+
+    monkeypatch.setattr(gradient, "batches", watch)
+    search(cls, search_epochs=1, refit=False).fit(X, y, groups=groups)
+    assert len(seen) == len(set(seen)) == 32
