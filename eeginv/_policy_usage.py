@@ -1,5 +1,7 @@
 """How far and how often each transform is used, over all layers and branches of a policy."""
 
+import math
+
 
 def usage_table(policy):
     """Merge layers and branches.
@@ -22,7 +24,7 @@ def usage_table(policy):
         share = branch_weight
         if policy.probability > 0:
             share *= branch.probability / policy.probability
-        miss = dict.fromkeys((e.transform for e in branch.entries), 1.0)
+        used = {}  # of the entries of a layer one is drawn, unless they are drawn jointly
         for e in branch.entries:
             row = rows.setdefault(
                 e.transform,
@@ -32,9 +34,12 @@ def usage_table(policy):
             row["weight"] += weight
             row["total"] += weight * e.extent
             row["extents"].append(e.extent)
-            miss[e.transform] *= 1 - e.weight * e.probability
-        for name, value in miss.items():
-            rows[name]["usage"] += branch_weight * branch.probability * (1 - value)
+            layer = used.setdefault(e.transform, {})
+            number = 1.0 if e.joint else e.weight
+            layer[e.layer] = min(1.0, layer.get(e.layer, 0.0) + number * e.probability)
+        for name, layers in used.items():
+            miss = math.prod(1 - value for value in layers.values())
+            rows[name]["usage"] += branch_weight * branch.probability * (1 - miss)
     table = {}
     for name, row in rows.items():
         if row["weight"] > 0:

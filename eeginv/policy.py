@@ -366,8 +366,7 @@ class Policy:
         be applied at strength 0, and a transform that is there or not is applied at strength 1.
         The distance is the least work (mass times change of strength, the earth mover's distance
         [1]_) that turns one policy's spread into the other's, summed over transforms: 1 if one of
-        them always applies one transform at its full strength more than the other, at most the sum
-        of the numbers of layers.
+        them always applies one transform at its full strength more than the other.
 
         Parameters
         ----------

@@ -46,3 +46,60 @@ def test_recovery_goes_on_where_it_stopped(root, tmp_path):
     assert "1/1 sinusoids" not in runs[1][0]  # nothing was left to do
     assert "within 0.1 Hz: " in runs[1][0]
     assert runs[0][1] == runs[1][1]
+
+
+@pytest.mark.slow
+def test_search_cost_goes_on_where_it_stopped(root, tmp_path):
+    command = [sys.executable, root / "benchmarks" / "search_cost.py", "--choices", "1"]
+    command += ["--epochs", "1", "--data", "simulated", str(tmp_path / "nowhere")]
+    command += ["--output", str(tmp_path), "--methods"]
+    for methods in (["none", "trivial"], ["trivial"]):
+        done = subprocess.run([*command, *methods], capture_output=True, text=True, check=True)
+        with (tmp_path / "search_cost.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["method"] for row in rows] == methods
+        assert "nowhere is missing" in done.stdout
+    assert "trivial-train2-split0" not in done.stderr  # nothing was left to do
+    (row,) = rows
+    assert float(row["search"]) == 0
+    assert 0.2 < float(row["total"]) < 5
+    assert 0.2 < float(row["accuracy"]) <= 1
+
+
+@pytest.mark.slow
+def test_choice_gradients_agree_with_enumeration(root, tmp_path):
+    output = tmp_path / "choices"
+    command = [sys.executable, root / "benchmarks" / "choice_gradients.py", "--parts", "gradients"]
+    command += ["--only", "sinusoids, 4 epochs", "--batches", "100", "--output", str(output)]
+    runs = []
+    for _ in range(2):
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        runs.append(done.stdout)
+    assert "gradients: sinusoids, 4 epochs" in runs[0]
+    assert "gradients: sinusoids, 4 epochs" not in runs[1]  # nothing was left to do
+    with (tmp_path / "choices_gradients.csv").open(newline="") as file:
+        rows = {row["estimator"]: row for row in csv.DictReader(file)}
+    assert float(rows["enumeration"]["size along truth"]) == 1
+    exact = [name for name in rows if name.startswith("score function")]
+    assert len(exact) == 6
+    for name in exact:
+        error = float(rows[name]["size along truth"]) - 1
+        assert abs(error) < 3.5 * float(rows[name]["standard error"])
+    shipped = float(rows["score function, baseline of the label (shipped)"]["spread"])
+    assert shipped < 0.5 * float(rows["score function, baseline of all"]["spread"])
+
+
+@pytest.mark.slow
+def test_search_sense_goes_on_where_it_stopped(root, tmp_path):
+    output = tmp_path / "sense.csv"
+    command = [sys.executable, root / "benchmarks" / "search_sense.py", "--seeds", "1"]
+    command += ["--epochs", "2", "--warmup", "1", "--output", str(output), "--methods"]
+    for methods in (["adda"], ["adda", "ddas"]):
+        done = subprocess.run([*command, *methods], capture_output=True, text=True, check=True)
+        assert f"1/1 {methods[-1]}, 0" in done.stdout
+        with output.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert sorted(row["method"] for row in rows) == methods
+    shares = [float(value) for key, value in rows[0].items() if key.endswith("share")]
+    assert sum(shares) == pytest.approx(5)
+    assert "TimeReverse below a half in" in done.stdout

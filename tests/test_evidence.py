@@ -118,7 +118,7 @@ def test_dense_outputs_are_refused():
         log_evidence(module, torch.zeros(4, 1, 8), torch.zeros(4, dtype=torch.int64))
 
 
-def test_automatic_penalty():
+def test_automatic_penalty(tmp_path):
     rng = np.random.default_rng(0)
     y = np.tile(["left", "right"], 20)
     X = rng.standard_normal((40, 2, 64)) + np.where(y == "left", 0.5, -0.5)[:, None, None]
@@ -139,8 +139,44 @@ def test_automatic_penalty():
     assert (same.predict_proba(X) == clf.predict_proba(X)).all()
     assert same.penalty_ == clf.penalty_
     assert same.penalty_scores_ == {}
+    clf.save(tmp_path / "saved")
+    loaded = InvariantClassifier.load(tmp_path / "saved", backbone=Network)
+    assert (loaded.penalty_, loaded.penalty_scores_) == (clf.penalty_, clf.penalty_scores_)
     assert (
         InvariantClassifier(Network, None, penalty="auto", max_epochs=1).fit(X, y).penalty_ is None
     )
     with pytest.raises(ValueError, match="penalty must be a number or 'auto'"):
         InvariantClassifier(Network, penalty="best", **options).fit(X, y)
+
+
+def test_exact_fit_and_weightless_examples():
+    rng = torch.Generator().manual_seed(0)
+    X = torch.randn(200, 1, 8, generator=rng)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(8, 2))
+    module = InvariantModule(network, loss="squared_error")
+    with torch.no_grad():
+        y = network(X)
+    assert math.isfinite(log_evidence(module, X, y))
+    weight = torch.zeros(600)
+    weight[:2] = 300
+    X, y = torch.randn(600, 1, 8, generator=rng), torch.arange(600) % 2
+    for seed in range(4):
+        found = log_evidence(InvariantModule(network), X, y, weight, random_state=seed)
+        assert math.isfinite(found)
+
+
+def test_determinant_of_a_part_is_not_too_small():
+    """Over all parts, N / m times the determinant of the part is at least that of the whole."""
+    X, y = torch.randn(24, 1, 6, generator=torch.Generator().manual_seed(0)), torch.arange(24) % 2
+    weight = torch.linspace(0.1, 1.9, 24)
+    module = InvariantModule(nn.Sequential(nn.Flatten(), nn.Linear(6, 2)))
+    fit = _Fit(module, X, y, weight, 0)
+    parameters = list(module.backbone.parameters())
+
+    def determinant(rows):
+        kernels = _kernels(module, parameters, X[rows], weight[rows], 0, fit.root)
+        return torch.logdet(torch.eye(2 * len(rows)).double() + kernels.sum(dim=0)).item()
+
+    parts = [range(i, i + 6) for i in range(0, 24, 6)]
+    scaled = np.mean([4 * determinant(list(part)) for part in parts])
+    assert scaled >= determinant(list(range(24)))

@@ -72,3 +72,10 @@ def test_by_transform_by_hand():
 def test_bad_input(make, match):
     with pytest.raises((ValueError, TypeError), match=match):
         make()
+
+
+def test_alternatives_of_a_layer_exclude_each_other():
+    levels = [PolicyEntry("TimeShift", 0.1 * k, "s", weight=1 / 3) for k in (1, 2, 3)]
+    assert Policy(levels).by_transform().loc["TimeShift", "usage"] == pytest.approx(1.0)
+    half = [PolicyEntry("SignFlip", 0.5, binary=True, layer=layer) for layer in (0, 1)]
+    assert Policy(half).by_transform().loc["SignFlip", "usage"] == pytest.approx(0.75)

@@ -117,3 +117,12 @@ def test_search_trains_the_control_variate_to_lower_the_variance():
         _, drawn = step.draw(X, labels)
         step.step(drawn, worth(drawn))
     assert spread() < 0.3 * before
+
+
+def test_rare_outcomes_are_finite():
+    logits = torch.tensor([[[0.0, -120.0, -3.0]]], requires_grad=True)
+    torch.manual_seed(0)
+    relaxed = Choices(logits).conditional(logits)
+    assert torch.isfinite(relaxed).all()
+    (gradient,) = torch.autograd.grad(relaxed.sum(), logits)
+    assert torch.isfinite(gradient).all()

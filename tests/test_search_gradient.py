@@ -7,6 +7,7 @@ import pytest
 import torch
 from searched import Linear, data, prototype
 from sklearn.base import clone, is_classifier
+from torch import nn
 
 from eeginv import (
     ADDASearch,
@@ -107,6 +108,42 @@ def test_goes_on_where_it_stopped(cls, tmp_path):
     other = search(cls, search_epochs=4, random_state=1, checkpoint=file, **options)
     with pytest.raises(ValueError, match="other parameters, data or random_state"):
         other.fit(X, y, groups=groups)
+
+
+def test_a_shorter_search_takes_the_beginning_of_a_longer_one(cls, tmp_path):
+    X, y, groups = data()
+    file = tmp_path / "state"
+    long = search(cls, search_epochs=3, refit=False, checkpoint=file).fit(X, y, groups=groups)
+    short = search(cls, search_epochs=2, refit=False, checkpoint=file).fit(X, y, groups=groups)
+    assert short.schedule_ == long.schedule_[:2]
+    assert short.policy_ == long.schedule_[1]
+
+
+def test_files_of_other_searches_are_refused(tmp_path):
+    """ADDA and CADDA have the same parameters."""
+    X, y, groups = data()
+    file = tmp_path / "state"
+    search(ADDASearch, refit=False, checkpoint=file).fit(X, y, groups=groups)
+    with pytest.raises(ValueError, match="other parameters, data or random_state"):
+        search(CADDASearch, refit=False, checkpoint=file).fit(X, y, groups=groups)
+
+
+class Recurrent(nn.Module):
+    def __init__(self, n_chans, n_times, n_outputs):
+        super().__init__()
+        self.lstm = nn.LSTM(n_chans, 4, batch_first=True)
+        self.output = nn.Linear(4, n_outputs)
+
+    def forward(self, X):
+        return self.output(self.lstm(X.transpose(1, 2))[0][:, -1])
+
+
+def test_recurrent_networks_can_be_searched_with(cls):
+    X, y, groups = data()
+    model = search(cls, refit=False, search_epochs=1).set_params(
+        estimator=prototype(backbone=Recurrent)
+    )
+    assert np.isfinite(model.fit(X, y, groups=groups).history_[0]["outer_loss"])
 
 
 def test_stops_when_the_time_is_over(cls):

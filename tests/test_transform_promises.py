@@ -426,5 +426,10 @@ def test_probabilities_are_met():
     assert (out < 0).float().mean().item() == pytest.approx(0.2, abs=0.02)
     with pytest.raises(ValueError, match="max_probability"):
         SignFlip(0.9)
+    # a policy rounds strengths, also up
+    rounded = GaussianNoise(round(2 / 3, 7), max_magnitude=2 / 3)
+    assert rounded.magnitude.item() == pytest.approx(2 / 3)
+    with pytest.raises(ValueError, match="must lie in"):
+        GaussianNoise(0.6667, max_magnitude=2 / 3)
     always = SignFlip(1.0, max_probability=1.0)
     assert (always(X, generator()) == -1).all()

@@ -29,8 +29,10 @@ class Baseline:
     >>> from eeginv.augmentation.baseline import Baseline
     >>> labels = torch.eye(2)[[0, 0, 0, 1, 1]].unsqueeze(1)
     >>> losses, weights = torch.tensor([[3.0], [1.0], [2.0], [7.0], [8.0]]), torch.ones(5, 1)
-    >>> Baseline().update(losses, weights, labels)[:, 0].tolist()  # with 10 times the mean of all
-    [4.25, 4.75, 4.5, 4.0, 3.75]
+    >>> # as if the mean of all others had been seen ten times more
+    >>> baseline = Baseline().update(losses, weights, labels)
+    >>> [round(b, 2) for b in baseline[:, 0].tolist()]
+    [4.0, 4.58, 4.29, 3.91, 3.59]
     """
 
     def __init__(self):

@@ -105,7 +105,11 @@ class PolicyAugmentation(Augmentation):
 def _structure(policy):
     """Return what all members of a schedule share."""
     return tuple(
-        tuple((e.layer, e.transform, e.joint) for e in branch.entries) for branch in policy.branches
+        tuple(
+            (e.layer, e.transform, e.joint, e.random_strength, repr(sorted(dict(e.config).items())))
+            for e in branch.entries
+        )
+        for branch in policy.branches
     )
 
 

@@ -14,6 +14,7 @@ def make_sinusoids(
     *,
     spread=0.5,
     noise=0.5,
+    phases=2 * np.pi,
     duration=10.0,
     sfreq=100.0,
     random_state=None,
@@ -24,7 +25,8 @@ def make_sinusoids(
     ``d`` uniform in [-spread, spread] and a uniform phase. The label does not change under shifts
     of the frequency by less than the margin between classes, half the spacing of the frequencies
     minus the spread: with the default values 0.5 Hz. Phase, sign, direction of time and amplitude
-    do not matter either.
+    do not matter either. (The published script draws phases from 0 to ``4 pi / f`` radians, so that
+    in the higher classes they tell something about the label; ``phases`` can say that.)
 
     Parameters
     ----------
@@ -36,6 +38,8 @@ def make_sinusoids(
         Largest distance of a signal's frequency from that of its class, in Hz.
     noise : float
         Standard deviation of the noise, where the amplitude of the sinusoid is 1.
+    phases : float | sequence of float
+        Phases are uniform between 0 and this, in radians; one number, or one for each class.
     duration : float
         Length of the signals, in s.
     sfreq : float
@@ -71,6 +75,11 @@ def make_sinusoids(
         raise ValueError("frequencies must be a list of different numbers, one a class.")
     n_per_class = check_integer("n_per_class", n_per_class, minimum=1)
     spread, noise = check_number("spread", spread), check_number("noise", noise)
+    phases = np.asarray(phases, dtype=float)
+    if phases.shape not in ((), frequencies.shape) or not (phases >= 0).all():
+        raise ValueError(
+            f"phases must be a number of at least 0, or {len(frequencies)} of them, one a class."
+        )
     sfreq = check_number("sfreq", sfreq, exclusive=True)
     duration = check_number("duration", duration, minimum=1 / sfreq)
     lowest, highest = frequencies.min() - spread, frequencies.max() + spread
@@ -84,7 +93,8 @@ def make_sinusoids(
     n = len(y)
     time = np.arange(round(duration * sfreq)) / sfreq
     frequency = y + rng.uniform(-spread, spread, n)
-    phase = rng.uniform(0, 2 * np.pi, n)
+    of_class = dict(zip(frequencies, np.broadcast_to(phases, frequencies.shape), strict=True))
+    phase = rng.uniform(0, 1, n) * np.array([of_class[f] for f in y])
     X = np.sin(2 * np.pi * frequency[:, None] * time + phase[:, None])
     X += noise * rng.standard_normal(X.shape)
     return X[:, None].astype(np.float32), y

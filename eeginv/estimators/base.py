@@ -23,7 +23,7 @@ from ..invariant import InvariantModule
 from ..policy import Policy
 from ..transforms import default_transforms
 from .backbone import build_backbone
-from .evidence import log_evidence
+from .evidence import count_outputs, log_evidence
 from .inputs import read_signals
 from .net import Progress, SignalDataset, WeightedNet
 from .persistence import load_estimator, save_estimator
@@ -102,6 +102,8 @@ class InvariantEstimator(BaseEstimator):
         for penalty in penalties:
             with isolated(int(seeds[1]), self._n_threads, self.device):
                 module = self._build_module(int(seeds[2]), penalty)
+                if automatic:  # now, and not after a whole training
+                    count_outputs(module, torch.as_tensor(X[train][:1]))
                 found = self._train(module, X, target, weight, train, valid)
                 if automatic:
                     arrays = (X[train], target[train], weight[train] / weight[train].mean())

@@ -15,8 +15,9 @@ def log_evidence(module, X, y, weight=None, n_copies=10, random_state=0):
     mean over transformed copies, and so is its derivative: what the copies make equal the weights
     cannot tell apart any more, and that costs less. The prior of the weights is normal with a
     precision for each tensor, chosen to maximise the evidence, as is the noise of a regression. For
-    more examples than fit, the determinant is that of a random part, scaled up, which makes the
-    result a lower bound in expectation [2]_.
+    more examples than fit, the determinant is that of a random part, scaled up by the number of
+    examples, which for given precisions is not too small in expectation [2]_. Outputs are averaged
+    as logits, whatever ``module.average`` is.
 
     Parameters
     ----------
@@ -62,23 +63,42 @@ def log_evidence(module, X, y, weight=None, n_copies=10, random_state=0):
     try:
         weight = X.new_ones(len(X)) if weight is None else weight.to(X)
         parameters = [p for p in module.backbone.parameters() if p.requires_grad]
-        n_outputs = _n_outputs(module, X)
+        n_outputs = count_outputs(module, X)
         n_numbers = max(1, sum(p.numel() for p in parameters))
         n_rows = max(2 * n_outputs, min(_MAX_ROWS, _MAX_NUMBERS // n_numbers))
         order = torch.randperm(len(X), generator=torch.Generator().manual_seed(random_state))
         part = order[: max(1, n_rows // n_outputs)].to(X.device)
-        scale = weight.sum() / weight[part].sum()
+        scale = len(X) / len(part)
         fit = _Fit(module, X, y, weight, n_copies)
-        kernels = _kernels(module, parameters, X[part], weight[part], n_copies, fit.root)
+        # recurrent layers of cuDNN have no backward pass outside of training
+        with torch.backends.cudnn.flags(enabled=False):
+            kernels = _kernels(module, parameters, X[part], weight[part], n_copies, fit.root)
     finally:
         module.train(was_training)
     squares = torch.stack([p.detach().double().square().sum() for p in parameters])
-    return _maximise(kernels.cpu(), squares.cpu(), fit, float(scale)) / len(X)
+    return _maximise(kernels.cpu(), squares.cpu(), fit, scale) / len(X)
 
 
-def _n_outputs(module, X):
+def count_outputs(module, X):
+    """Return the number of outputs of an example; refuse outputs along time.
+
+    Parameters
+    ----------
+    module : InvariantModule
+        The network.
+    X : Tensor, shape (n_examples, n_channels, n_times)
+        Signals, of which the first is looked at.
+
+    Returns
+    -------
+    n_outputs : int
+        Length of the output vector.
+    """
+    was_training = module.training
+    module.eval()
     with torch.no_grad():
         output = module.backbone(X[:1])
+    module.train(was_training)
     if output.ndim != 2:
         raise ValueError(
             "The evidence is defined for one output vector an example, shape (n_examples, "
@@ -129,10 +149,10 @@ class _Fit:
 
 def _kernels(module, parameters, X, weight, n_copies, root):
     """Inner products of the derivatives of all outputs, for each tensor of weights."""
-    with torch.no_grad():
-        copies = torch.stack(_copies(module, X, n_copies), dim=1)
     rows = []
-    for of_one, w in zip(copies, weight, strict=True):
+    for x, w in zip(X, weight, strict=True):
+        with torch.no_grad():  # the copies are the same for every example, and for each on its own
+            of_one = torch.cat(_copies(module, x.unsqueeze(0), n_copies))
         output = module.backbone(of_one).mean(dim=0)
         directions = root(output) * w.sqrt()
         for direction in directions.T:
@@ -156,13 +176,13 @@ def _maximise(kernels, squares, fit, scale, n_steps=40):
     log_noise = torch.tensor(start, dtype=torch.float64, requires_grad=not fit.classifies)
     free = [log_precision] if fit.classifies else [log_precision, log_noise]
     optimizer = torch.optim.Adam(free, lr=0.3)
-    identity = torch.eye(kernels.shape[-1], dtype=torch.float64)
     best = -math.inf
     for _ in range(n_steps):
         precision = log_precision.exp()
         kernel = torch.einsum("l,lij->ij", 1 / precision, kernels)
-        factor = torch.linalg.cholesky(identity + kernel / log_noise.exp())
-        determinant = 2 * factor.diagonal().log().sum()
+        # by eigenvalues: next to an exact fit the identity is lost beside the kernel
+        values = torch.linalg.eigvalsh(kernel / log_noise.exp())
+        determinant = values.clamp_min(0).log1p().sum()
         evidence = (
             fit.log_likelihood(log_noise)
             - 0.5 * (precision * squares).sum()

@@ -11,7 +11,7 @@ from ..augmentation import Augmentation, PolicyAugmentation
 from ..policy import Policy
 from ..transforms import REGISTRY
 
-_FORMAT = 1
+_FORMAT = 2
 _NOT_SAVED = ("backbone", "augmentation", "transforms", "callbacks", "device")
 _FITTED = (
     "n_chans_",
@@ -111,6 +111,7 @@ def load_estimator(cls, path, backbone=None, augmentation=None):
         setattr(estimator, name, value)
     for name, value in saved["arrays"].items():
         setattr(estimator, name, np.array(value["values"], dtype=value["dtype"]))
+    estimator.penalty_scores_ = {penalty: score for penalty, score in saved["penalty_scores"]}
     if "single_output" in saved:
         estimator._single_output = saved["single_output"]
     module = estimator._build_module(seed=0, penalty=estimator.penalty_)
@@ -141,6 +142,8 @@ def _describe(estimator):
             for name in arrays
             if (value := getattr(estimator, name, None)) is not None
         },
+        # as pairs: keys of JSON are strings
+        "penalty_scores": list(estimator.penalty_scores_.items()),
         "policy_history": [policy.to_dict() for policy in estimator.policy_history_],
         "history": [
             {k: v for k, v in row.items() if isinstance(v, (int, float, bool, str))}

@@ -73,7 +73,14 @@ class Problem:
         parameters = {k: v for k, v in search.get_params().items() if k not in {*free, "estimator"}}
         # ranges, which the candidates do not show of themselves
         candidates = [(transform.name, transform.config()) for transform in self.transforms]
-        digest = hashlib.sha256(repr([sorted(parameters.items()), candidates]).encode())
+        # objects show where they are in memory, which is elsewhere the next time
+        for name in [k for k in parameters if k.endswith("callbacks") or k.endswith("backbone")]:
+            value = parameters.pop(name)
+            candidates.append(value if isinstance(value, str) else type(value).__name__)
+            if isinstance(value, torch.nn.Module):
+                candidates.append([t.cpu().tolist() for t in value.state_dict().values()])
+        text = repr([type(search).__name__, sorted(parameters.items()), candidates])
+        digest = hashlib.sha256(text.encode())
         for values in (self.X, self.y, self.weight):
             digest.update(values.cpu().numpy().tobytes())
         for rows in (self.inner, self.groups):

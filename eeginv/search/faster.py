@@ -4,7 +4,6 @@ import copy
 
 import torch
 from torch import nn
-from torch.func import functional_call
 
 from .._randomness import generator_states, restore_generators
 from ..augmentation import PolicyAugmentation
@@ -218,7 +217,9 @@ class Critic(nn.Module):
         X : Tensor, shape (n_examples, n_channels, n_times)
             Signals.
         keep_statistics : bool
-            Whether the forward pass moves batch statistics.
+            Whether to normalise by the statistics of the batch and keep them, or by those kept:
+            then what one example scores does not depend on the others, and the slope of the score
+            is its own.
 
         Returns
         -------
@@ -227,10 +228,12 @@ class Critic(nn.Module):
         score : Tensor, shape (n_examples,)
             Larger for what looks held out.
         """
-        buffers = dict(self.network.named_buffers())
-        if not keep_statistics:
-            buffers = {name: buffer.clone() for name, buffer in buffers.items()}
-        output = functional_call(self.network, buffers, (X,))
+        norms = [m for m in self.network.modules() if isinstance(m, nn.modules.batchnorm._NormBase)]
+        for norm in norms:
+            norm.train(keep_statistics)
+        output = self.network(X)
+        for norm in norms:
+            norm.train()
         return output[:, :-1], output[:, -1]
 
     def slope_penalty(self, X, X_other):
@@ -293,15 +296,16 @@ class _Learner(nn.Module):
         self.n_steps += 1
         learns = self.n_steps > self.n_warmup
         both = torch.cat([outer_rows, rows])
-        logits, score = self.critic(X[both], keep_statistics=True)
+        logits, _ = self.critic(X[both], keep_statistics=True)
         outer_loss = loss = self._loss(logits, both).mean()
         record = dict.fromkeys(("inner_loss", "distance", "penalty", "spread"), 0.0)
         if learns:
             transformed, drawn = self.policy_step.draw(X[rows], y[rows])
             n = min(len(rows), len(outer_rows))
             penalty = self.critic.slope_penalty(X[outer_rows[:n]], transformed[:n])
+            _, score = self.critic(X[outer_rows])
             _, score_transformed = self.critic(transformed.detach())
-            distance = score[: len(outer_rows)].mean() - score_transformed.mean()
+            distance = score.mean() - score_transformed.mean()
             loss = loss - distance + search.gradient_penalty * penalty
             record |= {"distance": distance.item(), "penalty": penalty.item()}
         self.optimizer.zero_grad()

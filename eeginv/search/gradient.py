@@ -110,8 +110,10 @@ class _Checkpoint:
             )
         learner.load_state_dict(state["learner"])
         restore_generators(state["generators"], self.device)
-        search.schedule_ = [Policy.from_dict(values) for values in json.loads(state["schedule"])]
-        search.history_ = json.loads(state["history"])
+        n_epochs = search.search_epochs  # of a longer search, its beginning
+        schedule, history = (json.loads(state[key])[:n_epochs] for key in ("schedule", "history"))
+        search.schedule_ = [Policy.from_dict(values) for values in schedule]
+        search.history_ = history
 
 
 class Losses:

@@ -1,6 +1,7 @@
 """The held-out loss after one step of training, as a function of the policy of that step."""
 
 import warnings
+from contextlib import nullcontext
 
 import torch
 from torch import nn
@@ -157,7 +158,11 @@ class OneStepLearner(nn.Module):
         def each(parameters):
             return self.losses.each(transformed, rows, parameters)
 
+        recurrent = any(isinstance(m, nn.RNNBase) for m in self.network.modules())
         with warnings.catch_warnings():
-            # torch's own, when forward mode is used for the first time
+            # torch's own, when forward mode, and the flags below, are used for the first time
             warnings.filterwarnings("ignore", ".*torch.jit.script", DeprecationWarning)
-            return jvp(each, (weights,), (direction,))[1]
+            warnings.filterwarnings("ignore", "TF32 acceleration", UserWarning)
+            # oneDNN's recurrent layers have no forward mode, torch's own have
+            with torch.backends.mkldnn.flags(enabled=False) if recurrent else nullcontext():
+                return jvp(each, (weights,), (direction,))[1]

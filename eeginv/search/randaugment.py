@@ -144,16 +144,18 @@ class RandAugmentSearch(ChildSearch):
                 raise ValueError(f"strengths are shares above 0 and at most 1, got {strength!r}.")
 
     def _fixed_trials(self):
-        grid = {"n_operations": list(self.n_operations), "strength": list(self.strengths)}
-        return list(ParameterGrid(grid))
+        return list(ParameterGrid(self._grid()))
+
+    def _grid(self):
+        return {
+            "n_operations": [int(n) for n in self.n_operations],
+            "strength": [float(strength) for strength in self.strengths],
+        }
 
     def _distributions(self, problem):
         from optuna.distributions import CategoricalDistribution
 
-        return {
-            "n_operations": CategoricalDistribution(tuple(self.n_operations)),
-            "strength": CategoricalDistribution(tuple(self.strengths)),
-        }
+        return {name: CategoricalDistribution(values) for name, values in self._grid().items()}
 
     def _policy(self, problem, params):
         weight = round(1 / len(problem.transforms), 7)

@@ -48,10 +48,10 @@ class Choices:
     def conditional(self, logits):
         """Return the relaxed draw given the choices, a differentiable function of the logits."""
         chosen = self.outcomes.unsqueeze(-1)
-        largest = -self._second.gather(-1, chosen).log()  # exp(-z) of the chosen one
-        others = -self._second.log() / logits.softmax(dim=-1)
-        exponent = (largest + others).scatter(-1, chosen, largest)
-        return -exponent.log()
+        noise = (-self._second.log()).log()
+        largest = noise.gather(-1, chosen)  # minus the largest z, which is that of the chosen one
+        others = torch.logaddexp(noise - logits.log_softmax(dim=-1), largest)
+        return -others.scatter(-1, chosen, largest)
 
 
 class ControlVariate(nn.Module):

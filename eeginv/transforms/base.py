@@ -99,6 +99,8 @@ class Transform(nn.Module):
 
     def _set_strength(self, value):
         value = float(value)
+        if self.max_magnitude < value <= self.max_magnitude * (1 + 1e-6) + 1e-7:
+            value = self.max_magnitude  # rounded, as in a policy
         if not 0 <= value <= self.max_magnitude:
             raise ValueError(
                 f"{self.strength_name} of {type(self).__name__} must lie in "
