@@ -154,7 +154,9 @@ def report(table):
         scores = rows.groupby([*keys, "choice"], sort=False)["balanced_accuracy"].mean()
         nll = rows.groupby(keys, sort=False)["nll"].mean()
         print(f"\n{task}: balanced accuracy, points over no augmentation [95 % over choices], NLL")
-        baseline = scores.xs(("none", "plain"), level=("method", "average")).droplevel("penalty")
+        plain = scores[scores.index.isin(["plain"], level="average")].droplevel("average")
+        known = plain.index.isin(["none"], level="method")  # pairs need the runs without
+        baseline = plain[known].droplevel(["method", "penalty"])
         for key, here in scores.groupby(keys, sort=False):
             here = here.droplevel(keys)
             gain = (here - baseline).dropna()
