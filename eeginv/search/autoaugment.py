@@ -81,7 +81,7 @@ class AutoAugmentSearch(ChildSearch):
 
     References
     ----------
-    .. [1] Cubuk, E. D., Zoph, B., Mane, D., Vasudevan, V., & Le, Q. V. (2019). AutoAugment:
+    .. [1] Cubuk, E. D., Zoph, B., Mané, D., Vasudevan, V., & Le, Q. V. (2019). AutoAugment:
        Learning augmentation strategies from data. CVPR.
     .. [2] Bergstra, J., Bardenet, R., Bengio, Y., & Kegl, B. (2011). Algorithms for hyper-parameter
        optimization. NeurIPS.
