@@ -399,7 +399,7 @@ def test_bad_input_is_refused_at_once():
         (classifier(backbone=3), (X, y), "name of a Braindecode model"),
         (classifier(backbone="SleepStagerChambon2018"), (X[..., :20], y), "20 samples"),
         (classifier(backbone="SleepStagerChambon2018", sfreq=None), (X, y), "sfreq"),
-        (classifier(sfreq=None), (X, y), "pass sfreq="),
+        (classifier(sfreq=None), (X, y), "estimator sfreq="),
         (classifier(backbone=Network(3, 128, 2)), (X, y), "another shape"),
         (classifier(backbone=Network(2, 128, 5)), (X, y), r"\(n_examples, 2\)"),
         (classifier(augmentation="augnett"), (X, y), "augmentation must be"),

@@ -272,7 +272,7 @@ def test_output_values_are_untouched():
     assert torch.equal(out, output)
 
 
-def test_bare_loop_learns_what_does_no_harm_and_not_what_does():
+def polar_decays():
     """Labels are the direction of time: polarity is free, reversal is not."""
     generator = torch.Generator().manual_seed(0)
     ramp = torch.linspace(-1, 1, 50)
@@ -280,28 +280,49 @@ def test_bare_loop_learns_what_does_no_harm_and_not_what_does():
     sign = 2 * torch.randint(2, (400,), generator=generator) - 1
     decay = torch.exp(-3 * (ramp + 1) / 2)
     X = torch.where(y[:, None] == 0, decay, decay.flip(0)) * sign[:, None]
-    X = (X + 0.1 * torch.randn(400, 50, generator=generator))[:, None]
-    state = torch.get_rng_state()
-    torch.manual_seed(0)
-    net = nn.Sequential(nn.Flatten(), nn.Linear(50, 32), nn.ReLU(), nn.Linear(32, 2))
-    torch.set_rng_state(state)
-    A = AugNet([TimeReverse(0.25), SignFlip(0.25)], penalty=0.02, random_state=0)
+    return (X + 0.1 * torch.randn(400, 50, generator=generator))[:, None], y
+
+
+def train_with(A, X, y, epochs=80):
+    """Train a perceptron behind an augmentation, in a loop that knows nothing of it."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(50, 32), nn.ReLU(), nn.Linear(32, 2))
     model = InvariantModule(net, A)
     optimizer = torch.optim.Adam(
         [{"params": net.parameters(), "lr": 1e-3}, {"params": A.parameters(), "lr": 0.02}]
     )
-    for _ in range(80):
+    for _ in range(epochs):
         for rows in torch.randperm(400, generator=generator).split(50):
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(X[rows]), y[rows]).backward()
             optimizer.step()
+    return model.eval()
+
+
+def test_bare_loop_learns_what_does_no_harm_and_not_what_does():
+    X, y = polar_decays()
+    A = AugNet([TimeReverse(0.25), SignFlip(0.25)], penalty=0.02, random_state=0)
+    model = train_with(A, X, y)
     table = A.policy().by_transform()
     assert table.usage["SignFlip"] > 0.3
     assert table.usage["TimeReverse"] < 0.05
-    model.eval()
     accuracy = (model(X).argmax(1) == y).float().mean()
     assert accuracy > 0.98
     torch.testing.assert_close(model(X), model(-X), atol=0.5, rtol=0.1)
+
+
+def test_a_choice_that_is_all_but_made_can_be_undone():
+    X, y = polar_decays()
+    A = AugNet([TimeReverse(0.25), SignFlip(0.25)], n_layers=1, penalty=0.02, random_state=0)
+    with torch.no_grad():
+        A.layers[0].logits.copy_(torch.tensor([0.98, 0.02]).log())
+    train_with(A, X, y)
+    table = A.policy().by_transform()
+    assert table.usage["TimeReverse"] < 0.05
+    assert table.usage["SignFlip"] > 0.2
+    assert A.layers[0].weights[1] > 0.5
 
 
 def test_chance_level_is_that_of_all_batches_seen():
