@@ -153,7 +153,7 @@ class PolicySearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
 
     def _augmentation(self):
         """Return the augmentation of the final training."""
-        return PolicyAugmentation(getattr(self, "schedule_", self.policy_))
+        return PolicyAugmentation(self.policy_)
 
     def _check_parameters(self):
         name = type(self).__name__

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import nn
 
+from ..augmentation import PolicyAugmentation
 from .gradient import GradientSearch, Losses, inner_product
 from .operations import apply_operations, make_operations, product_policy
 from .scales import RunningScales
@@ -140,6 +141,9 @@ class DDASSearch(GradientSearch):
 
     def _learner(self, problem):
         return _Learner(self, problem)
+
+    def _augmentation(self):
+        return PolicyAugmentation(self.schedule_)
 
 
 class _Learner(nn.Module):

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from .._randomness import generator_states, restore_generators
-from ..augmentation import PolicyAugmentation
 from .gradient import GradientSearch
 from .policy_step import PolicyStep, check_policy_parameters
 from .subpolicies import Stages
@@ -191,9 +190,6 @@ class FasterAutoAugmentSearch(GradientSearch):
             strength=self.strength,
         )
         return _Learner(self, problem, space)
-
-    def _augmentation(self):
-        return PolicyAugmentation(self.policy_)
 
 
 class Critic(nn.Module):

@@ -8,7 +8,6 @@ from torch import nn
 from torch.func import jvp
 
 from .._randomness import generator_states, restore_generators
-from ..augmentation import PolicyAugmentation
 from .gradient import GradientSearch, Losses
 from .policy_step import PolicyStep, check_policy_parameters
 from .scales import RunningScales
@@ -34,9 +33,6 @@ class OneStepSearch(GradientSearch):
 
     def _space(self, problem):
         raise TypeError(f"{type(self).__name__} does not define _space.")
-
-    def _augmentation(self):
-        return PolicyAugmentation(self.policy_)
 
 
 class OneStepLearner(nn.Module):
