@@ -91,7 +91,9 @@ def test_contract(cls):
 @every_search
 def test_same_policy_on_one_worker_and_on_two(cls):
     X, y, groups = data()
-    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))  # which every process can import
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))  # which every process can import
     one, two = (
         search(cls, prototype(backbone=network), refit=False, n_jobs=n_jobs).fit(X, y, groups)
         for n_jobs in (1, 2)
