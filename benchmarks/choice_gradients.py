@@ -40,7 +40,7 @@ from choice_estimators import (
     score_function,
     weighted_losses,
 )
-from choice_learning import LEARNERS, SHIPPED, TASKS, learn
+from choice_learning import LEARNERS, PENALTY, SHIPPED, TASKS, learn
 from measuring import SFREQ, print_table
 from torch import nn
 
@@ -63,7 +63,7 @@ def trained(task, epochs):
         else:
             X, y, transforms = recovery.opposed_classes(task, 0)
             make_backbone = lambda: recovery.FrequencyNet(1, 2, 8)  # noqa: E731
-        augmentation = AugNet(transforms, 1, penalty=recovery.PENALTY, random_state=0)
+        augmentation = AugNet(transforms, 1, penalty=PENALTY, random_state=0)
         model, _ = recovery.train(X, y, make_backbone, augmentation, 0, epochs)
         weight = np.ones(y.max() + 1)
     else:

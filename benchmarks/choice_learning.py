@@ -13,6 +13,8 @@ from eeginv import AugNet
 from eeginv.augmentation.baseline import Baseline
 from eeginv.augmentation.gradient import ChanceLevel
 
+PENALTY = 0.05  # weight of the reward
+
 SHIPPED = "score function, baseline of the label (shipped)"
 TASKS = ["sinusoids", "direction"]
 
@@ -55,7 +57,7 @@ def enumeration(n_classes):
 
 def learner(estimator, transforms, n_classes, seed):
     """Return the augmentation and the loss of a batch."""
-    augmentation = AugNet(transforms, 1, penalty=recovery.PENALTY, random_state=seed)
+    augmentation = AugNet(transforms, 1, penalty=PENALTY, random_state=seed)
     if estimator == "mixture":  # relaxed events of temperature 0.05, as published
         return pathwise(augmentation, "mixture", 0.05), recovery.cross_entropy
     if estimator == "straight-through":

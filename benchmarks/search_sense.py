@@ -27,9 +27,11 @@ import pandas as pd  # noqa: E402
 
 from eeginv import (  # noqa: E402
     ADDASearch,
+    AutoAugmentSearch,
     CADDASearch,
     DADASearch,
     DDASSearch,
+    FastAutoAugmentSearch,
     FasterAutoAugmentSearch,
     InvariantClassifier,
 )
@@ -46,8 +48,8 @@ SUBJECTS, HOURS, STAGES = 8, 2.0, ("W", "N1", "R")
 SFREQ, H_FREQ = 32.0, 14.0  # what tells these stages apart is slower, and searches are faster
 BATCH = 16
 DESTRUCTIVE, NUISANCE = "TimeReverse", "SignFlip"
-# the direction of time takes this network about fourteen epochs to learn
-EPOCHS, WARMUP, LR = 24, 14, 2e-3
+# the direction of time takes this network fourteen epochs to learn, and up to thirty
+EPOCHS, WARMUP, LR = 60, 30, 2e-3
 
 
 def make_candidates():
@@ -65,10 +67,17 @@ def follows(cls, **options):
     """Return a maker of searches along a gradient, which choose one operation an example."""
 
     def make(prototype, epochs, warmup, **shared):
-        numbers = {"n_operations": 1, "search_epochs": epochs}
-        if cls is not DDASSearch:
-            numbers["warmup_epochs"] = warmup
+        numbers = {"n_operations": 1, "search_epochs": epochs, "warmup_epochs": warmup}
         return cls(prototype, **numbers, **options, **shared)
+
+    return make
+
+
+def tries(cls, **options):
+    """Return a maker of searches by trials, whose networks train as long as those warm up."""
+
+    def make(prototype, epochs, warmup, **shared):
+        return cls(prototype, n_operations=1, child_epochs=warmup, **options, **shared)
 
     return make
 
@@ -80,6 +89,8 @@ METHODS = {  # from a prototype, numbers of epochs, and what all share, to a sea
     "adda": follows(ADDASearch, search_lr=LR),
     "cadda": follows(CADDASearch, search_lr=LR),
     "fasteraa": follows(FasterAutoAugmentSearch, critic_lr=LR),
+    "fastaa": tries(FastAutoAugmentSearch, n_folds=2, n_trials=40, n_draws=1),
+    "autoaugment": tries(AutoAugmentSearch, n_trials=20),
 }
 
 
@@ -99,6 +110,7 @@ def run(method, seed, epochs=EPOCHS, warmup=WARMUP):
         "SleepStagerChambon2018",
         sfreq=SFREQ,
         batch_size=BATCH,
+        lr=LR,
         class_weight="balanced",
         random_state=seed,
     )
@@ -110,8 +122,9 @@ def run(method, seed, epochs=EPOCHS, warmup=WARMUP):
     row = {"method": method, "seed": seed, "seconds": seconds}
     if hasattr(search, "history_"):
         row["outer loss"] = search.history_[-1].get("outer_loss")
-    share = table.usage / table.usage.mean()
-    row |= {f"{name} share": value for name, value in share.items()}
+    share = table.usage / (table.usage.sum() / len(shared["transforms"]))
+    # what no trial of the best chose is not in the policy
+    row |= {f"{t.name} share": share.get(t.name, 0.0) for t in shared["transforms"]}
     return row | {f"{name} extent": value for name, value in table.extent.items()}
 
 
@@ -136,7 +149,8 @@ def main():
     """Run."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=10, help="how many")
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--warmup", type=int, default=WARMUP)
     parser.add_argument("--n-jobs", type=int, default=1)
@@ -149,7 +163,7 @@ def main():
     done = {(row["method"], row["seed"]) for row in rows}
     cells = [
         (method, seed, arguments.epochs, arguments.warmup)
-        for seed in range(arguments.seeds)
+        for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
         for method in arguments.methods
         if (method, seed) not in done
     ]

@@ -231,20 +231,3 @@ def test_extra_passes_do_not_move_batch_statistics(cls, monkeypatch):
     )
     search.fit(X, y, groups=groups)
     assert counts == list(range(1, 9))
-
-
-def test_policy_stays_while_the_network_warms_up():
-    X, y, groups = data()
-    search = ADDASearch(
-        prototype(),
-        transforms=[SignFlip(), TimeReverse()],
-        search_epochs=4,
-        warmup_epochs=2,
-        refit=False,
-        random_state=0,
-    ).fit(X, y, groups=groups)
-    first, second, third, fourth = search.schedule_
-    assert first == second
-    assert len({second, third, fourth}) == 3
-    assert [record["spread"] > 0 for record in search.history_] == [False, False, True, True]
-    assert search.history_[1]["inner_loss"] < search.history_[0]["inner_loss"]

@@ -23,12 +23,12 @@ from eeginv.search.faster import Critic
 from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
 
 SEARCHES = [ADDASearch, CADDASearch, DADASearch, DDASSearch, FasterAutoAugmentSearch]
-WITH_WARMUP = [cls for cls in SEARCHES if cls is not DDASSearch]
+OF_SUB_POLICIES = [cls for cls in SEARCHES if cls is not DDASSearch]
 PER_SEARCH = {DDASSearch: {"n_levels": 1}}
 
 
 def search(cls, **kwargs):
-    options = {"search_epochs": 2, "random_state": 0, **PER_SEARCH.get(cls, {"warmup_epochs": 0})}
+    options = {"search_epochs": 2, "warmup_epochs": 0, "random_state": 0, **PER_SEARCH.get(cls, {})}
     transforms = [TimeReverse(), SignFlip(), GaussianNoise()]
     return cls(prototype(), **{"transforms": transforms, **options, **kwargs})
 
@@ -97,9 +97,7 @@ def test_same_seed_same_policy_and_global_state_left_alone(cls):
 def test_goes_on_where_it_stopped(cls, tmp_path):
     X, y, groups = data()
     file = tmp_path / "state"
-    options = {"refit": False}
-    if cls in WITH_WARMUP:
-        options["warmup_epochs"] = 1  # which the checkpoint has to remember
+    options = {"refit": False, "warmup_epochs": 1}
     whole = search(cls, search_epochs=4, **options).fit(X, y, groups=groups)
     search(cls, search_epochs=2, checkpoint=file, **options).fit(X, y, groups=groups)
     rest = search(cls, search_epochs=4, checkpoint=file, **options).fit(X, y, groups=groups)
@@ -154,6 +152,11 @@ def test_stops_when_the_time_is_over(cls):
     assert 0.5 <= short.search_time_ < 60
     with pytest.raises(ValueError, match="before the first step"):
         search(cls, max_seconds=1e-9).fit(X, y, groups=groups)
+    # nothing was learned in a warm-up
+    with pytest.raises(ValueError, match="before the first step of the policy"):
+        search(cls, search_epochs=10**6, warmup_epochs=10**5, max_seconds=0.5).fit(
+            X, y, groups=groups
+        )
 
 
 def test_extra_passes_do_not_move_batch_statistics(cls, monkeypatch):
@@ -186,6 +189,8 @@ def test_extra_passes_do_not_move_batch_statistics(cls, monkeypatch):
         ({}, np.where(np.arange(64) % 2, 1, 0), "No window of class"),
         ({"held_out": 1.0}, None, "held_out"),
         ({"max_seconds": 0}, None, "max_seconds"),
+        ({"warmup_epochs": -1}, None, "warmup_epochs"),
+        ({"warmup_epochs": 2}, None, "would not learn"),
     ],
 )
 def test_bad_input(cls, kwargs, groups, match):
@@ -200,11 +205,9 @@ def test_bad_input(cls, kwargs, groups, match):
         ({"strength": 0.0}, "strength"),
         ({"policy_lr": float("nan")}, "policy_lr"),
         ({"temperature": 0.0}, "temperature"),
-        ({"warmup_epochs": -1}, "warmup_epochs"),
-        ({"warmup_epochs": 2}, "would not learn"),
     ],
 )
-@pytest.mark.parametrize("cls", WITH_WARMUP)
+@pytest.mark.parametrize("cls", OF_SUB_POLICIES)
 def test_bad_parameters_of_sub_policies(cls, kwargs, match):
     X, y, groups = data()
     with pytest.raises(ValueError, match=match):
@@ -240,7 +243,8 @@ def test_leaves_out_what_destroys_the_label(cls):
     """Polarity is the label here: flipping it can only hurt on held-out subjects."""
     X, y, groups = data(n=256, subjects=8)
     options = {"n_operations": 1, "refit": False}
-    options |= {"policy_lr": 0.05, "n_views": 2} if cls is DDASSearch else {"warmup_epochs": 2}
+    options["warmup_epochs"] = 2
+    options |= {"policy_lr": 0.05, "n_views": 2} if cls is DDASSearch else {}
     shares = []
     for seed in range(3):
         model = cls(
@@ -253,6 +257,19 @@ def test_leaves_out_what_destroys_the_label(cls):
         usage = model.policy_.by_transform().usage
         shares.append(usage.SignFlip / usage.sum())
     assert max(shares) < 0.25  # half of the uniform share
+
+
+def test_policy_stays_while_the_network_warms_up(cls):
+    X, y, groups = data()
+    found = search(cls, search_epochs=4, warmup_epochs=2).fit(X, y, groups=groups)
+    first, second, third, fourth = found.schedule_
+    assert first == second
+    assert len({second, third, fourth}) == 3
+    assert found.history_[1]["outer_loss"] < found.history_[0]["outer_loss"]
+    # the final training sees what was learned
+    assert found.best_estimator_.policy_.distance(fourth) < 1e-5
+    if cls is DDASSearch:
+        assert found.best_estimator_.module_.augmentation.schedule == [third, fourth]
 
 
 # one method alone ---------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ class DDASSearch(GradientSearch):
     linear in the probabilities of the policy, so the derivative needs only inner products of
     gradients, no second derivatives, and no gradient of a transform. The policy has two levels:
     whether an example is augmented at all, and with which sequence of operations. The course
-    of the policy over the search is replayed as a schedule in a training from scratch.
+    of the policy over the search, after a warm-up if there is one, is replayed as a schedule in a
+    training from scratch.
 
     Parameters
     ----------
@@ -37,6 +38,10 @@ class DDASSearch(GradientSearch):
         Augmented views of each batch.
     search_epochs : int
         Passes over the inner training windows.
+    warmup_epochs : int
+        Of these, first passes in which the network learns from unchanged windows and the policy
+        stays (the paper has none): a network that does not see a difference yet cannot say what
+        destroys it.
     search_lr : float
         Learning rate of the network in the search: gradient descent without momentum, each weight
         tensor's step divided by the running root mean square of its gradient without augmentation,
@@ -104,6 +109,7 @@ class DDASSearch(GradientSearch):
         n_operations=2,
         n_views=3,
         search_epochs=20,
+        warmup_epochs=0,
         search_lr=1e-3,
         policy_lr=0.02,
         probability_lr=0.02,
@@ -121,6 +127,7 @@ class DDASSearch(GradientSearch):
         self.n_operations = n_operations
         self.n_views = n_views
         self.search_epochs = search_epochs
+        self.warmup_epochs = warmup_epochs
         self.search_lr = search_lr
         self.policy_lr = policy_lr
         self.probability_lr = probability_lr
@@ -143,7 +150,7 @@ class DDASSearch(GradientSearch):
         return _Learner(self, problem)
 
     def _augmentation(self):
-        return PolicyAugmentation(self.schedule_)
+        return PolicyAugmentation(self.schedule_[self.warmup_epochs :])
 
 
 class _Learner(nn.Module):
@@ -182,11 +189,12 @@ class _Learner(nn.Module):
             self.operations, [weights] * search.n_operations, torch.sigmoid(self.gate).item()
         )
 
-    def step(self, rows, outer_rows):
-        """Take both steps."""
+    def step(self, rows, outer_rows, learns=True):
+        """Take both steps; in the warm-up, that of the network on unchanged signals."""
         search = self.search
         parameters = list(self.losses.parameters().values())
-        sequences = torch.randint(len(self.operations), (search.n_views, search.n_operations))
+        n_views = search.n_views if learns else 0
+        sequences = torch.randint(len(self.operations), (n_views, search.n_operations))
         clean = self.problem.X[rows]
         views = [clean] + [
             apply_operations(clean, [self.operations[i] for i in sequence])
@@ -199,25 +207,43 @@ class _Learner(nn.Module):
         self.scales.update(gradients[0])
         scales = self.scales.values()
         log_chance = torch.log_softmax(self.logits, dim=0)[sequences].sum(dim=1)
-        augment = torch.sigmoid(self.gate)
+        augment = torch.sigmoid(self.gate) if learns else self.gate.new_zeros(())
         shares = torch.cat([(1 - augment).reshape(1), augment * log_chance.softmax(dim=0)])
         with torch.no_grad():
             for i, parameter in enumerate(parameters):
                 expected = sum(s * g[i] for s, g in zip(shares, gradients, strict=True))
                 parameter -= search.search_lr * scales[i] * expected
-        outer_gradient, outer_loss = self.losses.gradient(self.problem.X[outer_rows], outer_rows)
-        direction = [g * scale for g, scale in zip(outer_gradient, scales, strict=True)]
-        products = torch.stack([inner_product(g, direction) for g in gradients])
-        gains = products[1:] - products[0]
-        gains = gains / gains.abs().sum().clamp_min(1e-30)
-        # the held-out loss falls along positive inner products; sum_k p_k is held constant
-        chance = log_chance.exp()
-        objective = -(gains * augment * chance / chance.sum().detach()).sum()
-        self.optimizer.zero_grad()
-        objective.backward()
-        self.optimizer.step()
+            if not learns:
+                outer_loss = self.losses.loss(self.problem.X[outer_rows], outer_rows).item()
+        if learns:
+            outer_gradient, outer_loss = self.losses.gradient(
+                self.problem.X[outer_rows], outer_rows
+            )
+            direction = [g * scale for g, scale in zip(outer_gradient, scales, strict=True)]
+            self._learn(gradients, direction, augment, log_chance.exp())
         return {
             "inner_loss": losses[0],
             "outer_loss": outer_loss,
             "probability": torch.sigmoid(self.gate).item(),
         }
+
+    def _learn(self, gradients, direction, augment, chance):
+        """Take the step of the policy.
+
+        Parameters
+        ----------
+        gradients : sequence of sequences of Tensor
+            Without augmentation, then of each view.
+        direction : sequence of Tensor
+            Held-out gradient after the step, times the step lengths.
+        augment, chance : Tensor
+            Probabilities of augmenting and of the views' sequences.
+        """
+        products = torch.stack([inner_product(g, direction) for g in gradients])
+        gains = products[1:] - products[0]
+        gains = gains / gains.abs().sum().clamp_min(1e-30)
+        # the held-out loss falls along positive inner products; sum_k p_k is held constant
+        objective = -(gains * augment * chance / chance.sum().detach()).sum()
+        self.optimizer.zero_grad()
+        objective.backward()
+        self.optimizer.step()

@@ -272,9 +272,6 @@ class _Learner(nn.Module):
             lr=search.critic_lr,
             betas=(0.0, 0.999),
         )
-        batch_size = min(problem.prototype.batch_size, len(problem.inner))
-        self.n_warmup = search.warmup_epochs * (len(problem.inner) // batch_size)
-        self.register_buffer("n_steps", torch.zeros(()))
 
     def get_extra_state(self):
         return self.optimizer.state_dict()
@@ -286,11 +283,9 @@ class _Learner(nn.Module):
         """Return the policy as it is now."""
         return self.policy_step.space.policy()
 
-    def step(self, rows, outer_rows):
+    def step(self, rows, outer_rows, learns=True):
         """Take both steps; in the warm-up, that of the critic's classification."""
         search, X, y = self.search, self.problem.X, self.problem.y
-        self.n_steps += 1
-        learns = self.n_steps > self.n_warmup
         both = torch.cat([outer_rows, rows])
         logits, _ = self.critic(X[both], keep_statistics=True)
         outer_loss = loss = self._loss(logits, both).mean()

@@ -18,9 +18,11 @@ class GradientSearch(PolicySearch):
     """A search that steps through the inner windows; not for use by itself.
 
     A search defines ``_learner(problem)``, an ``nn.Module`` that holds all that changes, with
-    ``step(rows, outer_rows)``, which returns a dict of numbers, and ``policy()``. Beyond
-    what :class:`PolicySearch` needs, its ``__init__`` stores ``search_epochs``, ``max_seconds``,
-    ``checkpoint`` and ``verbose``.
+    ``policy()`` and ``step(rows, outer_rows, learns)``, which returns a dict of numbers. ``learns``
+    is False in the warm-up: a network that does not see a difference yet cannot say what destroys
+    it, so it learns alone, from unchanged windows. Beyond what :class:`PolicySearch` needs, its
+    ``__init__`` stores ``search_epochs``, ``warmup_epochs``, ``max_seconds``, ``checkpoint`` and
+    ``verbose``.
     """
 
     _counts = ("search_epochs",)
@@ -29,6 +31,14 @@ class GradientSearch(PolicySearch):
         super()._check_parameters()
         if self.max_seconds is not None and not self.max_seconds > 0:
             raise ValueError(f"max_seconds must be above 0, got {self.max_seconds}.")
+        warmup = self.warmup_epochs
+        if isinstance(warmup, bool) or int(warmup) != warmup or warmup < 0:
+            raise ValueError(f"warmup_epochs must be a whole number, at least 0; got {warmup!r}.")
+        if warmup >= self.search_epochs:
+            raise ValueError(
+                f"The search is over ({self.search_epochs} epochs) before its warm-up ({warmup} "
+                "epochs): the policy would not learn."
+            )
 
     def _search(self, problem, seed):
         start = time.perf_counter()
@@ -47,10 +57,11 @@ class GradientSearch(PolicySearch):
         epochs = range(len(self.history_), self.search_epochs)
         for _ in tqdm(epochs, unit="epoch", disable=not self.verbose):
             records = []
+            learns = len(self.history_) >= self.warmup_epochs
             for rows in batches(problem.inner, inner_size):
                 if is_over():
                     break
-                records.append(learner.step(rows, next(outer_batches)))
+                records.append(learner.step(rows, next(outer_batches), learns))
                 if not np.isfinite(list(records[-1].values())).all():
                     raise ValueError(
                         f"The search diverged in epoch {len(self.history_) + 1}, step "
@@ -67,9 +78,9 @@ class GradientSearch(PolicySearch):
             if is_over():  # perhaps in the middle of the epoch
                 break
             kept.save(learner, self)
-        if not self.schedule_:
+        if len(self.schedule_) <= self.warmup_epochs:
             raise ValueError(
-                f"max_seconds ({self.max_seconds:g}) was over before the first step of the search."
+                f"max_seconds ({self.max_seconds:g}) was over before the first step of the policy."
             )
         self.policy_ = self.schedule_[-1]
 

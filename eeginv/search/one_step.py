@@ -18,8 +18,8 @@ class OneStepSearch(GradientSearch):
 
     A search defines ``_space(problem)``, the :class:`~eeginv.search.subpolicies.SubPolicies` that
     learn. Beyond what :class:`GradientSearch` needs, its ``__init__`` stores ``search_lr``,
-    ``policy_lr``, ``strength_lr``, ``control_lr``, ``temperature``, ``probability``, ``strength``
-    and ``warmup_epochs``.
+    ``policy_lr``, ``strength_lr``, ``control_lr``, ``temperature``, ``probability`` and
+    ``strength``.
     """
 
     def _check_parameters(self):
@@ -62,18 +62,15 @@ class OneStepLearner(nn.Module):
             search.temperature,
         ).to(problem.X.device)
         self.scales = RunningScales(len(self.losses.parameters())).to(problem.X.device)
-        n_inner = 0 if problem.inner is None else len(problem.inner)
-        batch_size = min(problem.prototype.batch_size, n_inner) or 1
-        self.n_warmup = search.warmup_epochs * (n_inner // batch_size)
 
     def policy(self):
         """Return the policy as it is now."""
         return self.policy_step.space.policy()
 
-    def step(self, rows, outer_rows):
+    def step(self, rows, outer_rows, learns=True):
         """Take both steps; in the warm-up, that of the network on unchanged signals."""
         X, losses = self.problem.X, self.losses
-        if self.scales.n_steps < self.n_warmup:
+        if not learns:
             after, inner_loss = self.after(X[rows], rows)
             with torch.no_grad():
                 outer_loss = losses.loss(X[outer_rows], outer_rows, after).item()

@@ -149,7 +149,7 @@ def check_policy_parameters(search):
     Parameters
     ----------
     search : PolicySearch
-        Has ``probability``, ``strength``, learning rates, ``temperature`` and ``warmup_epochs``.
+        Has ``probability``, ``strength``, learning rates and ``temperature``.
     """
     for name in ("probability", "strength"):
         value = getattr(search, name)
@@ -159,11 +159,3 @@ def check_policy_parameters(search):
         value = getattr(search, name)
         if not value > 0:
             raise ValueError(f"{name} must be above 0, got {value}.")
-    warmup = search.warmup_epochs
-    if isinstance(warmup, bool) or int(warmup) != warmup or warmup < 0:
-        raise ValueError(f"warmup_epochs must be a whole number, at least 0; got {warmup!r}.")
-    if warmup >= search.search_epochs:
-        raise ValueError(
-            f"The search is over ({search.search_epochs} epochs) before its warm-up ({warmup} "
-            "epochs): the policy would not learn."
-        )
