@@ -1,13 +1,18 @@
 """Measure what each search costs, in plain trainings, and how good the model is that it leads to.
 
     python benchmarks/search_cost.py [--methods none ddas ...] [--choices 5] [--data simulated ...]
+    python benchmarks/search_cost.py --steps
 
 A choice is a random choice of training subjects, the same for all methods; the other subjects are
 the test. The final training of every method has the epochs of the plain one ("none"). Times are
 those of one process at a time, and are divided by the time of the plain training of the same
 choice; the table shows medians of the multiples and means of the balanced accuracy, without
-averaging over copies. The runs are those of ``eeginv benchmark`` and lie in a folder for each data
-set: a second start continues them, and ``eeginv report`` draws accuracy against time.
+averaging over copies, with paired intervals over the choices. The runs are those of ``eeginv
+benchmark`` and lie in a folder for each data set: a second start continues them. Accuracy is drawn
+against time beside them.
+
+With ``--steps``: what a step of each search along a gradient takes, in training steps of the same
+network on a batch of the same size.
 """
 
 import argparse
@@ -17,16 +22,31 @@ from pathlib import Path
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
+import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
+import torch  # noqa: E402
+from measuring import measure_time  # noqa: E402
 
+from eeginv import (  # noqa: E402
+    ADDASearch,
+    CADDASearch,
+    DADASearch,
+    DDASSearch,
+    FasterAutoAugmentSearch,
+    InvariantClassifier,
+)
 from eeginv.benchmark import default_settings, run_benchmark  # noqa: E402
 from eeginv.benchmark.methods import METHODS  # noqa: E402
 from eeginv.benchmark.report import load_runs  # noqa: E402
+from eeginv.benchmark.statistics import paired_differences  # noqa: E402
+from eeginv.search.base import Problem  # noqa: E402
+from eeginv.transforms import default_transforms  # noqa: E402
+from eeginv.viz import plot_accuracy_time  # noqa: E402
 from eeginv.viz.methods import sort_methods  # noqa: E402
 
 
 def measure(data, folder, methods, choices, epochs, n_jobs):
-    """Run what is missing and return one row a run."""
+    """Run what is missing; return one row a run, and paired differences to no augmentation."""
     settings = default_settings(data, epochs=epochs)
     run_benchmark(
         folder,
@@ -39,11 +59,15 @@ def measure(data, folder, methods, choices, epochs, n_jobs):
     for failure in failures:
         print(f"{failure['run_id']} failed: {failure['error']}")
     plain = {_choice(run): run for run in runs if run["method"] == "none"}
+    runs = [
+        run
+        for run in runs
+        if _choice(run) in plain and run["method"] in methods and run["split"] < choices
+    ]
+    plot_accuracy_time(runs).savefig(Path(folder) / "accuracy_time.png", dpi=110)
     rows = []
     for run in runs:
-        beside = plain.get(_choice(run))
-        if beside is None or run["method"] not in methods or run["split"] >= choices:
-            continue
+        beside = plain[_choice(run)]
         accuracy, reference = (
             {kind: scores["balanced_accuracy"] for kind, scores in one["scores"].items()}
             for one in (run, beside)
@@ -62,19 +86,23 @@ def measure(data, folder, methods, choices, epochs, n_jobs):
                 "seconds of a plain training": beside["seconds_fit"],
             }
         )
-    return rows
+    gains = paired_differences([*plain.values(), *(r for r in runs if r["method"] != "none")])
+    return rows, gains[gains["averaging"] == "plain"].assign(data=Path(data).name)
 
 
 def _choice(run):
     return run["n_train_subjects"], run["split"], run["seed"]
 
 
-def summarise(table):
+def summarise(table, gains):
     """One row a method: cost in plain trainings, balanced accuracy, and points over no search."""
+    gains = gains.set_index(["data", "n_train_subjects", "method"])
     rows = []
     for (data, size), part in table.groupby(["data", "training subjects"]):
         for method in sort_methods(part["method"]):
             of_method = part[part["method"] == method]
+            key = (data, size, method)
+            gain = gains.loc[key] if key in gains.index else None
             rows.append(
                 {
                     "data": data,
@@ -86,11 +114,50 @@ def summarise(table):
                     "accuracy": f"{of_method['accuracy'].mean():.3f}",
                     "averaged": f"{of_method['averaged'].mean():.3f}",
                     "gain": f"{100 * of_method['gain'].mean():+.1f}",
-                    "worst": f"{100 * of_method['gain'].min():+.1f}",
-                    "best": f"{100 * of_method['gain'].max():+.1f}",
+                    "over choices": _interval(gain, "low_splits", "high_splits"),
+                    "over subjects": _interval(gain, "low", "high"),
                 }
             )
     return pd.DataFrame(rows)
+
+
+def _interval(gain, low, high):
+    """Return the ends of an interval in points, nothing for what is compared with itself."""
+    if gain is None or np.isnan(gain[low]):
+        return ""
+    return f"[{100 * gain[low]:+.1f}, {100 * gain[high]:+.1f}]"
+
+
+def measure_steps(rounds):
+    """Return the time of a step of each search, in training steps; and that of the latter in ms."""
+    sfreq, n, batch = 100.0, 64, 32
+    generator = torch.Generator().manual_seed(0)
+    X = torch.randn(n, 2, 3000, generator=generator).numpy()
+    y = np.arange(n) % 5
+    prototype = InvariantClassifier(sfreq=sfreq, batch_size=batch, augmentation=None)
+    signals, target, weight, _ = prototype._prepare(X, y)
+    rows, outer_rows = torch.arange(n).split(batch)
+    tensors = (torch.as_tensor(values) for values in (signals, target, weight))
+    candidates = default_transforms(sfreq)
+    problem = Problem(prototype, candidates, *tensors, rows.numpy(), outer_rows.numpy())
+    network = problem.make_network()
+    optimizer = torch.optim.Adam(network.parameters())
+
+    def step():
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(network(problem.X[rows]), problem.y[rows]).backward()
+        optimizer.step()
+
+    made = {"none": step}
+    searches = (DDASSearch, DADASearch, ADDASearch, CADDASearch, FasterAutoAugmentSearch)
+    for cls in searches:
+        search = cls(prototype)
+        search.classes_ = prototype.classes_
+        learner = search._learner(problem)
+        made[cls.__name__] = lambda learner=learner: learner.step(rows, outer_rows, True)
+    seconds = measure_time(made, rounds, "cpu")
+    plain = seconds.pop("none")
+    return {name: value / plain for name, value in seconds.items()}, 1000 * plain
 
 
 def main():
@@ -108,26 +175,33 @@ def main():
     parser.add_argument("--epochs", type=int, help="of the final training")
     parser.add_argument("--n-jobs", type=int, default=1, help="more than 1 blurs the times")
     parser.add_argument("--output", type=Path, default=Path("results/search_cost"), help="folder")
+    parser.add_argument("--steps", action="store_true", help="measure steps instead")
+    parser.add_argument("--rounds", type=int, default=15, help="of measuring steps")
     options = parser.parse_args()
-    rows = []
+    if options.steps:
+        costs, plain = measure_steps(options.rounds)
+        print(f"in training steps without augmentation ({plain:.0f} ms), (32, 2, 3000):")
+        for name, cost in costs.items():
+            print(f"  {name}: {cost:.2f}")
+        return
+    rows, gains = [], []
     for data in options.data:
         if data != "simulated" and not Path(data).is_dir():
             print(f"{data} is missing: left out.")
             continue
-        rows += measure(
-            data,
-            options.output / Path(data).name,
-            options.methods,
-            options.choices,
-            options.epochs,
-            options.n_jobs,
+        folder = options.output / Path(data).name
+        of_runs, differences = measure(
+            data, folder, options.methods, options.choices, options.epochs, options.n_jobs
         )
+        rows += of_runs
+        gains.append(differences)
+        print(f"accuracy against time is drawn in {folder / 'accuracy_time.png'}")
     if not rows:
         raise SystemExit("Nothing was measured.")
     table = pd.DataFrame(rows)
     path = options.output / "search_cost.csv"
     table.to_csv(path, index=False)
-    print(summarise(table).to_string(index=False))
+    print(summarise(table, pd.concat(gains)).to_string(index=False))
     print(f"written to {path}")
 
 

@@ -1,9 +1,16 @@
 """A small problem that searches are tested on."""
 
 import numpy as np
+import pytest
 from torch import nn
 
-from eeginv import InvariantClassifier
+from eeginv import (
+    AutoAugmentSearch,
+    FastAutoAugmentSearch,
+    InvariantClassifier,
+    RandAugmentSearch,
+)
+from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
 
 
 class Linear(nn.Module):
@@ -28,3 +35,27 @@ def data(n=64, subjects=4, seed=0):
     y = np.tile(["left", "right"], n // 2)
     X = rng.standard_normal((n, 2, 32)) + np.where(y == "left", 0.5, -0.5)[:, None, None]
     return X.astype(np.float32), y, np.repeat(np.arange(subjects), n // subjects)
+
+
+SMALL_TRIALS = {
+    AutoAugmentSearch: {"n_trials": 5, "n_sub_policies": 2, "n_best": 2, "round_size": 2},
+    FastAutoAugmentSearch: {
+        "n_trials": 5,
+        "n_folds": 2,
+        "n_sub_policies": 2,
+        "n_best": 2,
+        "round_size": 2,
+    },
+    RandAugmentSearch: {"n_operations": (1, 2), "strengths": (0.5, 1.0), "round_size": 2},
+}
+every_trial_search = pytest.mark.parametrize("cls", SMALL_TRIALS)
+
+
+def trial_search(cls, estimator=None, **kwargs):
+    transforms = [TimeReverse(), SignFlip(), GaussianNoise()]
+    options = {"transforms": transforms, "random_state": 0, **SMALL_TRIALS[cls], **kwargs}
+    return cls(prototype() if estimator is None else estimator, **options)
+
+
+def scores_of(found):
+    return found.cv_results_["mean_test_score"].tolist(), found.cv_results_["params"]

@@ -15,6 +15,7 @@ from eeginv import (
     DADASearch,
     DDASSearch,
     FasterAutoAugmentSearch,
+    InvariantClassifier,
     InvariantRegressor,
     Policy,
 )
@@ -327,12 +328,17 @@ def test_classes_get_policies_of_their_own():
     assert np.median(shares["even"]) > 2 * np.median(shares["up"])
 
 
-def test_final_training_sees_the_policy_of_each_class():
+def test_final_training_sees_the_policy_of_each_class(tmp_path):
     X, y, groups = data()
     found = search(CADDASearch).fit(X, y, groups=groups)
     augmentation = found.best_estimator_.module_.augmentation
     assert augmentation.policies == found.policies_
     assert Policy.mixture(found.policies_.values(), [0.5, 0.5]) == found.policy_
+    # which is kept with the model
+    found.best_estimator_.save(tmp_path / "model")
+    loaded = InvariantClassifier.load(tmp_path / "model", backbone=Linear)
+    assert loaded.module_.augmentation.policies == found.policies_
+    np.testing.assert_array_equal(loaded.predict_proba(X), found.predict_proba(X))
 
 
 def test_one_epoch_is_one_pass(cls, monkeypatch):

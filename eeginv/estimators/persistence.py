@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..augmentation import Augmentation, PolicyAugmentation
+from ..augmentation import Augmentation, ClasswiseAugmentation, PolicyAugmentation
 from ..policy import Policy
 from ..transforms import REGISTRY
 
@@ -176,6 +176,13 @@ def _describe_augmentation(augmentation):
         return {"policy": augmentation.to_dict()}
     if type(augmentation) is PolicyAugmentation:
         return {"schedule": [policy.to_dict() for policy in augmentation.schedule]}
+    if type(augmentation) is ClasswiseAugmentation:
+        weights = augmentation.weights
+        return {
+            "labels": [_plain(label, "label") for label in augmentation.policies],
+            "policies": [policy.to_dict() for policy in augmentation.policies.values()],
+            "weights": None if weights is None else [weights[k] for k in augmentation.policies],
+        }
     return {"object": type(augmentation).__name__}
 
 
@@ -184,6 +191,10 @@ def _revive(saved):
         return Policy.from_dict(saved["policy"])
     if "schedule" in saved:
         return PolicyAugmentation([Policy.from_dict(values) for values in saved["schedule"]])
+    if "policies" in saved:
+        policies, labels = map(Policy.from_dict, saved["policies"]), saved["labels"]
+        weights = saved["weights"] and dict(zip(labels, saved["weights"], strict=True))
+        return ClasswiseAugmentation(dict(zip(labels, policies, strict=True)), weights)
     return None
 
 

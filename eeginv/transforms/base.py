@@ -94,8 +94,9 @@ class Transform(nn.Module):
     def _strength(self):
         raw = self.raw
         even = (raw.detach() * 0.5).round_().mul_(2)
-        # the absolute value, but with a derivative of 1 at 0: a strength of 0 has to grow
-        return self.max_magnitude * nn.functional.leaky_relu(even - raw, -1.0)
+        # the absolute value, but with a derivative of 1 at 0: a strength of 0 has to grow; adding 0
+        # turns the -0 that comes out there into 0
+        return self.max_magnitude * nn.functional.leaky_relu(even - raw, -1.0) + 0.0
 
     def _set_strength(self, value):
         value = float(value)
