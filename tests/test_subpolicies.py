@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from eeginv import PolicyAugmentation
+from eeginv.search.policy_step import PolicyStep
 from eeginv.search.relax import Choices
 from eeginv.search.subpolicies import Combinations, Stages
 from eeginv.transforms import ChannelsDropout, GaussianNoise, SignFlip, TimeReverse
@@ -146,3 +147,14 @@ def test_classes_have_policies_of_their_own():
 def test_more_operations_than_candidates():
     with pytest.raises(ValueError, match="lower n_operations"):
         Combinations([SignFlip()], 2)
+
+
+def test_batches_that_are_worth_nothing_leave_the_next_step_finite():
+    """A network that is sure of every example has losses of exactly zero."""
+    step = PolicyStep(Stages([SignFlip(), TimeReverse()], 1), 0.1, 0.1, 0.1, 0.5)
+    X, labels = torch.randn(16, 2, 20), torch.zeros(16, dtype=torch.int64)
+    for worth in (torch.zeros(16), torch.zeros(16), torch.linspace(-0.3, 0.3, 16)):
+        before = step.space.choice.detach().clone()
+        assert step.step(step.draw(X, labels)[1], worth) < 100
+        assert step.space.choice.isfinite().all()
+    assert not torch.equal(step.space.choice, before)

@@ -130,12 +130,11 @@ class PolicyStep(nn.Module):
 
     def _size(self, worth, decay=0.99):
         """Return the running root mean square of the worths."""
-        square = worth.detach().square().mean()
-        before = self.size / (1 - decay**self.n_steps) if self.n_steps > 0 else square
         self.n_steps += 1
-        self.size = decay * self.size + (1 - decay) * square
-        # of the steps before, so that it does not depend on what was drawn in this one
-        return before.sqrt().clamp_min(1e-30)
+        self.size = decay * self.size + (1 - decay) * worth.detach().square().mean()
+        # with those of this step: after batches of which nothing is worth anything (the network is
+        # sure of all, or nothing was applied) the first that is would be divided by nothing
+        return (self.size / (1 - decay**self.n_steps)).sqrt().clamp_min(1e-30)
 
     def summary(self):
         """Return what is worth recording of the sub-policies, a dict of numbers."""
