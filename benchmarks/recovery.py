@@ -296,9 +296,17 @@ TASKS = {
     "false invariance": (false_invariance, false_invariance_variants),
     "capacity": (capacity, capacity_variants),
 }
-# Weights of the reward, chosen on seeds from 100 on. It counts little where a network explains
-# little of the labels, so that of perceptrons is larger.
+# Weights of the reward. That of sinusoids was chosen on seeds 100 to 103 and taken over for false
+# invariance; it counts little where a network explains little of the labels, so that of perceptrons
+# is larger, chosen on six other seeds.
 PENALTIES = {"sinusoids": 0.1, "false invariance": 0.1, "capacity": 0.4}
+
+
+def penalty_of(task, variant, asked=None):
+    """Return the weight of the reward, 0 where there is none."""
+    if task == "capacity" and not variant.endswith("AugNet"):
+        return 0.0
+    return PENALTIES[task] if asked is None else asked
 
 
 # running and reporting --------------------------------------------------------------------------
@@ -350,7 +358,8 @@ def main():
     """Run."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
-    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=20, help="how many")
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--penalty", type=float, help="weight of the reward")
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--only", help="variants that contain this text")
@@ -361,12 +370,14 @@ def main():
     if arguments.output.exists():
         rows = pd.read_csv(arguments.output).to_dict("records")
     identity = ("task", "variant", "penalty", "seed")
+    if rows and "penalty" not in rows[0]:
+        raise SystemExit(f"{arguments.output} is of an earlier version; remove it or name another.")
     done = {tuple(row[key] for key in identity) for row in rows}
     cells = [
-        (task, variant, arguments.penalty or PENALTIES[task], seed)
+        (task, variant, penalty_of(task, variant, arguments.penalty), seed)
         for task in arguments.tasks
         for variant in TASKS[task][1]()
-        for seed in range(arguments.seeds)
+        for seed in range(arguments.first_seed, arguments.first_seed + arguments.seeds)
         if not arguments.only or arguments.only in variant
     ]
     cells = [cell for cell in cells if cell not in done]

@@ -7,9 +7,9 @@ A choice is a random choice of training subjects, the same for all methods; the 
 the test. The final training of every method has the epochs of the plain one ("none"). Times are
 those of one process at a time, and are divided by the time of the plain training of the same
 choice; the table shows medians of the multiples and means of the balanced accuracy, without
-averaging over copies, with paired intervals over the choices. The runs are those of ``eeginv
-benchmark`` and lie in a folder for each data set: a second start continues them. Accuracy is drawn
-against time beside them.
+averaging over copies, with paired intervals over the choices and over the test subjects. The runs
+are those of ``eeginv benchmark`` and lie in a folder for each data set: a second start continues
+them. Accuracy is drawn against time beside them.
 
 With ``--steps``: what a step of each search along a gradient takes, in training steps of the same
 network on a batch of the same size.
@@ -64,6 +64,8 @@ def measure(data, folder, methods, choices, epochs, n_jobs):
         for run in runs
         if _choice(run) in plain and run["method"] in methods and run["split"] < choices
     ]
+    if not runs:
+        return [], pd.DataFrame()
     plot_accuracy_time(runs).savefig(Path(folder) / "accuracy_time.png", dpi=110)
     rows = []
     for run in runs:
@@ -129,7 +131,7 @@ def _interval(gain, low, high):
 
 
 def measure_steps(rounds):
-    """Return the time of a step of each search, in training steps; and that of the latter in ms."""
+    """Return the time of a step of each search in training steps, and of one of these in ms."""
     sfreq, n, batch = 100.0, 64, 32
     generator = torch.Generator().manual_seed(0)
     X = torch.randn(n, 2, 3000, generator=generator).numpy()
@@ -193,6 +195,8 @@ def main():
         of_runs, differences = measure(
             data, folder, options.methods, options.choices, options.epochs, options.n_jobs
         )
+        if not of_runs:
+            continue
         rows += of_runs
         gains.append(differences)
         print(f"accuracy against time is drawn in {folder / 'accuracy_time.png'}")

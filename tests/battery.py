@@ -49,6 +49,7 @@ def strength_zero_is_the_identity(make):
         assert torch.equal(t.apply(X, noise, magnitude=0.0), X)
         t._set_strength(0.0)
         assert torch.equal(t(X, generator()), X)
+        assert not t._strength().signbit()  # which would be printed as -0
 
 
 @check

@@ -46,6 +46,12 @@ def test_recovery_goes_on_where_it_stopped(root, tmp_path):
     assert "1/1 sinusoids" not in runs[1][0]  # nothing was left to do
     assert "within 0.1 Hz: " in runs[1][0]
     assert runs[0][1] == runs[1][1]
+    # another weight is another run
+    options = ["--seeds", "1", "--penalty", "0"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
+    assert "1/1 sinusoids: spread 0.1 | 1, 0" in done.stdout
+    assert "weight 0.1: shift" in done.stdout
+    assert "weight 0: shift" in done.stdout
 
 
 @pytest.mark.slow
@@ -61,6 +67,7 @@ def test_search_cost_goes_on_where_it_stopped(root, tmp_path):
         assert "nowhere is missing" in done.stdout
     assert "trivial-train2-split0" not in done.stderr  # nothing was left to do
     (row,) = rows
+    assert (tmp_path / "simulated" / "accuracy_time.png").is_file()
     assert float(row["search"]) == 0
     assert float(row["total"]) > 0
     assert 0 < float(row["accuracy"]) <= 1
@@ -93,6 +100,7 @@ def test_choice_gradients_agree_with_enumeration(root, tmp_path):
 def test_search_sense_goes_on_where_it_stopped(root, tmp_path):
     output = tmp_path / "sense.csv"
     command = [sys.executable, root / "benchmarks" / "search_sense.py", "--seeds", "1"]
+    command += ["--first-seed", "0"]
     command += ["--epochs", "2", "--warmup", "1", "--output", str(output), "--methods"]
     for methods in (["adda"], ["adda", "ddas"]):
         done = subprocess.run([*command, *methods], capture_output=True, text=True, check=True)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from searched import prototype
+from searched import Linear, prototype
 
 from eeginv import InvariantClassifier, InvariantModule, Policy, PolicyAugmentation
 from eeginv.augmentation import ClasswiseAugmentation
@@ -81,6 +81,23 @@ def test_module_outside_an_estimator_draws_classes():
     module.example_labels = torch.tensor([1, 1, 1, 1, 1])
     expected = backbone(-torch.ones(5, 1, 2))
     torch.testing.assert_close(module(torch.ones(5, 1, 2)), expected)
+
+
+@pytest.mark.parametrize("weights", [None, [0.75, 0.25]])
+@pytest.mark.parametrize("labels", [["a", "b"], [1, 2], [False, True]])
+def test_kept_with_the_model(labels, weights, tmp_path):
+    labels = np.array(labels)
+    X = np.random.default_rng(0).standard_normal((20, 2, 32)).astype(np.float32)
+    policies = dict(zip(labels, [flips(0.1), flips(0.4)], strict=True))
+    weights = weights and dict(zip(labels, np.array(weights), strict=True))
+    model = prototype(augmentation=ClasswiseAugmentation(policies, weights), max_epochs=1)
+    model.fit(X, np.tile(labels, 10)).save(tmp_path / "model")
+    loaded = InvariantClassifier.load(tmp_path / "model", backbone=Linear)
+    augmentation = loaded.module_.augmentation
+    assert augmentation.policies == policies
+    assert augmentation.weights == weights
+    assert loaded.policy_ == model.policy_
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
 
 @pytest.mark.parametrize(

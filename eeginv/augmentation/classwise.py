@@ -60,7 +60,7 @@ class ClasswiseAugmentation(PolicyAugmentation):
             None if weights is None else [weights[label] for label in labels],
         )
         super().__init__(mixture, random_state)
-        self.policies, self.weights = policies, weights
+        self.policies, self.weights = policies, None if weights is None else dict(weights)
         # their draws come from the stream of the whole
         self.members = nn.ModuleList(
             PolicyAugmentation(policies[label], random_state=0) for label in labels

@@ -384,7 +384,7 @@ class InvariantEstimator(BaseEstimator):
         backbone : type | nn.Module | None
             The backbone, where it was not given by name.
         augmentation : Augmentation | None
-            The augmentation, where it was an object.
+            The augmentation, where it was an object that learns.
 
         Returns
         -------

@@ -75,7 +75,7 @@ def load_estimator(cls, path, backbone=None, augmentation=None):
     backbone : type | nn.Module | None
         The backbone, where it was not given by name.
     augmentation : Augmentation | None
-        The augmentation, where it was an object.
+        The augmentation, where it was an object that learns.
 
     Returns
     -------
@@ -177,11 +177,11 @@ def _describe_augmentation(augmentation):
     if type(augmentation) is PolicyAugmentation:
         return {"schedule": [policy.to_dict() for policy in augmentation.schedule]}
     if type(augmentation) is ClasswiseAugmentation:
-        weights = augmentation.weights
+        policies, weights = augmentation.policies, augmentation.weights
         return {
-            "labels": [_plain(label, "label") for label in augmentation.policies],
-            "policies": [policy.to_dict() for policy in augmentation.policies.values()],
-            "weights": None if weights is None else [weights[k] for k in augmentation.policies],
+            "labels": [_plain(label, "label") for label in policies],
+            "policies": [policy.to_dict() for policy in policies.values()],
+            "weights": None if weights is None else [float(weights[k]) for k in policies],
         }
     return {"object": type(augmentation).__name__}
 

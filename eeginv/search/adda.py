@@ -33,7 +33,7 @@ class ADDASearch(OneStepSearch):
         Passes over the inner training windows.
     warmup_epochs : int
         Of these, first passes in which the network learns from unchanged windows and the policy
-        stays: a network that does not see a difference yet cannot say what destroys it.
+        stays: a network that does not use a feature yet cannot show which transform destroys it.
     search_lr : float
         Learning rate of the network in the search: gradient descent without momentum, each weight
         tensor's step divided by the running root mean square of its gradient.
@@ -190,7 +190,7 @@ class CADDASearch(ADDASearch):
         Passes over the inner training windows.
     warmup_epochs : int
         Of these, first passes in which the network learns from unchanged windows and the policy
-        stays: a network that does not see a difference yet cannot say what destroys it.
+        stays: a network that does not use a feature yet cannot show which transform destroys it.
     search_lr : float
         Learning rate of the network in the search: gradient descent without momentum, each weight
         tensor's step divided by the running root mean square of its gradient.

@@ -40,8 +40,8 @@ class DDASSearch(GradientSearch):
         Passes over the inner training windows.
     warmup_epochs : int
         Of these, first passes in which the network learns from unchanged windows and the policy
-        stays (the paper has none): a network that does not see a difference yet cannot say what
-        destroys it.
+        stays (the paper has none): a network that does not use a feature yet cannot show which
+        transform destroys it.
     search_lr : float
         Learning rate of the network in the search: gradient descent without momentum, each weight
         tensor's step divided by the running root mean square of its gradient without augmentation,

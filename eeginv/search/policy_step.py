@@ -129,11 +129,11 @@ class PolicyStep(nn.Module):
         return spread.item()
 
     def _size(self, worth, decay=0.99):
-        """Return the running root mean square of the worths."""
+        """Return the running root mean square of the worths, these among them."""
         self.n_steps += 1
         self.size = decay * self.size + (1 - decay) * worth.detach().square().mean()
-        # with those of this step: after batches of which nothing is worth anything (the network is
-        # sure of all, or nothing was applied) the first that is would be divided by nothing
+        # This batch counts too: after batches whose worths are all zero (nothing was applied, or
+        # the network is sure of every example) the earlier steps alone would give a size of zero.
         return (self.size / (1 - decay**self.n_steps)).sqrt().clamp_min(1e-30)
 
     def summary(self):
