@@ -1,8 +1,7 @@
 """What estimators of the gradient of choices do to learning, on tasks with known truth.
 
-Each row is one training of ``recovery.py``, one layer that chooses, with the estimator exchanged and
-a smaller weight of the reward;
-``choice_gradients.py`` runs and reports them.
+Each row is one training of ``recovery.py``, one layer that chooses, with the estimator exchanged
+and a smaller weight of the reward; ``choice_gradients.py`` runs and reports them.
 """
 
 import recovery

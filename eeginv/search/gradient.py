@@ -21,8 +21,8 @@ class GradientSearch(PolicySearch):
     ``policy()`` and ``step(rows, outer_rows, learns)``, which returns a dict of numbers. ``learns``
     is False in the warm-up: a network that does not use a feature yet cannot show which transform
     destroys it, so it learns alone, from unchanged windows. Beyond what :class:`PolicySearch`
-    needs, its ``__init__`` stores ``search_epochs``, ``warmup_epochs``, ``max_seconds``, ``checkpoint``
-    and ``verbose``.
+    needs, its ``__init__`` stores ``search_epochs``, ``warmup_epochs``, ``max_seconds``,
+    ``checkpoint`` and ``verbose``.
     """
 
     _counts = ("search_epochs",)
