@@ -19,9 +19,15 @@ from eeginv.transforms import (
     Transform,
     make_transform,
 )
-from eeginv.viz import plot_extents, plot_policy, plot_transform, transform_table
+from eeginv.viz import (
+    plot_accuracy_time,
+    plot_extents,
+    plot_policy,
+    plot_transform,
+    transform_table,
+)
 from eeginv.viz.heads import head_positions
-from eeginv.viz.methods import method_styles, sort_methods
+from eeginv.viz.methods import NAMES, method_styles, sort_methods
 from eeginv.viz.results import _log_ticks, _mean_shares
 from eeginv.viz.transform import BEHIND
 
@@ -425,6 +431,21 @@ def test_methods_have_an_order_and_looks_of_their_own():
     assert sort_methods(methods) == ["none", "trivial", "augnet", "ddas", "alpha", "zeta"]
     looks = [(s["color"], s["marker"]) for s in method_styles(methods).values()]
     assert len(set(looks)) == 6
+    methods = [*NAMES, "alpha"]
+    looks = {m: (s["color"], s["marker"]) for m, s in method_styles(methods).items()}
+    assert len(set(looks.values())) == len(methods)
+    # the same whatever stands beside it
+    assert all(looks[m] == tuple(method_styles([m])[m].values()) for m in methods)
+
+
+def test_legend_of_all_methods_fits_into_the_figure():
+    run = {"n_train_subjects": 4, "seconds_search": 0, "seconds_fit": 9}
+    run["scores"] = {"plain": {"balanced_accuracy": 0.8}}
+    figure = plot_accuracy_time([{"method": method, **run} for method in NAMES])
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    assert figure.bbox.padded(1).containsx(legend.get_window_extent().x0)
+    assert figure.bbox.padded(1).containsx(legend.get_window_extent().x1)
 
 
 def test_shares_of_stages():

@@ -19,16 +19,22 @@ AVERAGING_NAMES = {"plain": "without averaging", "averaged": "averaged over copi
 
 # The palette of Okabe and Ito, which readers with any colour vision can tell apart; each method
 # has a marker of its own as well.
-COLOURS = {
-    "none": "#5f5f5f",
-    "trivial": "#e69f00",
-    "augnet": "#0072b2",
-    "augerino": "#56b4e9",
-    "ddas": "#d55e00",
+STYLES = {
+    "none": ("#5f5f5f", "o"),
+    "trivial": ("#e69f00", "s"),
+    "augnet": ("#0072b2", "D"),
+    "augerino": ("#56b4e9", "v"),
+    "ddas": ("#d55e00", "^"),
+    "dada": ("#009e73", "P"),
+    "adda": ("#cc79a7", "X"),
+    "cadda": ("#f0e442", "<"),
+    "fasteraa": ("#000000", ">"),
+    "fastaa": ("#009e73", "*"),
+    "autoaugment": ("#cc79a7", "p"),
+    "randaugment": ("#f0e442", "h"),
 }
-MARKERS = {"none": "o", "trivial": "s", "augnet": "D", "augerino": "v", "ddas": "^"}
 OTHER_COLOURS = ["#009e73", "#cc79a7", "#f0e442", "#000000"]
-OTHER_MARKERS = ["P", "X", "<", ">", "*"]
+OTHER_MARKERS = ["d", "8", "H"]
 
 # Not those of a method that stands beside them.
 TRUE_COLOUR = "#009e73"
@@ -50,14 +56,13 @@ def method_styles(methods):
     """Colour and marker of each method, as keyword arguments of matplotlib."""
     styles, n_others = {}, 0
     for method in sort_methods(methods):
-        if method in COLOURS:
-            styles[method] = {"color": COLOURS[method], "marker": MARKERS[method]}
+        if method in STYLES:
+            colour, marker = STYLES[method]
         else:
-            styles[method] = {
-                "color": OTHER_COLOURS[n_others % len(OTHER_COLOURS)],
-                "marker": OTHER_MARKERS[n_others % len(OTHER_MARKERS)],
-            }
+            colour = OTHER_COLOURS[n_others % len(OTHER_COLOURS)]
+            marker = OTHER_MARKERS[n_others % len(OTHER_MARKERS)]
             n_others += 1
+        styles[method] = {"color": colour, "marker": marker}
     return styles
 
 

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..policy import Policy
-from .methods import COLOURS, FALSE_COLOUR, TRUE_COLOUR, method_name, method_styles, with_unit
+from .methods import FALSE_COLOUR, STYLES, TRUE_COLOUR, method_name, method_styles, with_unit
 
 RANGE_COLOUR = "#ebebeb"
 
@@ -214,7 +214,7 @@ def _rows(policies, truth):
 
 def _colour(true):
     if true is None:
-        return COLOURS["augnet"]
+        return STYLES["augnet"][0]
     return TRUE_COLOUR if true["invariant"] else FALSE_COLOUR
 
 

@@ -350,6 +350,11 @@ def _legend(figure, styles, extra=(), ms=9):
         Line2D([], [], ls="", ms=ms, mec="black", label=method_name(method), **style)
         for method, style in styles.items()
     ]
+    columns = max(1, min(5, int(figure.get_figwidth() / 2.6)))
     figure.legend(
-        handles=[*handles, *extra], loc="outside upper center", ncols=5, frameon=False, fontsize=9
+        handles=[*handles, *extra],
+        loc="outside upper center",
+        ncols=columns,
+        frameon=False,
+        fontsize=9,
     )
