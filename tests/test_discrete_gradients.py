@@ -178,3 +178,26 @@ def test_one_example_and_extreme_probabilities_stay_finite():
             strength = torch.tensor(p, requires_grad=True)
             transform.score_function(noise, linear(X.double()).float(), strength).backward()
             assert torch.isfinite(strength.grad)
+
+
+@pytest.mark.parametrize("p", [0.0, 1e-6, 0.01, 0.02, 0.3, 0.99, 1.0])
+def test_rare_events_weigh_no_more_than_one_in_fifty(p):
+    """One event in a million would move an optimiser as far as all others together."""
+    transform = SignFlip(max_probability=1.0)
+    strength = torch.tensor(p, dtype=torch.float64, requires_grad=True)
+    for uniform, chance in ((-1.0, p), (2.0, 1 - p)):  # it happened, it did not
+        noise = {"uniform": torch.tensor([uniform], dtype=torch.float64)}
+        log_prob = transform.log_prob(noise, strength)
+        if 0 < chance < 1:
+            assert log_prob.item() == pytest.approx(math.log(chance))
+        (slope,) = torch.autograd.grad(log_prob.sum(), strength)
+        sign = 1 if uniform < 0 else -1
+        assert slope.item() == pytest.approx(sign / max(chance, 0.02))
+    # neither do they in the regression on the events
+    uniforms = torch.linspace(0, 1, 64, dtype=torch.float64)
+    losses = torch.zeros(64, dtype=torch.float64)
+    losses[0] = 5.0  # of the one example that was flipped, if any was
+    (slope,) = torch.autograd.grad(
+        transform.score_function({"uniform": uniforms}, losses, strength), strength
+    )
+    assert abs(slope.item()) <= 5.0 / 64 / (0.02 * 0.98) * 1.01 + 5.0

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from .draws import Draws, as_batch
-from .expectation import derivative_of_expectation
+from .expectation import RARE, derivative_of_expectation
 
 
 def check_sfreq(sfreq):
@@ -179,7 +179,10 @@ class Transform(nn.Module):
         Returns
         -------
         log_prob : Tensor, shape (n_examples,)
-            Zero for a continuous transform.
+            Zero for a continuous transform. Its slope is that for a probability of ``RARE`` (2 %)
+            where the probability of what happened is smaller: an event that is seen once in a
+            thousand examples would weigh a thousand times as much as the others when it is, and an
+            optimiser that scales its steps would jump.
         """
         strength = self._strength() if magnitude is None else magnitude
         first = next(iter(noise.values()))
@@ -189,9 +192,13 @@ class Transform(nn.Module):
         strength = strength.reshape(-1, 1)
         happened = self._events(noise, strength)
         # finite where the probability is 0 or 1
-        tiny = torch.finfo(strength.dtype).tiny
-        yes, no = strength.clamp_min(tiny).log(), torch.log1p(-strength.clamp_max(1 - 1e-6))
-        return torch.where(happened, yes, no).sum(dim=1)
+        here = strength.detach()
+        tiny = torch.finfo(here.dtype).tiny
+        value = torch.where(
+            happened, here.clamp_min(tiny).log(), torch.log1p(-here.clamp_max(1 - 1e-6))
+        )
+        slope = torch.where(happened, 1 / here.clamp_min(RARE), -1 / (1 - here).clamp_min(RARE))
+        return (value + slope * (strength - here)).sum(dim=1)
 
     def score_function(self, noise, losses, magnitude=None):
         """Return a scalar whose derivative estimates that of the expected loss.

@@ -2,6 +2,9 @@
 
 import torch
 
+# Rarer events count as if they had this probability, or one of them would weigh more than all else.
+RARE = 0.02
+
 
 def derivative_of_expectation(losses, happened, probability):
     """Estimate how the expected loss changes with the probability of independent events.
@@ -18,7 +21,8 @@ def derivative_of_expectation(losses, happened, probability):
     Returns
     -------
     derivative : Tensor, shape (n_examples,)
-        Unbiased estimates; their mean over the examples is meant to be used.
+        Unbiased estimates where no probability is within ``RARE`` of 0 or 1; their mean over the
+        examples is meant to be used.
     """
     n_examples, n_events = happened.shape
     centred = happened - probability
@@ -34,4 +38,4 @@ def derivative_of_expectation(losses, happened, probability):
     leverage = (pull * design).sum(dim=1)
     residual = (losses - design @ coefficients) / (1 - leverage).clamp_min(1e-4)
     explained = coefficients[:-1].sum() - pull[:, :-1].sum(dim=1) * residual
-    return explained + residual * (centred / variance).sum(dim=1)
+    return explained + residual * (centred / variance.clamp_min(RARE * (1 - RARE))).sum(dim=1)
