@@ -208,8 +208,9 @@ class Transform(nn.Module):
         ``loss * d log_prob`` [1]_, whose spread is large. Here the losses are first regressed on
         the events (each channel dropped or not, say), for each example on those of the others; the
         derivative of what the regression explains is known, and only the residuals are multiplied
-        by ``d log_prob``. This is unbiased whatever the regression, and has no spread at all where
-        the loss is linear in the events.
+        by ``d log_prob``. Where no event is rarer than ``RARE`` (2 %, see :meth:`log_prob`), this
+        is unbiased whatever the regression, and has no spread at all where the loss is linear in
+        the events.
 
         Parameters
         ----------
