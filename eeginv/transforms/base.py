@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from .draws import Draws, as_batch
-from .expectation import RARE, derivative_of_expectation
+from .expectation import derivative_of_expectation, log_prob_of_events
 
 
 def check_sfreq(sfreq):
@@ -179,10 +179,7 @@ class Transform(nn.Module):
         Returns
         -------
         log_prob : Tensor, shape (n_examples,)
-            Zero for a continuous transform. Its slope is that for a probability of ``RARE`` (2 %)
-            where the probability of what happened is smaller: an event that is seen once in a
-            thousand examples would weigh a thousand times as much as the others when it is, and an
-            optimiser that scales its steps would jump.
+            Zero for a continuous transform. The slope for what is rarer than 2 % is that at 2 %.
         """
         strength = self._strength() if magnitude is None else magnitude
         first = next(iter(noise.values()))
@@ -190,15 +187,7 @@ class Transform(nn.Module):
         if self.continuous:
             return strength.new_zeros(len(first))
         strength = strength.reshape(-1, 1)
-        happened = self._events(noise, strength)
-        # finite where the probability is 0 or 1
-        here = strength.detach()
-        tiny = torch.finfo(here.dtype).tiny
-        value = torch.where(
-            happened, here.clamp_min(tiny).log(), torch.log1p(-here.clamp_max(1 - 1e-6))
-        )
-        slope = torch.where(happened, 1 / here.clamp_min(RARE), -1 / (1 - here).clamp_min(RARE))
-        return (value + slope * (strength - here)).sum(dim=1)
+        return log_prob_of_events(self._events(noise, strength), strength)
 
     def score_function(self, noise, losses, magnitude=None):
         """Return a scalar whose derivative estimates that of the expected loss.
@@ -208,9 +197,8 @@ class Transform(nn.Module):
         ``loss * d log_prob`` [1]_, whose spread is large. Here the losses are first regressed on
         the events (each channel dropped or not, say), for each example on those of the others; the
         derivative of what the regression explains is known, and only the residuals are multiplied
-        by ``d log_prob``. Where no event is rarer than ``RARE`` (2 %, see :meth:`log_prob`), this
-        is unbiased whatever the regression, and has no spread at all where the loss is linear in
-        the events.
+        by ``d log_prob``. Where nothing is rarer than 2 % (see :meth:`log_prob`), this is unbiased
+        whatever the regression, and has no spread at all where the loss is linear in the events.
 
         Parameters
         ----------

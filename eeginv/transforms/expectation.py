@@ -2,8 +2,33 @@
 
 import torch
 
-# Rarer events count as if they had this probability, or one of them would weigh more than all else.
+# What is rarer counts as if it had this probability. An event that is seen once in a thousand
+# examples would weigh a thousand times as much as the others when it is, and an optimiser that
+# scales its steps would jump.
 RARE = 0.02
+
+
+def log_prob_of_events(happened, probability):
+    """Return the log-probability of independent events, with a slope that stays bounded.
+
+    Parameters
+    ----------
+    happened : Tensor of bool, shape (n_examples, n_events)
+        Which events happened.
+    probability : Tensor, shape (n_examples or 1, 1)
+        Of each event.
+
+    Returns
+    -------
+    log_prob : Tensor, shape (n_examples,)
+        Finite where a probability is 0 or 1. The slope for what is rarer than ``RARE`` is that at
+        ``RARE``.
+    """
+    here = probability.detach()
+    tiny = torch.finfo(here.dtype).tiny
+    yes, no = here.clamp_min(tiny).log(), torch.log1p(-here.clamp_max(1 - 1e-6))
+    slope = torch.where(happened, 1 / here.clamp_min(RARE), -1 / (1 - here).clamp_min(RARE))
+    return (torch.where(happened, yes, no) + slope * (probability - here)).sum(dim=1)
 
 
 def derivative_of_expectation(losses, happened, probability):

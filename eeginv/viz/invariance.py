@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from .methods import COLOURS, MARKERS, OTHER_COLOURS, OTHER_MARKERS, with_unit
+from .methods import STYLES, with_unit
 
 RANGE_COLOUR = "#ebebeb"
 LINE_COLOUR = "#999999"
@@ -225,10 +225,9 @@ def _by_model(tables, columns):
 
 def _styles(names):
     order = ("augnet", "ddas", "none", "trivial")
-    colours = [*(COLOURS[key] for key in order), *OTHER_COLOURS]
-    markers = [*(MARKERS[key] for key in order), *OTHER_MARKERS]
+    looks = [STYLES[key] for key in (*order, *(key for key in STYLES if key not in order))]
     return {
-        name: {"color": colours[i % len(colours)], "marker": markers[i % len(markers)]}
+        name: dict(zip(("color", "marker"), looks[i % len(looks)], strict=True))
         for i, name in enumerate(names)
     }
 
