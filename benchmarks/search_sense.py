@@ -160,6 +160,8 @@ def main():
     if arguments.output.exists():
         rows = pd.read_csv(arguments.output).to_dict("records")
     identity = ("method", "seed", "epochs", "warmup")
+    if rows and "epochs" not in rows[0]:
+        raise SystemExit(f"{arguments.output} is of an earlier version; remove it or name another.")
     done = {tuple(row[key] for key in identity) for row in rows}
     cells = [
         (method, seed, arguments.epochs, arguments.warmup)

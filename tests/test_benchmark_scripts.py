@@ -74,6 +74,16 @@ def test_search_cost_goes_on_where_it_stopped(root, tmp_path):
 
 
 @pytest.mark.slow
+def test_search_cost_takes_a_step_of_each_search(root):
+    command = [sys.executable, root / "benchmarks" / "search_cost.py", "--steps", "--rounds", "1"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()
+    costs = dict(line.strip().split(": ") for line in lines[1:])
+    names = ["DDASSearch", "DADASearch", "ADDASearch", "CADDASearch", "FasterAutoAugmentSearch"]
+    assert list(costs) == names
+    assert all(float(cost) > 1 for cost in costs.values())  # each has a training step in it
+
+
+@pytest.mark.slow
 def test_choice_gradients_agree_with_enumeration(root, tmp_path):
     output = tmp_path / "choices"
     command = [sys.executable, root / "benchmarks" / "choice_gradients.py", "--parts", "gradients"]
