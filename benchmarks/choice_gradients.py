@@ -64,7 +64,7 @@ def trained(task, epochs):
             X, y, transforms = recovery.opposed_classes(task, 0)
             make_backbone = lambda: recovery.FrequencyNet(1, 2, 8)  # noqa: E731
         augmentation = AugNet(transforms, 1, penalty=PENALTY, random_state=0)
-        model, _ = recovery.train(X, y, make_backbone, augmentation, 0, epochs)
+        model, _ = recovery.train(X, y, make_backbone, augmentation, 0, epochs, decay=False)
         weight = np.ones(y.max() + 1)
     else:
         X, y, _ = simulate_sleep(n_subjects=4, hours=2.0, random_state=0).to_arrays()

@@ -15,6 +15,7 @@ capacity: perceptrons of four sizes (section 4.3), against a network told the tr
 
 import argparse
 import csv
+import math
 import os
 import time
 from pathlib import Path
@@ -26,6 +27,7 @@ import joblib  # noqa: E402
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import torch  # noqa: E402
+from scipy.fft import next_fast_len  # noqa: E402
 from torch import nn  # noqa: E402
 
 from eeginv import Augerino, AugNet, InvariantModule, Policy, PolicyAugmentation  # noqa: E402
@@ -42,8 +44,20 @@ from eeginv.transforms import (  # noqa: E402
 )
 
 SFREQ = 100.0
-EPOCHS, BATCH, LR, COPIES = 50, 32, 0.01, 10
+EPOCHS, BATCH, LR, COPIES = 100, 32, 0.01, 10
 LAST = 10  # epochs over which strengths are averaged
+
+
+class LongConv1d(nn.Conv1d):
+    """What nn.Conv1d computes, by products of spectra: three times as fast for long kernels."""
+
+    def forward(self, X):
+        """Filter signals (n_examples, n_channels, n_times)."""
+        n_times, length = X.shape[-1], self.kernel_size[0]
+        n_fft = next_fast_len(n_times, real=True)  # what wraps around is not in the valid part
+        spectra = torch.fft.rfft(X, n_fft).unsqueeze(1), torch.fft.rfft(self.weight, n_fft)
+        filtered = torch.fft.irfft((spectra[0] * spectra[1].conj()).sum(dim=2), n_fft)
+        return filtered[..., : n_times - length + 1] + self.bias[:, None]
 
 
 class FrequencyNet(nn.Module):
@@ -52,7 +66,7 @@ class FrequencyNet(nn.Module):
     def __init__(self, n_channels, n_outputs, n_filters=2, length=100):
         super().__init__()
         self.features = nn.Sequential(
-            nn.Conv1d(n_channels, n_filters, length),
+            LongConv1d(n_channels, n_filters, length),
             nn.BatchNorm1d(n_filters),
             nn.ReLU(),
             nn.MaxPool1d(2),
@@ -91,8 +105,12 @@ def train(
     loss=cross_entropy,
     shuffle=True,
     weight_decay=0.0,
+    decay=True,
 ):
-    """Train a network behind an augmentation; return it and the policy of every epoch."""
+    """Train a network behind an augmentation; return it and the policy of every epoch.
+
+    The learning rate falls to 0 along half a cosine (``decay``), for the network and the strengths.
+    """
     X, y = torch.from_numpy(X), torch.from_numpy(y)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -100,6 +118,9 @@ def train(
     decays = {"params": model.backbone.parameters(), "weight_decay": weight_decay}
     others = [] if augmentation is None else [{"params": augmentation.parameters()}]
     optimizer = torch.optim.Adam([decays, *others], lr=LR)
+    n_steps = epochs * math.ceil(len(X) / BATCH)
+    rate = lambda step: (1 + math.cos(math.pi * step / n_steps)) / 2 if decay else 1.0  # noqa: E731
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
     generator = torch.Generator().manual_seed(seed)
     policies = []
     for _ in range(epochs):
@@ -109,6 +130,7 @@ def train(
             optimizer.zero_grad()
             loss(model, X[rows], y[rows]).backward()
             optimizer.step()
+            schedule.step()
         policies.append(None if augmentation is None else augmentation.policy())
     return model.eval(), policies
 
@@ -135,6 +157,7 @@ def learned(policies):
         found[f"{name} extent"] = np.mean([table.loc[name, "extent"] for table in tables])
         weights = [[e.weight for e in p.entries if e.transform == name] for p in policies[-LAST:]]
         found[f"{name} weight"] = np.mean(weights)
+        found[f"{name} largest weight"] = np.mean(weights, axis=0).max()
     return found
 
 
@@ -237,8 +260,8 @@ def false_invariance(variant, seed, penalty):
     X, y, transforms = opposed_classes(task, seed)
     culprit, n_channels = transforms[0], X.shape[1]
     augmentation = arrange(transforms, how, seed, penalty)
-    # the direction of time takes this network long to learn
-    model, policies = train(X, y, lambda: FrequencyNet(n_channels, 2, 8), augmentation, seed, 100)
+    make_backbone = lambda: FrequencyNet(n_channels, 2, 8)  # noqa: E731
+    model, policies = train(X, y, make_backbone, augmentation, seed)
     name = type(culprit).__name__
     found = learned(policies)
     used = found[f"{name} extent"] * found[f"{name} weight"]
@@ -273,9 +296,8 @@ def capacity(variant, seed, penalty):
         "AugNet": AugNet([shift], penalty=penalty, random_state=seed),
     }[method]
     make_backbone = lambda: perceptron(X.shape[-1], 4, n_neurons, n_layers)  # noqa: E731
-    model, policies = train(
-        X, y, make_backbone, augmentation, seed, shuffle=False, weight_decay=1e-4
-    )
+    setting = {"epochs": 50, "shuffle": False, "weight_decay": 1e-4, "decay": False}
+    model, policies = train(X, y, make_backbone, augmentation, seed, **setting)
     found = {} if method == "none" else learned(policies)
     if method == "oracle":
         augmentation.probability = 1.0
@@ -333,9 +355,8 @@ def report(table):
                 line = (
                     f"shift {values.median():.2f} Hz (truth {truth:.2f}), within 0.1 Hz: {hits}/{n}"
                 )
-                if not variant.endswith("chain"):
-                    others = found[["FTSurrogate weight", "GaussianNoise weight"]].max(axis=1)
-                    named = (found["FrequencyShift weight"] > others).sum()
+                if not variant.endswith("chain"):  # a layer chooses it for most examples
+                    named = (found["FrequencyShift largest weight"] > 0.5).sum()
                     line += f", named: {named}/{n}"
                 line += " | " + " ".join(f"{value:.2f}" for value in values)
             elif task == "false invariance":

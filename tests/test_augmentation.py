@@ -1,6 +1,7 @@
 """Augmentations: streams, choices, copies, rewards, fixed policies."""
 
 import copy
+import math
 import pickle
 
 import pytest
@@ -8,7 +9,7 @@ import torch
 from torch import nn
 
 from eeginv import AugNet, InvariantModule, Policy, PolicyAugmentation, TrivialAugment
-from eeginv.augmentation import Augerino, AugmentationLayer
+from eeginv.augmentation import Augerino, AugmentationLayer, OrbitLength
 from eeginv.augmentation.layer import strata
 from eeginv.policy import PolicyEntry
 from eeginv.transforms import (
@@ -257,6 +258,19 @@ def test_orbit_length_by_hand():
     A = AugNet([SignFlip(0.25)], penalty=2.0, random_state=0).calibrate(signals())
     # a flipped signal is 2 norms away; two draws differ with probability 2 * 0.25 * 0.75
     assert A.reward().item() == pytest.approx(2 * torch.log1p(torch.tensor(2 * 0.375)).item())
+
+
+def test_several_layers_earn_like_independent_steps():
+    strengths, displacement = (0.3, 0.4), torch.tensor([2.0])
+    layers = [AugmentationLayer([GaussianNoise(s, max_magnitude=1.0)]) for s in strengths]
+    reward = OrbitLength()(layers, 2 * [displacement])
+    # root of 0.6 ** 2 + 0.8 ** 2; the floor changes it by less than a thousandth
+    assert reward.item() == pytest.approx(math.log(2), abs=1e-3)
+    reward.backward()
+    narrow, wide = (layer.transforms[0].raw.grad.item() for layer in layers)
+    assert narrow / wide == pytest.approx(0.3 / 0.4, rel=1e-3)
+    alone = OrbitLength()(layers[:1], [displacement])
+    assert alone.item() == pytest.approx(math.log(1.6), rel=1e-6)
 
 
 def test_reward_does_not_depend_on_the_scale_of_the_signal():

@@ -2,15 +2,22 @@
 
 import torch
 
+# Length, in norms of the signals, below which the reward has a slope in every layer: otherwise a
+# transform that several layers hold at strength zero would have none in any.
+FLOOR = 1e-3
+
 
 class OrbitLength:
     """Reward the length of the path along which each transform moves the data.
 
-    ``sum_k log(1 + s_k * W_k)``, where ``W_k = sum_l w_lk * spread(mu_lk)`` is the spread that the
-    layers ``l`` give to transform ``k`` by choosing it with probability ``w_lk`` at strength
-    ``mu_lk``, and ``s_k`` is how far a unit of spread moves the training signals relative to their
-    norm. Measured in the data, the reward does not depend on the unit or the range in which a
-    strength was written; the logarithm makes the second transform worth as much as the first.
+    ``sum_k log(1 + W_k)``, where ``W_k = sqrt(sum_l (s_lk * w_lk * spread(mu_lk))^2)`` is the
+    length that the layers ``l`` give to transform ``k`` by choosing it with probability ``w_lk`` at
+    strength ``mu_lk``, and ``s_lk`` is how far a unit of spread moves the training signals relative
+    to their norm. Measured in the data, the reward does not depend on the unit or the range in
+    which a strength was written; the logarithm makes the second transform worth as much as the
+    first. Draws of several layers are independent: what they add to each other grows like the root
+    of the sum of squares. So the widest layer earns most, and one layer comes to hold a transform
+    that several could share.
 
     Examples
     --------
@@ -44,8 +51,16 @@ class OrbitLength:
             ):
                 length = displacement[k] * weight * transform.spread()
                 key = (type(transform), transform.name, str(transform.config()))
-                lengths[key] = lengths.get(key, 0.0) + length
-        return torch.stack(list(lengths.values())).log1p().sum()
+                lengths.setdefault(key, []).append(length)
+        return torch.stack([_in_quadrature(parts) for parts in lengths.values()]).log1p().sum()
+
+
+def _in_quadrature(lengths):
+    """Root of the sum of squares; of one length, the length; with a slope where all are zero."""
+    if len(lengths) == 1:
+        return lengths[0]
+    lengths = torch.stack(lengths) + FLOOR
+    return torch.linalg.vector_norm(lengths) - FLOOR * len(lengths) ** 0.5
 
 
 class WeightedNorm:

@@ -110,13 +110,46 @@ class SmoothTimeMask(Transform):
         return {"uniform": draws.uniform()}
 
     def _transform(self, X, noise, strength):
-        n_times = X.shape[-1]
-        time = torch.arange(n_times, device=X.device, dtype=X.dtype) / self.sfreq
-        begin = noise["uniform"].reshape(-1, 1, 1) * (n_times / self.sfreq - strength)
-        scale = max(0.03, 1 / self.sfreq)
-        inside = torch.sigmoid((time - begin) / scale)
-        inside = inside - torch.sigmoid((time - begin - strength) / scale)
-        return X * (1 - inside)
+        begin = noise["uniform"].reshape(-1, 1, 1) * (X.shape[-1] / self.sfreq - strength)
+        end = begin + strength
+        return _FadeOut.apply(X, begin, end, self.sfreq, max(0.03, 1 / self.sfreq))
+
+
+class _FadeOut(torch.autograd.Function):
+    """Multiply signals by one minus a smooth window between two times.
+
+    The window is computed again for the backward pass: it would take as much memory as the signals.
+    """
+
+    @staticmethod
+    def _ends(X, begin, end, sfreq, scale):
+        time = torch.arange(X.shape[-1], device=X.device, dtype=X.dtype) / sfreq
+        return torch.sigmoid((time - begin) / scale), torch.sigmoid((time - end) / scale)
+
+    @staticmethod
+    def forward(X, begin, end, sfreq, scale):
+        rise, fall = _FadeOut._ends(X, begin, end, sfreq, scale)
+        return X * (1 - (rise - fall))
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        *tensors, ctx.sfreq, ctx.scale = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient):
+        X, begin, end = ctx.saved_tensors
+        rise, fall = _FadeOut._ends(X, begin, end, ctx.sfreq, ctx.scale)
+        of_signal = of_begin = of_end = None
+        if ctx.needs_input_grad[0]:
+            of_signal = gradient * (1 - (rise - fall))
+        if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
+            of_window = (gradient * X).sum(dim=1, keepdim=True) / ctx.scale
+            of_begin = (of_window * rise * (1 - rise)).sum(dim=-1, keepdim=True)
+            of_end = -(of_window * fall * (1 - fall)).sum(dim=-1, keepdim=True)
+            of_begin, of_end = of_begin.sum_to_size(begin.shape), of_end.sum_to_size(end.shape)
+        return of_signal, of_begin, of_end, None, None
 
 
 class TimeShift(Transform):
