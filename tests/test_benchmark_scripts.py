@@ -50,7 +50,7 @@ def test_recovery_goes_on_where_it_stopped(root, tmp_path):
     options = ["--seeds", "1", "--penalty", "0"]
     done = subprocess.run([*command, *options], capture_output=True, text=True, check=True)
     assert "1/1 sinusoids: spread 0.1 | 1, 0" in done.stdout
-    assert "weight 0.1: shift" in done.stdout
+    assert "weight 0.08: shift" in done.stdout
     assert "weight 0: shift" in done.stdout
 
 
