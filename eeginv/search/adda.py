@@ -38,7 +38,9 @@ class ADDASearch(OneStepSearch):
         Learning rate of the network in the search: gradient descent without momentum, each weight
         tensor's step divided by the running root mean square of its gradient.
     policy_lr : float
-        Learning rate of choices and probabilities (Adam).
+        Learning rate of choices and probabilities (Adam). Times the number of steps of the policy,
+        it bounds how far their logits move: about 3 leaves room to tell what harms, with 9 a search
+        settles on one of several that do not.
     strength_lr : float
         Learning rate of strengths, as shares of their ranges (Adam).
     control_lr : float
@@ -195,7 +197,9 @@ class CADDASearch(ADDASearch):
         Learning rate of the network in the search: gradient descent without momentum, each weight
         tensor's step divided by the running root mean square of its gradient.
     policy_lr : float
-        Learning rate of choices and probabilities (Adam).
+        Learning rate of choices and probabilities (Adam). Times the number of steps of the policy,
+        it bounds how far their logits move: about 3 leaves room to tell what harms, with 9 a search
+        settles on one of several that do not.
     strength_lr : float
         Learning rate of strengths, as shares of their ranges (Adam).
     control_lr : float
