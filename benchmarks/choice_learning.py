@@ -1,7 +1,8 @@
 """What estimators of the gradient of choices do to learning, on tasks with known truth.
 
-Each row is one training of ``recovery.py``, one layer that chooses, with the estimator exchanged
-and a smaller weight of the reward; ``choice_gradients.py`` runs and reports them.
+Each row is one training of ``recovery.py``, one layer that chooses, with the estimator exchanged,
+a smaller weight of the reward and a constant learning rate; ``choice_gradients.py`` runs and
+reports them.
 """
 
 import recovery
@@ -83,12 +84,14 @@ def learn(task, estimator, seed):
     torch.set_num_threads(1)
     if task == "sinusoids":
         X, y, transforms = recovery.noisy_sinusoids(recovery.AS_IN_THE_PAPER, seed)
-        make_backbone, epochs = lambda: recovery.FrequencyNet(1, 4), recovery.EPOCHS
+        make_backbone, epochs = lambda: recovery.FrequencyNet(1, 4), 50
     else:
         X, y, transforms = recovery.opposed_classes(task, seed)
         make_backbone, epochs = lambda: recovery.FrequencyNet(1, 2, 8), 100
     augmentation, loss = learner(estimator, transforms, int(y.max()) + 1, seed)
-    model, policies = recovery.train(X, y, make_backbone, augmentation, seed, epochs, loss)
+    model, policies = recovery.train(
+        X, y, make_backbone, augmentation, seed, epochs, loss, decay=False
+    )
     found = recovery.learned(policies)
     first, *others = (type(t).__name__ for t in transforms)
     extent, weight = found[f"{first} extent"], found[f"{first} weight"]

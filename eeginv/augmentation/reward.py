@@ -37,7 +37,7 @@ class OrbitLength:
         layers : iterable of AugmentationLayer
             The layers.
         displacements : list of Tensor
-            ``s_k`` of each layer's transforms.
+            ``s_lk`` of each layer's transforms.
 
         Returns
         -------
@@ -46,11 +46,14 @@ class OrbitLength:
         """
         lengths = {}
         for layer, displacement in zip(layers, displacements, strict=True):
+            of_layer = {}  # candidates that are the same are alternatives, not steps
             for k, (transform, weight) in enumerate(
                 zip(layer.transforms, layer.weights, strict=True)
             ):
                 length = displacement[k] * weight * transform.spread()
                 key = (type(transform), transform.name, str(transform.config()))
+                of_layer[key] = of_layer.get(key, 0.0) + length
+            for key, length in of_layer.items():
                 lengths.setdefault(key, []).append(length)
         return torch.stack([_in_quadrature(parts) for parts in lengths.values()]).log1p().sum()
 

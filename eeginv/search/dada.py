@@ -32,8 +32,8 @@ class DADASearch(OneStepSearch):
         tensor's step divided by the running root mean square of its gradient.
     policy_lr : float
         Learning rate of choices and probabilities (Adam). Times the number of steps of the policy,
-        it bounds how far their logits move: about 3 leaves room to tell what harms, with 9 a search
-        settles on one of several that do not.
+        it is about how far steady gradients move their logits: 3 is enough to tell what harms, with
+        9 a search settles on one of several that do not.
     strength_lr : float
         Learning rate of strengths, as shares of their ranges (Adam).
     control_lr : float
