@@ -118,7 +118,7 @@ class SmoothTimeMask(Transform):
 class _FadeOut(torch.autograd.Function):
     """Multiply signals by one minus a smooth window between two times.
 
-    The window is computed again for the backward pass: keeping it takes the memory of some channels.
+    The window is computed again for the backward pass: keeping it takes as much as some channels.
     """
 
     @staticmethod
