@@ -119,8 +119,7 @@ def train(
     others = [] if augmentation is None else [{"params": augmentation.parameters()}]
     optimizer = torch.optim.Adam([decays, *others], lr=LR)
     n_steps = epochs * math.ceil(len(X) / BATCH)
-    rate = lambda step: (1 + math.cos(math.pi * step / n_steps)) / 2 if decay else 1.0  # noqa: E731
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, n_steps) if decay else None
     generator = torch.Generator().manual_seed(seed)
     policies = []
     for epoch in range(epochs):
@@ -132,7 +131,8 @@ def train(
             optimizer.zero_grad()
             loss(model, X[rows], y[rows]).backward()
             optimizer.step()
-            schedule.step()
+            if decay:
+                schedule.step()
         policies.append(None if augmentation is None else augmentation.policy())
     return model.eval(), policies
 
@@ -334,15 +334,19 @@ def penalty_of(task, variant, asked=None):
     return PENALTIES[task] if asked is None else asked
 
 
+def epochs_of(task):
+    """Return how long a task trains."""
+    return CAPACITY_EPOCHS if task == "capacity" else EPOCHS
+
+
 # running and reporting --------------------------------------------------------------------------
 def run(task, variant, penalty, seed):
     """Run one cell of the table."""
     torch.set_num_threads(1)
     start = time.perf_counter()
     found = TASKS[task][0](variant, seed, penalty)
-    epochs = CAPACITY_EPOCHS if task == "capacity" else EPOCHS
-    row = {"task": task, "variant": variant, "penalty": penalty, "seed": seed, "epochs": epochs}
-    row |= found
+    row = {"task": task, "variant": variant, "penalty": penalty, "seed": seed}
+    row |= {"epochs": epochs_of(task), **found}
     return {**row, "seconds": time.perf_counter() - start}
 
 
@@ -396,7 +400,7 @@ def main():
     if arguments.output.exists():
         rows = pd.read_csv(arguments.output).to_dict("records")
     identity = ("task", "variant", "penalty", "seed")
-    if rows and "epochs" not in rows[0]:
+    if any(row.get("epochs") != epochs_of(row["task"]) for row in rows):
         raise SystemExit(f"{arguments.output} is of an earlier version; remove it or name another.")
     done = {tuple(row[key] for key in identity) for row in rows}
     cells = [

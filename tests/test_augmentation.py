@@ -273,6 +273,16 @@ def test_several_layers_earn_like_independent_steps():
     assert alone.item() == pytest.approx(math.log(1.6), rel=1e-6)
 
 
+def test_candidates_that_are_the_same_earn_like_one():
+    displacement = torch.tensor([2.0])
+    one = AugmentationLayer([GaussianNoise(0.4)])
+    two = AugmentationLayer([GaussianNoise(0.4), GaussianNoise(0.4)])
+    reward = OrbitLength()
+    torch.testing.assert_close(
+        reward([two], [displacement.expand(2)]), reward([one], [displacement]), rtol=1e-6, atol=0
+    )
+
+
 def test_reward_does_not_depend_on_the_scale_of_the_signal():
     rewards = [
         AugNet([SignFlip(0.2), ChannelsDropout(0.2), FrequencyShift(SFREQ, 0.2)], random_state=0)

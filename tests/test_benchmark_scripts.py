@@ -1,10 +1,12 @@
 """The scripts under benchmarks/ run and say what they found."""
 
 import csv
+import importlib.util
 import subprocess
 import sys
 
 import pytest
+import torch
 
 
 @pytest.mark.slow
@@ -31,6 +33,23 @@ def test_transforms_against_braindecode(root, tmp_path):
     assert str(output) in done.stdout
 
 
+@pytest.mark.parametrize("n_times", [100, 211, 1000])
+def test_convolution_by_spectra_is_that_of_torch(root, n_times):
+    spec = importlib.util.spec_from_file_location("recovery", root / "benchmarks" / "recovery.py")
+    recovery = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(recovery)
+    ours = recovery.LongConv1d(2, 3, 100).double()
+    plain = torch.nn.Conv1d(2, 3, 100).double()
+    plain.load_state_dict(ours.state_dict())
+    X = torch.randn(4, 2, n_times, dtype=torch.float64, requires_grad=True)
+    found = []
+    for layer in (ours, plain):
+        output = layer(X)
+        inputs = [X, layer.weight, layer.bias]
+        found.append([output, *torch.autograd.grad(output.square().sum(), inputs)])
+    torch.testing.assert_close(found[0], found[1], rtol=1e-10, atol=1e-10)
+
+
 @pytest.mark.slow
 def test_recovery_goes_on_where_it_stopped(root, tmp_path):
     output = tmp_path / "recovery.csv"
@@ -52,6 +71,16 @@ def test_recovery_goes_on_where_it_stopped(root, tmp_path):
     assert "1/1 sinusoids: spread 0.1 | 1, 0" in done.stdout
     assert "weight 0.08: shift" in done.stdout
     assert "weight 0: shift" in done.stdout
+    # runs of another length are not taken for these
+    with output.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with output.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows({**row, "epochs": 50} for row in rows)
+    done = subprocess.run([*command, *options], capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "is of an earlier version; remove it or name another." in done.stderr
 
 
 @pytest.mark.slow

@@ -76,7 +76,7 @@ class SmoothTimeMask(Transform):
     The signal is multiplied by one minus the difference of two logistic functions, whose scale of
     0.03 s (at least one sample) depends neither on the length of the window nor on that of the
     stretch: stretches shorter than that are not masked fully, and longer ones are masked by
-    more than 50 dB except 0.2 s at both ends.
+    more than 50 dB except 0.2 s at both ends. Can be differentiated once.
 
     References
     ----------
