@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ._edf_pairs import read_pair
+from ._edf_pairs import check_hypnogram_start, read_pair
 from .sleep import SleepDataset
 
 SLEEP_CASSETTE = re.compile(r"SC4(?P<subject>\d\d)(?P<recording>\d)[A-Z]")
 """Names of Sleep-EDF's age study: SC4, two digits for the subject, one for the night."""
 
 
-def load_sleep_folder(path, *, channels=None, subjects=None, **selection):
+def load_sleep_folder(path, *, channels=None, subjects=None, hypnogram_start="header", **selection):
     """Load pairs of polysomnograms and hypnograms from a folder.
 
     Files called ``NAME-PSG.edf`` are paired with ``NAME-Hypnogram.edf``. As in Sleep-EDF, the last
@@ -26,6 +26,9 @@ def load_sleep_folder(path, *, channels=None, subjects=None, **selection):
         Channels to read. By default those whose label begins with ``EEG``, or all where none does.
     subjects : sequence, optional
         Subjects to load, by the identifiers described below. All by default.
+    hypnogram_start : {"header", "recording"}
+        When a hypnogram begins: when its header says, if the headers of both files have a start
+        time; or always with the recording, whatever its header says.
     **selection
         Options of `SleepDataset`: ``stages``, ``crop_wake``, ``l_freq``, ``h_freq``, ``sfreq``,
         ``standardize``, ``window``.
@@ -58,6 +61,7 @@ def load_sleep_folder(path, *, channels=None, subjects=None, **selection):
     folder = Path(path)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is not a folder: give one with *-PSG.edf files.")
+    check_hypnogram_start(hypnogram_start)
     pairs = find_pairs(folder)
     rows = [_identify(psg) for psg, _ in pairs]
     if subjects is not None:
@@ -69,7 +73,7 @@ def load_sleep_folder(path, *, channels=None, subjects=None, **selection):
             )
         kept = [i for i, row in enumerate(rows) if row["subject"] in set(subjects)]
         pairs, rows = [pairs[i] for i in kept], [rows[i] for i in kept]
-    recordings = [read_pair(psg, hypnogram, channels) for psg, hypnogram in pairs]
+    recordings = [read_pair(psg, hypnogram, channels, hypnogram_start) for psg, hypnogram in pairs]
     return SleepDataset(recordings, rows, **selection)
 
 
