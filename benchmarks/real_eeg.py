@@ -109,13 +109,15 @@ def run(task, method, choice, data, penalty):
     # the choices of one number of subjects are parts of those of a larger one
     subjects = np.random.default_rng(choice).permutation(np.unique(groups))
     train, test = subjects[:n_train], subjects[4 if task.startswith("ucddb") else n_train :]
-    transforms = default_transforms(sfreq, ch_names)
+    options, transforms = dict(options), default_transforms(sfreq, ch_names)
+    if method != "none":
+        options["transforms"] = transforms
+    if method in ("augnet", "augerino"):
+        options["penalty"] = penalty
     clf = InvariantClassifier(
         augmentation=None if method == "none" else method,
-        transforms=transforms,
         sfreq=sfreq,
         batch_size=32,
-        penalty=penalty,
         class_weight="balanced",
         random_state=choice,
         **options,

@@ -111,7 +111,7 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
     >>> from eeginv import InvariantClassifier
     >>> rng = np.random.default_rng(0)
     >>> X, y = rng.normal(size=(20, 2, 640)), np.repeat(["rest", "task"], 10)
-    >>> clf = InvariantClassifier(sfreq=128, max_epochs=1, random_state=0).fit(X, y)
+    >>> clf = InvariantClassifier(sfreq=128, max_epochs=2, random_state=0).fit(X, y)
     >>> clf.predict_proba(X).shape
     (20, 2)
     """

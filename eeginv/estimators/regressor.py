@@ -99,7 +99,7 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
     >>> from eeginv import InvariantRegressor
     >>> rng = np.random.default_rng(0)
     >>> X, y = rng.normal(size=(20, 2, 640)), rng.normal(size=20)
-    >>> reg = InvariantRegressor(sfreq=128, max_epochs=1, random_state=0).fit(X, y)
+    >>> reg = InvariantRegressor(sfreq=128, max_epochs=2, random_state=0).fit(X, y)
     >>> reg.predict(X).shape
     (20,)
     """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone, is_classifier
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, is_classifier
 from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -120,7 +120,7 @@ class PolicySearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self._check_parameters()
         start = time.perf_counter()
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3)
-        prototype = clone(self.estimator).set_params(augmentation=None)
+        prototype = self.estimator._under(None)
         signals, target, weight, groups = prototype._prepare(X, y, groups=groups)
         transforms = self._candidates(prototype)
         inner, outer = self._split(prototype, target, groups, int(seeds[0]))
@@ -141,8 +141,8 @@ class PolicySearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         self.search_time_ = time.perf_counter() - start
         if self.refit:
             start = time.perf_counter()
-            final = clone(self.estimator)
-            final.set_params(augmentation=self._augmentation(), random_state=int(seeds[2]))
+            final = self.estimator._under(self._augmentation())
+            final.set_params(random_state=int(seeds[2]))
             self.best_estimator_ = final.fit(X, y, groups=groups)
             self.refit_time_ = time.perf_counter() - start
         return self
@@ -167,6 +167,11 @@ class PolicySearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             raise TypeError(
                 f"{name} needs an InvariantClassifier as its estimator, got "
                 f"{type(self.estimator).__name__}."
+            )
+        if self.estimator.transforms is not None:
+            raise ValueError(
+                f"The transforms of the estimator would be without effect: {name} replaces its "
+                "augmentation. Give them to the search, as its own transforms."
             )
 
     def _candidates(self, prototype):
