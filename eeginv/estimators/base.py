@@ -2,11 +2,9 @@
 
 import copy
 import numbers
-import warnings
 
 import numpy as np
 import torch
-from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
@@ -17,6 +15,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._process import count_threads, ignoring
 from .._randomness import isolated
 from ..augmentation import Augerino, Augmentation, AugNet, PolicyAugmentation, TrivialAugment
 from ..invariant import InvariantModule
@@ -169,7 +168,7 @@ class InvariantEstimator(BaseEstimator):
 
     @property
     def _n_threads(self):
-        return effective_n_jobs(self.n_jobs) if self.n_jobs is not None else 1
+        return count_threads(self.n_jobs)
 
     @staticmethod
     def _as_signals(X):
@@ -248,9 +247,8 @@ class InvariantEstimator(BaseEstimator):
                 "The default transforms work in Hz and need the sampling frequency: give the "
                 "estimator sfreq=, or pass transforms=[...], or mne.Epochs."
             )
-        with warnings.catch_warnings():
-            # nobody asked for those that these channels do not allow; policies show what is in
-            warnings.filterwarnings("ignore", "Left out", UserWarning)
+        # nobody asked for those that these channels do not allow; policies show what is in
+        with ignoring(("Left out", UserWarning)):
             return default_transforms(self.sfreq_, self.ch_names_)
 
     def _build_module(self, seed, penalty=None):
