@@ -150,7 +150,7 @@ def measure(name, spread, shape, from_subjects, repetitions):
         "design": name,
         "spread": spread,
         "shape": shape,
-        "choices": "from training subjects" if from_subjects else "independent",
+        "effects of choices": "from training subjects" if from_subjects else "independent",
         **dict(zip(METHODS, covered, strict=True)),
         **{f"width, {m}": width for m, width in zip(METHODS, widths, strict=True)},
     }
@@ -170,7 +170,7 @@ def main():
     table = pd.DataFrame(rows)
     options.output.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(options.output, index=False)
-    grouped = table.groupby(["choices", "shape", "design"], sort=False)[list(METHODS)]
+    grouped = table.groupby(["effects of choices", "shape", "design"], sort=False)[list(METHODS)]
     print("mean over the spreads:", grouped.mean().round(3).to_string(), sep="\n")
     print("smallest:", grouped.min().round(3).to_string(), sep="\n")
     print(f"written to {options.output}")
