@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
+from .._process import in_this_process
 from ._bouts import Bouts, check_stages
 from ._checks import check_number
 from ._epochs import read_scoring
@@ -183,6 +184,7 @@ class SleepDataset:
         self.stages = [stage for stage in STAGES if stage in present]
         self.windows = self._cut(labels, window)
 
+    @in_this_process()
     def _cut(self, labels, window):
         from braindecode.datasets import BaseConcatDataset, RawDataset
         from braindecode.preprocessing import create_windows_from_events

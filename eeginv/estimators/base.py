@@ -3,11 +3,9 @@
 import copy
 import inspect
 import numbers
-import warnings
 
 import numpy as np
 import torch
-from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
@@ -19,6 +17,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._process import count_threads, ignoring
 from .._randomness import isolated
 from ..augmentation import Augerino, Augmentation, AugNet, PolicyAugmentation, TrivialAugment
 from ..invariant import InvariantModule
@@ -210,7 +209,7 @@ class InvariantEstimator(BaseEstimator):
 
     @property
     def _n_threads(self):
-        return effective_n_jobs(self.n_jobs) if self.n_jobs is not None else 1
+        return count_threads(self.n_jobs)
 
     @staticmethod
     def _as_signals(X):
@@ -295,9 +294,8 @@ class InvariantEstimator(BaseEstimator):
                 "The default transforms work in Hz and need the sampling frequency: give the "
                 "estimator sfreq=, or pass transforms=[...], or mne.Epochs."
             )
-        with warnings.catch_warnings():
-            # nobody asked for those that these channels do not allow; policies show what is in
-            warnings.filterwarnings("ignore", "Left out", UserWarning)
+        # nobody asked for those that these channels do not allow; policies show what is in
+        with ignoring(("Left out", UserWarning)):
             return default_transforms(self.sfreq_, self.ch_names_)
 
     def _build_module(self, seed, penalty=None):

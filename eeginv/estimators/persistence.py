@@ -2,11 +2,13 @@
 
 import json
 import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
+from .._files import unused_name
+from .._json import parse
+from .._randomness import isolated
 from ..augmentation import Augmentation, ClasswiseAugmentation, PolicyAugmentation
 from ..policy import Policy
 from ..transforms import REGISTRY
@@ -35,25 +37,24 @@ def save_estimator(estimator, path):
     path : path-like
         The folder.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save as to_bytes
 
     path = Path(path)
     if path.exists() and not (path / "estimator.json").is_file():
         raise FileExistsError(f"{path} exists and does not hold a saved estimator.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+    scratch = unused_name(path)
+    scratch.mkdir()
     try:
         state = estimator.module_.state_dict()
-        save_file(
-            {name: value.detach().cpu().clone().contiguous() for name, value in state.items()},
-            scratch / "weights.safetensors",
-        )
+        weights = {k: value.detach().cpu().clone().contiguous() for k, value in state.items()}
+        # not by save_file, whose files only their owner can read
+        (scratch / "weights.safetensors").write_bytes(to_bytes(weights))
         text = json.dumps(_describe(estimator), indent=1)
         (scratch / "estimator.json").write_text(text + "\n")
-        scratch.chmod(0o755)
         if path.exists():  # at every moment there is a whole model, if under another name
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-old-"))
-            path.rename(old / path.name)
+            old = unused_name(path, "-old")
+            path.rename(old)
             scratch.rename(path)
             shutil.rmtree(old)
         else:
@@ -87,7 +88,7 @@ def load_estimator(cls, path, backbone=None, augmentation=None):
 
     path = Path(path)
     try:
-        saved = json.loads((path / "estimator.json").read_text())
+        saved, _ = parse(path / "estimator.json", "what save() writes")
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path} does not hold a saved estimator.") from error
     if saved.get("format") != _FORMAT or saved.get("class") != cls.__name__:
@@ -114,7 +115,8 @@ def load_estimator(cls, path, backbone=None, augmentation=None):
     estimator.penalty_scores_ = {penalty: score for penalty, score in saved["penalty_scores"]}
     if "single_output" in saved:
         estimator._single_output = saved["single_output"]
-    module = estimator._build_module(seed=0, penalty=estimator.penalty_)
+    with isolated(0):  # the weights that are replaced below are drawn from torch's generator
+        module = estimator._build_module(seed=0, penalty=estimator.penalty_)
     module.load_state_dict(load_file(path / "weights.safetensors"))
     estimator.module_ = module.eval()
     estimator.policy_ = None if module.augmentation is None else module.augmentation.policy()

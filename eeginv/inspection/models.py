@@ -92,14 +92,13 @@ class FittedModel:
     def _at_rest(self):
         """Run networks in evaluation mode, and put modes and global generators back after."""
         with ExitStack() as stack:
-            device = "cpu"
-            if self.network is not None:
-                modes = {part: part.training for part in self.network.modules()}
-                stack.callback(_restore, modes)
-                self.network.eval()
-                device = _first_tensor(self.network).device
+            device = "cpu" if self.network is None else _first_tensor(self.network).device
+            # first, since threads wait here for each other, and may share the network
             stack.enter_context(isolated(0, device=device))
             stack.enter_context(torch.no_grad())
+            if self.network is not None:
+                stack.callback(_restore, {m: m.training for m in self.network.modules()})
+                self.network.eval()
             yield
 
     # estimators -------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from .._randomness import isolated
 from ..augmentation import PolicyAugmentation
 
 
@@ -92,9 +91,10 @@ class PolicySearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
     """A search for a policy, as a scikit-learn meta-estimator; not for use by itself.
 
     A search defines ``_search(problem, seed)``, which sets ``policy_``, ``schedule_`` and
-    ``history_`` or ``cv_results_``; its ``__init__`` stores ``estimator``, ``transforms``,
-    ``held_out``, ``refit`` and ``random_state``. Names in ``_counts`` are parameters that must be
-    whole numbers above zero.
+    ``history_`` or ``cv_results_``, and isolates what draws from torch's generators (but not what
+    waits for other threads, which need them as well). Its ``__init__`` stores ``estimator``,
+    ``transforms``, ``held_out``, ``refit`` and ``random_state``. Names in ``_counts`` are
+    parameters that must be whole numbers above zero.
     """
 
     _counts = ()
@@ -136,8 +136,7 @@ class PolicySearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             outer,
             groups,
         )
-        with isolated(int(seeds[1]), prototype._n_threads, device):
-            self._search(problem, int(seeds[1]))
+        self._search(problem, int(seeds[1]))
         self.search_time_ = time.perf_counter() - start
         if self.refit:
             start = time.perf_counter()

@@ -199,6 +199,9 @@ class DensityMatching:
         self.n_threads = training.n_threads
         self.X, self.y = training.held_out()
 
+    def __sizeof__(self):
+        return self.X.nbytes + self.y.nbytes  # as of a ChildTraining
+
     def __call__(self, policy, report):
         """Score a policy: the mean over its draws, of which each window has its own.
 

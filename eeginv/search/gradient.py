@@ -9,7 +9,8 @@ import torch
 from torch.func import functional_call
 from tqdm.auto import tqdm
 
-from .._randomness import generator_states, restore_generators
+from .._files import replacing
+from .._randomness import generator_states, isolated, restore_generators
 from ..policy import Policy
 from .base import PolicySearch
 
@@ -41,6 +42,10 @@ class GradientSearch(PolicySearch):
             )
 
     def _search(self, problem, seed):
+        with isolated(seed, problem.prototype._n_threads, problem.prototype.device):
+            self._follow(problem)
+
+    def _follow(self, problem):
         start = time.perf_counter()
 
         def is_over():
@@ -105,16 +110,21 @@ class _Checkpoint:
             "schedule": json.dumps([policy.to_dict() for policy in search.schedule_]),
             "history": json.dumps(search.history_),
         }
-        partial = self.path.with_name(self.path.name + ".part")
-        torch.save(state, partial)
-        partial.replace(self.path)
+        with replacing(self.path) as scratch:
+            torch.save(state, scratch)
 
     def restore(self, learner, search):
         """Go on from the file, if there is one."""
         if self.path is None or not self.path.exists():
             return
-        state = torch.load(self.path, weights_only=True)
-        if state["key"] != self.key:
+        try:
+            state = torch.load(self.path, weights_only=True)
+        except Exception as error:  # torch has many for a file that is none of its own
+            raise ValueError(
+                f"{self.path} is not a checkpoint of a search, or was cut "
+                f"({type(error).__name__}); remove it or name another file."
+            ) from error
+        if not isinstance(state, dict) or state.get("key") != self.key:
             raise ValueError(
                 f"{self.path} is of a search with other parameters, data or random_state; remove "
                 "it or name another file."

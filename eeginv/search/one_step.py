@@ -1,12 +1,12 @@
 """The held-out loss after one step of training, as a function of the policy of that step."""
 
-import warnings
 from contextlib import nullcontext
 
 import torch
 from torch import nn
 from torch.func import jvp
 
+from .._process import ignoring
 from .._randomness import generator_states, restore_generators
 from .gradient import GradientSearch, Losses
 from .policy_step import PolicyStep, check_policy_parameters
@@ -152,10 +152,8 @@ class OneStepLearner(nn.Module):
             return self.losses.each(transformed, rows, parameters)
 
         recurrent = any(isinstance(m, nn.RNNBase) for m in self.network.modules())
-        with warnings.catch_warnings():
-            # torch's own, when forward mode, and the flags below, are used for the first time
-            warnings.filterwarnings("ignore", ".*torch.jit.script", DeprecationWarning)
-            warnings.filterwarnings("ignore", "TF32 acceleration", UserWarning)
+        # torch's own, when forward mode, and the flags below, are used for the first time
+        with ignoring((".*torch.jit.script", DeprecationWarning), ("TF32 acceler", UserWarning)):
             # oneDNN's recurrent layers have no forward mode, torch's own have
             with torch.backends.mkldnn.flags(enabled=False) if recurrent else nullcontext():
                 return jvp(each, (weights,), (direction,))[1]

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from .._files import write_atomically
+from .._process import GLOBAL_STATE
+
 
 @dataclass
 class Outcome:
@@ -273,7 +276,7 @@ def _mend(path):
         content = path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
         if whole != content:
-            path.write_bytes(whole)
+            write_atomically(path, whole)
 
 
 def _outcome_of(trial):
@@ -288,9 +291,10 @@ def quiet():
     """Keep Optuna from announcing studies and trials inside, whatever the user has chosen."""
     import optuna
 
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(verbosity)
+    with GLOBAL_STATE:
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
+        try:
+            yield
+        finally:
+            optuna.logging.set_verbosity(verbosity)
