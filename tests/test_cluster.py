@@ -23,7 +23,7 @@ from eeginv.datasets import SleepDataset, simulate_recordings
 @pytest.fixture(scope="module")
 def page(root):
     """What the page of the documentation has computed on its cluster."""
-    found, outcome = run_page(root / "doc" / "cluster.rst")
+    found, outcome = run_page(root / "doc" / "user_guide" / "cluster.rst")
     assert outcome.failed == 0
     assert outcome.attempted > 10
     yield found

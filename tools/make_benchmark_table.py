@@ -1,4 +1,4 @@
-"""Print the tables of doc/benchmark.rst, and draw the figure of the README, from results.
+"""Print the tables of doc/experiments/benchmark.rst, draw the figure of the README, from results.
 
 python tools/make_benchmark_table.py RESULTS [--figure FILE.png]
 """

@@ -3,6 +3,7 @@
 import copy
 import inspect
 import numbers
+import warnings
 
 import numpy as np
 import torch
