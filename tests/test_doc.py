@@ -174,6 +174,8 @@ def test_links_and_tables_of_contents_name_pages(name):
         entries = [line.strip() for line in block.splitlines()]
         entries = [re.sub(r".*<(.*)>", r"\1", e) for e in entries if e and e[0] != ":"]
         linked += [e for e in entries if not e.startswith("auto_examples/")]
+    pages = re.findall(r":doc:`(?:[^`<]*<)?([^`>]+)>?`", text)
+    linked += [page for page in pages if not page.startswith("/auto_examples/")]
     folder = (ROOT / "doc" / name).parent
     paths = [ROOT / "doc" / e[1:] if e[0] == "/" else folder / e for e in linked]
     assert [path.name for path in paths if not path.with_suffix(".rst").is_file()] == []
