@@ -374,7 +374,7 @@ class InvariantEstimator(BaseEstimator):
         save_estimator(self, path)
 
     @classmethod
-    def load(cls, path, backbone=None, augmentation=None):
+    def load(cls, path, backbone=None, augmentation=None, transforms=None):
         """Load a saved estimator.
 
         Parameters
@@ -382,16 +382,19 @@ class InvariantEstimator(BaseEstimator):
         path : path-like
             Folder that :meth:`save` wrote.
         backbone : type | nn.Module | None
-            The backbone, where it was not given by name.
+            The backbone, where it was not given by name; the network, where ``backbone_params``
+            held objects that JSON cannot.
         augmentation : Augmentation | None
             The augmentation, where it was an object that learns.
+        transforms : list of Transform | None
+            The candidates, where some of them were not of eeginv.
 
         Returns
         -------
         estimator : InvariantClassifier | InvariantRegressor
             The fitted estimator; it predicts exactly as the saved one did.
         """
-        return load_estimator(cls, path, backbone, augmentation)
+        return load_estimator(cls, path, backbone, augmentation, transforms)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
