@@ -23,6 +23,7 @@ from ..invariant import InvariantModule
 from ..policy import Policy
 from ..transforms import default_transforms
 from .backbone import build_backbone
+from .callbacks import check_callbacks, prepare_callbacks
 from .evidence import count_outputs, log_evidence
 from .inputs import read_signals
 from .net import Progress, SignalDataset, WeightedNet
@@ -162,6 +163,7 @@ class InvariantEstimator(BaseEstimator):
                 raise ValueError(f"{name} must be a {noun} above 0, got {value!r}.")
         if isinstance(self.penalty, str) and self.penalty != "auto":
             raise ValueError(f"penalty must be a number or 'auto', got {self.penalty!r}.")
+        check_callbacks(self.callbacks, self.validation is not None)
         if self.patience is not None and self.validation is None:
             raise ValueError(
                 "patience needs held-out windows to watch: set validation, for instance to 0.2."
@@ -291,10 +293,7 @@ class InvariantEstimator(BaseEstimator):
         callbacks = [("progress", progress)]
         if self.patience is not None:
             callbacks.append(("stopping", EarlyStopping(patience=self.patience, load_best=True)))
-        callbacks += [
-            (f"user_{i}", copy.deepcopy(callback))
-            for i, callback in enumerate(self.callbacks or [])
-        ]
+        callbacks += prepare_callbacks(self.callbacks, self._readout, valid is not None)
         split = None
         if valid is not None:
             held_out = SignalDataset(X[valid], target[valid], weight[valid] / scale)

@@ -7,6 +7,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from .base import InvariantEstimator
+from .callbacks import Readout
 from .net import CrossEntropy
 
 
@@ -60,8 +61,10 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         ``valid_loss`` in ``history_``.
     patience : int | None
         Stop after so many epochs without a better ``valid_loss``, and return to the best.
-    callbacks : list of skorch callbacks | None
-        Further callbacks; they are copied.
+    callbacks : list | None
+        Further callbacks of skorch, which are copied: objects, pairs ``(name, callback)``, or names
+        of scorings of scikit-learn. ``"accuracy"`` writes ``train_accuracy`` into ``history_``, of
+        the network as it is after the epoch, and ``valid_accuracy`` if there is a validation.
     device : str
         Torch device.
     n_jobs : int | None
@@ -209,6 +212,10 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
 
     def _class_weights(self, y):
         return compute_sample_weight(self.class_weight, np.ravel(y))
+
+    @property
+    def _readout(self):
+        return Readout(self.classes_)
 
     def predict_proba(self, X):
         """Predict the probability of each class.

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from .base import InvariantEstimator
+from .callbacks import Readout
 from .net import SquaredError
 
 
@@ -53,8 +54,10 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
         ``valid_loss`` in ``history_``.
     patience : int | None
         Stop after so many epochs without a better ``valid_loss``, and return to the best.
-    callbacks : list of skorch callbacks | None
-        Further callbacks; they are copied.
+    callbacks : list | None
+        Further callbacks of skorch, which are copied: objects, pairs ``(name, callback)``, or names
+        of scorings of scikit-learn. ``"r2"`` writes ``train_r2`` into ``history_``, of the network
+        as it is after the epoch, and ``valid_r2`` if there is a validation.
     device : str
         Torch device.
     n_jobs : int | None
@@ -141,6 +144,10 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
 
     def _class_weights(self, y):
         return 1.0
+
+    @property
+    def _readout(self):
+        return Readout(None, self.target_mean_, self.target_scale_, self._single_output)
 
     def predict(self, X):
         """Predict the target of each window.
