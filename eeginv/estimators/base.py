@@ -22,12 +22,15 @@ from ..augmentation import Augerino, Augmentation, AugNet, PolicyAugmentation, T
 from ..invariant import InvariantModule
 from ..policy import Policy
 from ..transforms import default_transforms
+from ..transforms.layout import check_made_for
 from .backbone import build_backbone
 from .callbacks import check_callbacks, prepare_callbacks
+from .channels import Expected
 from .evidence import count_outputs, log_evidence
-from .inputs import read_signals
+from .inputs import read_signals, read_targets
 from .net import Progress, SignalDataset, WeightedNet
 from .persistence import load_estimator, save_estimator
+from .units import typical_scale, warn_of_another_unit, warn_of_volts
 
 # What penalty="auto" chooses among.
 PENALTIES = (0.005, 0.02, 0.05, 0.1)
@@ -127,18 +130,17 @@ class InvariantEstimator(BaseEstimator):
     def _prepare(self, X, y, sample_weight=None, groups=None):
         """Check everything that ``fit`` is given, and return arrays to train on."""
         self._check_parameters()
-        signals = read_signals(X)
-        y = signals.y if y is None else y
+        signals = read_signals(X, Expected("the estimator has sfreq =", sfreq=self.sfreq))
+        y = signals.y if y is None else read_targets(y)
         groups = signals.groups if groups is None else groups
-        if None not in (signals.sfreq, self.sfreq) and signals.sfreq != self.sfreq:
-            raise ValueError(
-                f"sfreq is {self.sfreq} Hz, but the signals were sampled at {signals.sfreq} Hz."
-            )
         X, y = validate_data(self, signals.X, y, dtype=np.float32, allow_nd=True, multi_output=True)
         X = self._as_signals(X)
         self.n_chans_, self.n_times_ = X.shape[1:]
         self.sfreq_ = signals.sfreq if self.sfreq is None else float(self.sfreq)
         self.ch_names_ = signals.ch_names
+        self.scale_ = typical_scale(X)
+        if signals.is_array:
+            warn_of_volts(self.scale_)
         target = self._encode_target(y)
         sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         weight = sample_weight * self._class_weights(y)
@@ -248,7 +250,9 @@ class InvariantEstimator(BaseEstimator):
         if self.sfreq_ is None:
             raise ValueError(
                 "The default transforms work in Hz and need the sampling frequency: give the "
-                "estimator sfreq=, or pass transforms=[...], or mne.Epochs."
+                "estimator sfreq=, or pass transforms=[...], or mne.Epochs. (scikit-learn's "
+                "cross-validation takes windows datasets apart, and only the signals and targets "
+                "are left; it keeps what is inside skorch.helper.SliceDataset(dataset).)"
             )
         with warnings.catch_warnings():
             # nobody asked for those that these channels do not allow; policies show what is in
@@ -265,13 +269,8 @@ class InvariantEstimator(BaseEstimator):
             params=self.backbone_params,
         )
         augmentation = self._build_augmentation(seed, penalty)
-        for part in [] if augmentation is None else augmentation.modules():
-            rate = getattr(part, "sfreq", None)
-            if None not in (rate, self.sfreq_) and rate != self.sfreq_:
-                raise ValueError(
-                    f"{type(part).__name__} was made for signals at {rate:g} Hz, but these were "
-                    f"sampled at {self.sfreq_:g} Hz."
-                )
+        if augmentation is not None:
+            check_made_for(augmentation, self.sfreq_, self.ch_names_)
         return InvariantModule(
             backbone,
             augmentation,
@@ -335,19 +334,14 @@ class InvariantEstimator(BaseEstimator):
     def _output(self, X, module=None):
         """Compute the module's output in evaluation, an array of shape (n_windows, ...)."""
         check_is_fitted(self, "module_")
-        X = read_signals(X).X
-        expects_channels = getattr(X, "ndim", 0) == 3 and X.shape[1] != self.n_chans_
-        if expects_channels:
-            raise ValueError(
-                f"X has {X.shape[1]} channels, but {type(self).__name__} was fitted with "
-                f"{self.n_chans_}."
-            )
+        X = self._in_shape_of_fit(read_signals(X, self._fitted_on).X)
         X = self._as_signals(validate_data(self, X, reset=False, dtype=np.float32, allow_nd=True))
         if X.shape[1:] != (self.n_chans_, self.n_times_):
             raise ValueError(
                 f"Expected signals of shape (n_windows, {self.n_chans_}, {self.n_times_}) as in "
                 f"fit, got {X.shape}."
             )
+        warn_of_another_unit(typical_scale(X), getattr(self, "scale_", None))
         module = self.module_ if module is None else module
         module.eval()
         outputs = []
@@ -359,6 +353,40 @@ class InvariantEstimator(BaseEstimator):
                 output = module(torch.from_numpy(batch).to(self.device))
                 outputs.append(output[: len(part)].cpu().numpy())
         return np.concatenate(outputs)
+
+    def _with_targets(self, X, y):
+        """Read signals, and their targets where none are given."""
+        check_is_fitted(self, "module_")
+        signals = read_signals(X, self._fitted_on)
+        y = signals.y if y is None else read_targets(y)
+        if y is None:
+            raise ValueError(f"y is None, and a {type(X).__name__} brings no targets: pass y.")
+        return signals, y
+
+    @property
+    def _fitted_on(self):
+        """What signals to predict for have to agree with."""
+        return Expected(f"{type(self).__name__} was fitted with", self.ch_names_, self.sfreq_)
+
+    def _in_shape_of_fit(self, X):
+        """Bring signals of one channel to the shape of fit; refuse what has other channels."""
+        n_dimensions = getattr(X, "ndim", 0)
+        if n_dimensions == 3 and X.shape[1] != self.n_chans_:
+            raise ValueError(
+                f"X has {X.shape[1]} channels, but {type(self).__name__} was fitted with "
+                f"{self.n_chans_}."
+            )
+        from_rows = self.n_features_in_ != self.n_chans_
+        if n_dimensions == 3 and from_rows:  # fitted on (n_windows, n_times)
+            return X[:, 0]
+        if n_dimensions == 2 and not from_rows and X.shape[1] != self.n_features_in_:
+            if self.n_chans_ == 1:
+                return X[:, None, :]
+            raise ValueError(
+                f"Expected signals of shape (n_windows, {self.n_chans_}, {self.n_times_}) as in "
+                f"fit, got {X.shape}. A single window goes in as X[None]."
+            )
+        return X
 
     # saving -----------------------------------------------------------------------------------
     def save(self, path):
