@@ -237,7 +237,7 @@ def test_transforms_for_other_channels_are_refused(options):
     X, y = signals(n_channels=4)
     with pytest.raises(ValueError, match="made for the channels C3, C4, O1, O2, but .* O1, C3, O2"):
         classifier(**options).fit(epochs(X, y, NAMES))
-    clf = classifier(**{**options, "max_epochs": 1}).fit(epochs(X, y, ["C3", "C4", "o1", "EEG O2"]))
+    clf = classifier(**{**options, "max_epochs": 2}).fit(epochs(X, y, ["C3", "C4", "o1", "EEG O2"]))
     assert clf.policy_.entries[0].transform == "ChannelsSymmetry"
 
 
@@ -346,6 +346,16 @@ def test_arrays_that_look_like_volts_are_warned_about(data, fitted):
     fitted.predict(np.zeros_like(X))
     standardised = X / X.std(axis=(0, 2), keepdims=True)
     assert classifier(max_epochs=1).fit(standardised, y).scale_ == pytest.approx(1, abs=0.2)
+
+
+@pytest.mark.parametrize("factor", [1.0, 1 / 20], ids=["microvolts", "standardised"])
+def test_epochs_that_cannot_be_in_volts_go_in_as_they_are(data, factor):
+    X, y = data
+    with pytest.warns(UserWarning, match="cannot be in V.*taken as they are"):
+        clf = classifier(max_epochs=1).fit(epochs(factor * X, y, unit=1.0))
+    with pytest.warns(UserWarning, match="taken as they are"):
+        found = clf.predict_proba(epochs(factor * X, y, unit=1.0))
+    np.testing.assert_allclose(found, clf.predict_proba((factor * X).astype("f4")), atol=1e-5)
 
 
 def test_the_scale_is_saved(data, fitted, tmp_path):

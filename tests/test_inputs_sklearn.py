@@ -95,7 +95,7 @@ def test_what_scikit_learn_loses_is_asked_for():
     train, test, y_train, _ = train_test_split(FORMS["windows"](), TARGETS, random_state=0)
     with pytest.raises(ValueError, match=r"skorch.helper.SliceDataset\(dataset\)"):
         classifier(augmentation="augnet").fit(train, y_train)
-    clf = classifier(augmentation="augnet", sfreq=64.0, max_epochs=1).fit(train, y_train)
+    clf = classifier(augmentation="augnet", sfreq=64.0, max_epochs=2).fit(train, y_train)
     assert len(clf.predict(test)) == len(X) // 4
 
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from .channels import Expected, choose_channels, say_left_out
 from .signals import Signals
-from .units import FACTORS, to_microvolts
+from .units import FACTORS, from_volts, to_microvolts
 
 
 def is_epochs(X):
@@ -49,8 +49,7 @@ def read_epochs(epochs, expected):
             if expected.ch_names is None:
                 expected = Expected(f"{what} has", choice.names, sfreq)
             expected = Expected(expected.owner, expected.ch_names, sfreq)
-        factors = np.array([FACTORS.get(kind, 1.0) for kind in choice.types])
-        values = part.get_data(picks=choice.picks) * factors[:, None]
+        values = part.get_data(picks=choice.picks)
         if signals and values.shape[2] != signals[0].shape[2]:
             raise ValueError(
                 f"{what} has {values.shape[2]} samples, those before have {signals[0].shape[2]}."
@@ -60,6 +59,9 @@ def read_epochs(epochs, expected):
     X = signals[0] if len(signals) == 1 else np.concatenate(signals)
     if set(first.types) == {"misc"}:  # of no known unit
         to_microvolts(X, 1e6, "the Epochs")
+    else:
+        factors = np.array([[FACTORS.get(kind, 1.0)] for kind in first.types])
+        X = from_volts(X, factors, "the Epochs")
     labels = [_labels(part) for part in parts]
     return Signals(X, sfreq, first.names, labels=lambda: np.concatenate(labels))
 

@@ -10,6 +10,8 @@ FACTORS = dict.fromkeys(("eeg", "ecog", "seeg", "dbs", "eog", "emg"), 1e6)
 FACTORS |= {"mag": 1e15, "grad": 1e13, "csd": 1e6, "hbo": 1e6, "hbr": 1e6}
 # EEG in V has standard deviations of 1e-6 to 1e-4, in µV of 1 to 1000; standardised, of 1.
 VOLTS = 1e-3
+# No signal of a body in V has a standard deviation of 10 mV.
+TOO_LARGE = 1e-2
 # From here on, signals are not in the unit of those that a network was trained on.
 OTHER_UNIT = 100.0
 _ENOUGH = 64  # windows
@@ -67,6 +69,35 @@ def to_microvolts(X, factors, what):
             "converted to µV, as those of mne.Epochs are.",
             stacklevel=4,
         )
+
+
+def from_volts(X, factors, what):
+    """Bring signals that should be in V to their unit, unless they cannot be in V.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n_windows, n_channels, n_times)
+        Signals in V, or what MNE takes for it.
+    factors : ndarray, shape (n_channels, 1)
+        What brings each channel from V to its unit.
+    what : str
+        Where they come from.
+
+    Returns
+    -------
+    X : ndarray, same shape
+        The signals in their unit; as they are, with a warning, if they are larger than signals in
+        V can be: whoever made the epochs standardised them, or gave µV where MNE expects V.
+    """
+    scale = typical_scale(X)
+    if scale is not None and scale > TOO_LARGE and (factors >= 1e6).all():
+        warnings.warn(
+            f"The signals of {what} cannot be in V, the unit of MNE (median standard deviation "
+            f"{scale:.1e}): they seem to be standardised, or in µV. They were taken as they are.",
+            stacklevel=4,
+        )
+        return X
+    return X * factors
 
 
 def warn_of_volts(scale):

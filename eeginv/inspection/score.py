@@ -82,8 +82,8 @@ def invariance_score(
     X : array-like, shape (n_examples, n_channels, n_times) | mne.Epochs | windows dataset
         Signals as the model takes them. A two-dimensional array is one channel. Epochs and windows
         datasets are read as by our estimators (:doc:`/user_guide/inputs`): data channels, in µV,
-        those that the model knows by name in its order. Signals are flattened for a model that was fitted on
-        rows of ``n_channels * n_times`` values.
+        those that the model knows by name in its order. Signals are flattened for a model that
+        was fitted on rows of ``n_channels * n_times`` values.
     transform : Transform
         The transform. It is left as it was.
     magnitude : float | None
