@@ -1,14 +1,11 @@
 """scikit-learn's contract around a skorch net."""
 
 import copy
-import inspect
 import numbers
-import warnings
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
@@ -28,6 +25,7 @@ from ..transforms.layout import check_made_for
 from .backbone import build_backbone
 from .callbacks import check_callbacks, prepare_callbacks
 from .channels import Expected
+from .effects import check_effects, check_learned, default_parameters, without_effect
 from .evidence import count_outputs, log_evidence
 from .inputs import read_signals, read_targets
 from .net import Progress, SignalDataset, StopAfterWarmup, WeightedNet
@@ -172,45 +170,13 @@ class InvariantEstimator(BaseEstimator):
             raise ValueError(
                 "patience needs held-out windows to watch: set validation, for instance to 0.2."
             )
-
-        self._check_effects()
-
-    def _check_effects(self):
-        """Refuse parameters that would be ignored: whoever sets them expects something of them."""
-        defaults = self._defaults()
-        ignored = [name for name in self._without_effect() if getattr(self, name) != defaults[name]]
-        if not ignored:
-            return
-        kind = self.augmentation
-        given = repr(kind) if kind is None or isinstance(kind, str) else type(kind).__name__
-        hint = " It has such settings of its own." if isinstance(kind, AugNet) else ""
-        raise ValueError(
-            f"With augmentation={given}, {' and '.join(ignored)} would be without effect.{hint} "
-            f"Leave {'it' if len(ignored) == 1 else 'them'} at the default; in a grid search, "
-            "give param_grid as a list of one grid for each kind of augmentation."
-        )
-
-    def _without_effect(self):
-        """Names of parameters that this augmentation does not read."""
-        kind = self.augmentation
-        if isinstance(kind, str):
-            of_learning = ["n_layers", "penalty", "warmup", "augmentation_lr"]
-            return {"trivial": of_learning, "augerino": ["n_layers"]}.get(kind, [])
-        names = ["transforms", "n_layers", "penalty", "warmup"]
-        learns = isinstance(kind, Augmentation) and any(p.requires_grad for p in kind.parameters())
-        return names if learns else [*names, "augmentation_lr"]
+        check_effects(self)
 
     def _under(self, augmentation):
         """Return an unfitted copy with another augmentation, and none of what belongs to this."""
         copied = clone(self).set_params(augmentation=augmentation)
-        defaults = self._defaults()
-        return copied.set_params(**{name: defaults[name] for name in copied._without_effect()})
-
-    @classmethod
-    def _defaults(cls):
-        """Return the defaults of all parameters."""
-        signatures = [inspect.signature(one).parameters for one in (InvariantEstimator, cls)]
-        return {name: p.default for parameters in signatures for name, p in parameters.items()}
+        defaults = default_parameters(copied)
+        return copied.set_params(**{name: defaults[name] for name in without_effect(augmentation)})
 
     @property
     def _n_threads(self):
@@ -367,7 +333,7 @@ class InvariantEstimator(BaseEstimator):
         net.fit(SignalDataset(X[train], target[train], weight[train] / scale), None)
         if getattr(net, "interrupted_", False):
             raise KeyboardInterrupt
-        _check_learned(module.augmentation, len(net.history), int(self.max_epochs))
+        check_learned(module.augmentation, len(net.history), int(self.max_epochs))
         return {
             "net_": net,
             "module_": net.module_,
@@ -474,16 +440,3 @@ class InvariantEstimator(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _check_learned(augmentation, n_epochs, max_epochs):
-    """Say so if a training ended before its augmentation began to learn."""
-    if augmentation is None or not augmentation.held or augmentation.warmup == 1:
-        return
-    warnings.warn(
-        f"The training ended after {n_epochs} of {max_epochs} epochs, within the warm-up (warmup="
-        f"{augmentation.warmup:g}): policy_ is the initial one, nothing was learned of it. Train "
-        "for more epochs, or lower warmup.",
-        ConvergenceWarning,
-        stacklevel=2,
-    )
