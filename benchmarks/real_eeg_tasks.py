@@ -141,7 +141,7 @@ def load(name, folder):
 
 
 def _load_ucddb(folder):
-    """Wake against slow-wave sleep, one channel, 128 Hz, windows of 30 s."""
+    """Read wake against slow-wave sleep, one channel, 128 Hz, windows of 30 s."""
     from eeginv.datasets import load_sleep_folder
 
     data = load_sleep_folder(folder, stages=("W", "N3"))
@@ -149,7 +149,7 @@ def _load_ucddb(folder):
 
 
 def _load_eegmat(folder):
-    """Rest against mental arithmetic, 19 channels, 128 Hz, windows of 4 s."""
+    """Read rest against mental arithmetic, 19 channels, 128 Hz, windows of 4 s."""
     import mne
 
     X, y, groups = [], [], []
@@ -173,7 +173,7 @@ def _load_eegmat(folder):
 
 
 def _load_eegbci(folder):
-    """Imagined movement of the left or right fist, 21 channels, 4 to 38 Hz, 80 Hz, 4 s."""
+    """Read imagined movement of the left or right fist, 21 channels, 4 to 38 Hz, 80 Hz, 4 s."""
     import mne
 
     X, y, groups = [], [], []
@@ -204,7 +204,7 @@ def _load_eegbci(folder):
 
 
 def _load_ssvep(folder):
-    """A light that flickers at 13, 17 or 21 Hz or not at all, 8 channels, 5 to 45 Hz, 5 s.
+    """Read a light that flickers at 13, 17 or 21 Hz or not at all: 8 channels, 5 to 45 Hz, 5 s.
 
     Resampled from 256 to 128 Hz, which takes half the time and loses nothing below 45 Hz.
     """
