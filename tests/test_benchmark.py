@@ -31,7 +31,7 @@ SMALL = {
     "data_options": {
         "n_subjects": 4, "hours": 2.0, "sfreq": 64.0, "random_state": 0, "stages": ("W", "N2")
     },
-    "n_train": (2,), "n_test": 2, "epochs": 1, "n_copies": 2,
+    "n_train": (2,), "n_test": 2, "epochs": 2, "n_copies": 2,
 }  # fmt: skip
 
 

@@ -12,6 +12,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..augmentation import PolicyAugmentation
+from ..estimators.inputs import read_signals
+from ..transforms.layout import check_made_for
 
 
 @dataclass
@@ -121,6 +123,7 @@ class PolicySearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         start = time.perf_counter()
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3)
         prototype = self.estimator._under(None)
+        X = read_signals(X)  # once, for the search and the final training
         signals, target, weight, groups = prototype._prepare(X, y, groups=groups)
         transforms = self._candidates(prototype)
         inner, outer = self._split(prototype, target, groups, int(seeds[0]))
@@ -178,6 +181,8 @@ class PolicySearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
         transforms = list(prototype._default_transforms() if given is None else given)
         if not transforms:
             raise ValueError("The list of transforms is empty.")
+        for transform in torch.nn.ModuleList(transforms):
+            check_made_for(transform, prototype.sfreq_, prototype.ch_names_)
         return transforms
 
     def _split(self, prototype, target, groups, seed):
@@ -228,3 +233,22 @@ class PolicySearch(ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
             Rows sum to one.
         """
         return self._final().predict_proba(X)
+
+    def score(self, X, y=None, sample_weight=None):
+        """Compute the accuracy of the final model.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_windows, n_channels, n_times) | mne.Epochs | windows dataset
+            Signals.
+        y : array-like, shape (n_windows,) | None
+            Labels; None takes those that came with X.
+        sample_weight : array-like, shape (n_windows,) | None
+            Weights of the windows.
+
+        Returns
+        -------
+        score : float
+            Share of the windows whose label is predicted.
+        """
+        return self._final().score(X, y, sample_weight)
