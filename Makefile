@@ -1,7 +1,8 @@
 # make benchmark   install into .venv and run the main job on simulated nights
 # make test        install what the tests need and run lint and tests
-# make doc         install what the documentation needs and build it
-# make clean       remove what the above made, but for .venv and results
+# make doc         install what the documentation needs, build it and check its links
+# make oldest      install the oldest supported packages into .venv-oldest and run the tests
+# make clean       remove what the above made, but for .venv, .venv-oldest and results
 #
 # Another interpreter: make test PYTHON=python3.12
 # More options:        make benchmark ARGS="--n-jobs 4", make test ARGS="-k transforms"
@@ -19,7 +20,9 @@ PINS := -c constraints.txt
 TORCH := $(shell grep '^torch==' constraints.txt)
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
-.PHONY: benchmark test lint doc clean
+OLDEST := .venv-oldest
+
+.PHONY: benchmark test lint doc oldest clean
 
 benchmark: $(STAMPS)/project
 	$(BIN)/eeginv benchmark $(ARGS)
@@ -34,6 +37,10 @@ lint: $(STAMPS)/test
 
 doc: $(STAMPS)/doc
 	MPLBACKEND=agg $(BIN)/python -m sphinx -W --keep-going -b html doc doc/_build/html
+	$(BIN)/python tools/check_pages.py doc/_build/html
+
+oldest: $(OLDEST)/stamp
+	$(ONE_THREAD) MPLBACKEND=agg $(OLDEST)/bin/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 clean:
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
@@ -60,4 +67,10 @@ $(STAMPS)/test: $(STAMPS)/project
 
 $(STAMPS)/doc: $(STAMPS)/project
 	$(PIP) install $(PINS) -e '.[doc]'
+	@touch $@
+
+$(OLDEST)/stamp: pyproject.toml setup.py oldest.txt | $(BIN)/python
+	$(BIN)/python -m venv --clear $(OLDEST)
+	$(OLDEST)/bin/python -m pip install -c oldest.txt $(TORCH)
+	$(OLDEST)/bin/python -m pip install -c oldest.txt -e '.[test]'
 	@touch $@

@@ -12,7 +12,7 @@ from torch import nn
 
 from eeginv import AugNet
 from eeginv.augmentation.baseline import Baseline
-from eeginv.augmentation.gradient import ChanceLevel
+from eeginv.augmentation.chance import ChanceLevel
 
 PENALTY = 0.05  # weight of the reward
 

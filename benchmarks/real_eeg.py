@@ -25,10 +25,10 @@ import joblib  # noqa: E402
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import torch  # noqa: E402
-from scipy import stats  # noqa: E402
 from sklearn.metrics import recall_score  # noqa: E402
 
 from eeginv import InvariantClassifier, TrivialAugment  # noqa: E402
+from eeginv.benchmark.intervals import crossed_mean  # noqa: E402
 from eeginv.datasets import load_sleep_folder  # noqa: E402
 from eeginv.transforms import default_transforms  # noqa: E402
 
@@ -109,13 +109,15 @@ def run(task, method, choice, data, penalty):
     # the choices of one number of subjects are parts of those of a larger one
     subjects = np.random.default_rng(choice).permutation(np.unique(groups))
     train, test = subjects[:n_train], subjects[4 if task.startswith("ucddb") else n_train :]
-    transforms = default_transforms(sfreq, ch_names)
+    options, transforms = dict(options), default_transforms(sfreq, ch_names)
+    if method != "none":
+        options["transforms"] = transforms
+    if method in ("augnet", "augerino"):
+        options["penalty"] = penalty
     clf = InvariantClassifier(
         augmentation=None if method == "none" else method,
-        transforms=transforms,
         sfreq=sfreq,
         batch_size=32,
-        penalty=penalty,
         class_weight="balanced",
         random_state=choice,
         **options,
@@ -140,30 +142,33 @@ def run(task, method, choice, data, penalty):
     return found
 
 
-def interval(values):
-    """Mean and Student interval, as text, in points."""
-    values = 100 * np.asarray(values)
-    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-    return f"{values.mean():+5.1f} [{values.mean() - half:+.1f}, {values.mean() + half:+.1f}]"
+def interval(gain, n_train):
+    """Mean difference and its interval, as text, in points."""
+    subjects, choices = (gain.index.get_level_values(name) for name in ("subject", "choice"))
+    shared = n_train / len(set(subjects))  # what two random choices have in common on average
+    found = crossed_mean(100 * gain.to_numpy(), subjects, choices, shared)
+    return f"{found.mean:+5.1f} [{found.low:+.1f}, {found.high:+.1f}]"
 
 
 def report(table):
     """Print means over choices, and paired differences to no augmentation with intervals."""
     keys = ["method", "penalty", "average"]
     for task, rows in table.groupby("task", sort=False):
-        scores = rows.groupby([*keys, "choice"], sort=False)["balanced_accuracy"].mean()
+        scores = rows.set_index([*keys, "choice", "subject"])["balanced_accuracy"]
         nll = rows.groupby(keys, sort=False)["nll"].mean()
-        print(f"\n{task}: balanced accuracy, points over no augmentation [95 % over choices], NLL")
+        print(f"\n{task}: balanced accuracy, points over no augmentation [95 %], NLL")
         plain = scores[scores.index.isin(["plain"], level="average")].droplevel("average")
         known = plain.index.isin(["none"], level="method")  # pairs need the runs without
         baseline = plain[known].droplevel(["method", "penalty"])
         for key, here in scores.groupby(keys, sort=False):
             here = here.droplevel(keys)
             gain = (here - baseline).dropna()
-            text = interval(gain) if len(gain) > 1 and key[::2] != ("none", "plain") else ""
+            compared = len(gain) and key[::2] != ("none", "plain")
+            text = interval(gain, TASKS[task][1]) if compared else ""
+            each = here.groupby("choice").mean()
             print(
-                f"  {key[0]:9} {key[1]:<6} {key[2]:12} {here.mean():.3f} {text:24} "
-                f"{nll[key]:.2f} | " + " ".join(f"{value:.2f}" for value in here)
+                f"  {key[0]:9} {key[1]:<6} {key[2]:12} {each.mean():.3f} {text:24} "
+                f"{nll[key]:.2f} | " + " ".join(f"{value:.2f}" for value in each)
             )
 
 

@@ -7,7 +7,8 @@ A choice is a random choice of training subjects, the same for all methods; the 
 the test. The final training of every method has the epochs of the plain one ("none"). Times are
 those of one process at a time, and are divided by the time of the plain training of the same
 choice; the table shows medians of the multiples and means of the balanced accuracy, without
-averaging over copies, with paired intervals over the choices and over the test subjects. The runs
+averaging over copies, with paired intervals over the choices and the test subjects, and p-values
+corrected for the number of methods. The runs
 are those of ``eeginv benchmark`` and lie in a folder for each data set: a second start continues
 them. Accuracy is drawn against time beside them.
 
@@ -36,6 +37,7 @@ from eeginv import (  # noqa: E402
     InvariantClassifier,
 )
 from eeginv.benchmark import default_settings, run_benchmark  # noqa: E402
+from eeginv.benchmark.intervals import holm  # noqa: E402
 from eeginv.benchmark.methods import METHODS  # noqa: E402
 from eeginv.benchmark.report import load_runs  # noqa: E402
 from eeginv.benchmark.statistics import paired_differences  # noqa: E402
@@ -90,7 +92,10 @@ def measure(data, folder, methods, choices, epochs, n_jobs):
             }
         )
     gains = paired_differences([*plain.values(), *(r for r in runs if r["method"] != "none")])
-    return rows, gains[gains["averaging"] == "plain"].assign(data=Path(data).name)
+    gains = gains[gains["averaging"] == "plain"].assign(data=Path(data).name)
+    # the family is what the table shows
+    gains["p_holm"] = gains.groupby("n_train_subjects")["p"].transform(holm)
+    return rows, gains
 
 
 def _choice(run):
@@ -117,18 +122,18 @@ def summarise(table, gains):
                     "accuracy": f"{of_method['accuracy'].mean():.3f}",
                     "averaged": f"{of_method['averaged'].mean():.3f}",
                     "gain": f"{100 * of_method['gain'].mean():+.1f}",
-                    "over choices": _interval(gain, "low_splits", "high_splits"),
-                    "over subjects": _interval(gain, "low", "high"),
+                    "95 %": _interval(gain),
+                    "p, Holm": "" if gain is None else f"{gain['p_holm']:.3f}",
                 }
             )
     return pd.DataFrame(rows)
 
 
-def _interval(gain, low, high):
+def _interval(gain):
     """Return the ends of an interval in points, nothing for what is compared with itself."""
-    if gain is None or np.isnan(gain[low]):
+    if gain is None or np.isnan(gain["low"]):
         return ""
-    return f"[{100 * gain[low]:+.1f}, {100 * gain[high]:+.1f}]"
+    return f"[{100 * gain['low']:+.1f}, {100 * gain['high']:+.1f}]"
 
 
 def measure_steps(rounds):

@@ -36,6 +36,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
             "AugNet",
             "Augerino",
             "AugmentationLayer",
+            "PerExampleLoss",
             "PolicyAugmentation",
             "TrivialAugment",
         ],

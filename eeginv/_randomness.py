@@ -4,13 +4,16 @@ from contextlib import contextmanager
 
 import torch
 
+from ._process import GLOBAL_STATE
+
 
 @contextmanager
 def isolated(seed, n_threads=None, device="cpu"):
     """Seed torch inside, and leave its global generators and thread count as they were.
 
     Initialisation of weights, dropout and shuffling in third-party code draw from torch's global
-    generators; within this block they are reproducible.
+    generators; within this block they are reproducible. A process has these generators only once:
+    of several threads one is inside at a time, and the others wait.
 
     Parameters
     ----------
@@ -24,10 +27,10 @@ def isolated(seed, n_threads=None, device="cpu"):
     """
     device = torch.device(device)
     cuda = [device.index or 0] if device.type == "cuda" else []
-    threads = torch.get_num_threads()
-    cudnn = torch.backends.cudnn
-    flags = (cudnn.deterministic, cudnn.benchmark)
-    with torch.random.fork_rng(devices=cuda):
+    with GLOBAL_STATE, torch.random.fork_rng(devices=cuda):
+        threads = torch.get_num_threads()
+        cudnn = torch.backends.cudnn
+        flags = (cudnn.deterministic, cudnn.benchmark)
         torch.default_generator.manual_seed(seed)
         if cuda:
             torch.cuda.default_generators[cuda[0]].manual_seed(seed)

@@ -72,7 +72,7 @@ def benchmark(
         if data == "simulated":
             small = {"n_subjects": 4, "hours": 2.0, "stages": ("W", "N2", "N3")}
             changes["data_options"] = {**small, **changes["data_options"]}
-        small = {"n_train": (2,), "n_test": 1, "epochs": 1, "n_copies": 2}
+        small = {"n_train": (2,), "n_test": 1, "epochs": 2, "n_copies": 2}
         changes = {**small, **{name: value for name, value in changes.items() if value is not None}}
         splits, seeds = min(splits, 1), "0"
     try:

@@ -1,13 +1,16 @@
 """A network behind an augmentation: copies, backbone, average."""
 
-from functools import partial
-
 import torch
 from torch import nn
 
 from .augmentation.baseline import Baseline
-from .augmentation.diagnosis import explain_not_finite, guard
-from .augmentation.gradient import LOSSES, ChanceLevel, learn_from_output
+from .augmentation.chance import BestConstant, ChanceLevel
+from .augmentation.constants import as_constants
+from .augmentation.diagnosis import Replay
+from .augmentation.gate import Gate
+from .augmentation.gradient import LOSSES, Past, Step, learn_from_output
+from .augmentation.memory import Memory
+from .augmentation.stream import is_distributed
 from .augmentation.undo import Undo
 from .transforms import Transform
 
@@ -18,11 +21,11 @@ class InvariantModule(nn.Module):
     """Make a network invariant to an augmentation by averaging over transformed copies [1]_.
 
     In training, one transformed copy of each example passes through the backbone, and any loop
-    that calls ``backward()`` on a loss of the output trains backbone and augmentation together:
-    the augmentation's choices and its reward enter through the gradient at the output
-    (:mod:`eeginv.augmentation.gradient`). In evaluation, the outputs for ``n_copies`` fixed,
-    stratified draws are averaged, the same draws for every example, one copy in memory at a time:
-    predictions are deterministic and do not depend on the batch.
+    that calls ``backward()`` on a loss of the output trains backbone and augmentation together.
+    With :class:`~eeginv.PerExampleLoss` around it, that may be any loss; a plain cross-entropy of
+    logits needs nothing around it (see the notes). In evaluation, the outputs for ``n_copies``
+    fixed, stratified draws are averaged, the same draws for every example, one copy in memory at a
+    time: predictions are deterministic and do not depend on the batch.
 
     Parameters
     ----------
@@ -37,7 +40,8 @@ class InvariantModule(nn.Module):
         For classification, "logit": average logits, which after normalisation is the same as
         averaging log-probabilities; "probability": average probabilities.
     loss : str
-        "cross_entropy" or "squared_error": the loss that the output will be trained with.
+        "cross_entropy", if the output is logits, which are normalised in evaluation; or
+        "squared_error", if it is values.
     equivariant : bool
         For outputs along time, (n_examples, n_outputs, ..., n_positions), such as those of
         Braindecode's USleep for sequences of windows: undo on the output what moved the signals in
@@ -45,6 +49,16 @@ class InvariantModule(nn.Module):
         compares what is said of each moment with the target of that moment; in evaluation,
         outputs are brought back before they are averaged [2]_. Outputs of shape (n_examples,
         n_outputs), such as those of USleep for a single window, have no time to follow.
+
+    Attributes
+    ----------
+    example_labels : Tensor | None
+        Targets of the coming training batch, for a
+        :class:`~eeginv.augmentation.ClasswiseAugmentation`, and for a squared error that is not
+        handed over. Forgotten after one forward pass.
+    example_weights : Tensor, shape (n_examples,), or None
+        Weights of the examples of the coming training batch, for a loss that is not handed over.
+        Forgotten after one forward pass.
 
     Raises
     ------
@@ -56,6 +70,18 @@ class InvariantModule(nn.Module):
     -----
     With "cross_entropy", the output is logits in training and normalised log-probabilities in
     evaluation, which every loss on logits and every softmax takes unchanged.
+
+    Losses that are not handed over by :class:`~eeginv.PerExampleLoss` are read from the gradient at
+    the output. That is possible for ``torch.nn.CrossEntropyLoss`` on the output, with weights of
+    classes, scaled, and summed or averaged; also with weights of examples that were announced
+    (``example_weights``); and for a squared error whose targets were announced
+    (``example_labels``). Other losses are refused: with label smoothing, focal and robust ones, of
+    logits that were divided by a temperature.
+
+    With ``torch.amp.GradScaler``, a step that is not finite is passed on for the scaler to skip it;
+    without, it is an error that says why. Under DistributedDataParallel each process draws by its
+    rank; give the augmentation a ``random_state``, so that all processes predict with the same
+    copies. DataParallel is refused.
 
     Positions of an output are supposed to share the window equally. Where an inverse falls
     between positions, the outputs (logits, in a classification) are interpolated linearly.
@@ -111,9 +137,10 @@ class InvariantModule(nn.Module):
         self.average = average
         self.loss = loss
         self.equivariant = bool(equivariant)
-        self._chance, self._baseline = ChanceLevel(loss), Baseline()
-        self.example_weights = None  # of the coming batch, for a weighted squared error
-        self.example_labels = None  # of the coming batch, for a policy of each class
+        self._chance, self._baseline, self._gate = ChanceLevel(loss), Baseline(), Gate()
+        self._constant, self._past = BestConstant(), Past()
+        self.register_load_state_dict_post_hook(_keep_together)
+        self.example_weights = self.example_labels = None
 
     def forward(self, X):
         """Compute the output.
@@ -140,32 +167,76 @@ class InvariantModule(nn.Module):
     def _classifies(self):
         return self.loss == "cross_entropy"
 
+    def param_groups(self, augmentation_lr=None):
+        """Return the parameters for an optimiser, those of the augmentation apart.
+
+        Weight decay would shrink strengths for which nothing speaks, and means nothing for choices.
+
+        Parameters
+        ----------
+        augmentation_lr : float | None
+            Learning rate of the augmentation; None is that of the optimiser.
+
+        Returns
+        -------
+        groups : list of dict
+            Groups as every optimiser of torch takes them.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from eeginv import AugNet, InvariantModule
+        >>> from eeginv.transforms import SignFlip
+        >>> model = InvariantModule(torch.nn.Linear(10, 3), AugNet([SignFlip()]))
+        >>> groups = model.param_groups(augmentation_lr=0.01)
+        >>> optimizer = torch.optim.AdamW(groups, lr=0.001, weight_decay=0.01)
+        >>> [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups]
+        [(0.001, 0.01), (0.01, 0.0)]
+        """
+        groups = [{"params": list(self.backbone.parameters())}]
+        if self.augmentation is not None:
+            rate = {} if augmentation_lr is None else {"lr": augmentation_lr}
+            parameters = list(self.augmentation.parameters())
+            groups.append({"params": parameters, "weight_decay": 0.0, **rate})
+        return groups
+
     def _train_forward(self, X):
+        weights, labels = self.example_weights, self.example_labels
+        self.example_weights = self.example_labels = None
         if self.augmentation is None:
             return self.backbone(X)
         takes_labels = getattr(self.augmentation, "takes_labels", False)
-        labels = {"labels": self.example_labels} if takes_labels else {}
-        if self.equivariant:
-            undo = Undo(X.shape[-1])
-            transformed, log_prob = self.augmentation.sample(X, undo=undo, **labels)
-            output = undo(self.backbone(transformed))
-        else:
-            transformed, log_prob = self.augmentation.sample(X, **labels)
-            output = self.backbone(transformed)
-        number = self.augmentation.stream.n_drawn
-        explain = partial(explain_not_finite, self.augmentation, X, number, **labels)
+        options = {"labels": labels} if takes_labels else {}
+        with as_constants(self.augmentation, self.augmentation.held):
+            if self.equivariant:
+                undo = Undo(X.shape[-1])
+                transformed, log_prob = self.augmentation.sample(X, undo=undo, **options)
+                output = undo(self.backbone(transformed))
+            else:
+                transformed, log_prob = self.augmentation.sample(X, **options)
+                output = self.backbone(transformed)
+        if not torch.is_grad_enabled():
+            return output
         reward = self.augmentation.reward()
-        if reward is None:
-            return guard(output, explain)
-        return learn_from_output(
-            output,
-            log_prob,
+        learning = [p for p in self.augmentation.parameters() if p.requires_grad]
+        shared = is_distributed() and bool(learning)
+        step = Step(
+            None if reward is None else log_prob,
             reward,
             self._chance,
             self._baseline,
-            weights=self.example_weights,
-            explain=explain,
+            self._gate,
+            self._constant,
+            self._past,
+            weights,
+            labels,
+            Replay(self, X, **options),
+            half=_in_half_precision(X),
+            forget=learning if shared and self.augmentation.held else [],
         )
+        # DistributedDataParallel waits for a gradient of every parameter
+        tie = 0 * torch.stack([p.sum() for p in learning]).sum() if shared else None
+        return learn_from_output(output, step, tie)
 
     def _copied_outputs(self, X):
         if self.equivariant:
@@ -188,6 +259,19 @@ class InvariantModule(nn.Module):
         return torch.log_softmax(
             total if self.average == "probability" else total / self.n_copies, dim=1
         )
+
+
+def _keep_together(module, _):
+    """Move what was loaded to where the module is."""
+    parameter = next(module.parameters(), None)
+    for part in module.children():
+        if parameter is not None and isinstance(part, Memory):
+            part.to(parameter.device)
+
+
+def _in_half_precision(X):
+    kind = X.device.type
+    return torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.float16
 
 
 def _check_inverses(augmentation):

@@ -4,7 +4,9 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+
+from ._files import write_atomically
+from ._json import parse, plain
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,17 @@ class PolicyEntry:
     config: Mapping = field(default_factory=dict)
 
     def __post_init__(self):
-        if not (math.isfinite(self.extent) and self.extent >= 0):
-            raise ValueError(f"extent of {self.transform} must be at least 0, got {self.extent}.")
-        if not 0 <= self.weight <= 1 + 1e-6:
-            raise ValueError(f"weight of {self.transform} must be in [0, 1], got {self.weight}.")
+        if not isinstance(self.config, Mapping):
+            raise TypeError(f"config of {self.transform} must be a dict, got {self.config!r}.")
+        # numbers of numpy become Python's, which JSON can hold
+        for name in ("extent", "weight", "layer", "binary", "random_strength", "joint", "config"):
+            object.__setattr__(self, name, plain(getattr(self, name)))
+        if not (_is_number(self.extent) and self.extent >= 0):
+            raise ValueError(
+                f"extent of {self.transform} must be a number of at least 0, got {self.extent!r}."
+            )
+        if not (_is_number(self.weight) and 0 <= self.weight <= 1 + 1e-6):
+            raise ValueError(f"weight of {self.transform} must be in [0, 1], got {self.weight!r}.")
         if not (isinstance(self.layer, int) and self.layer >= 0):
             raise ValueError(f"layer of {self.transform} must be 0, 1, ..., got {self.layer!r}.")
 
@@ -62,6 +71,10 @@ class PolicyEntry:
         if self.binary and not self.random_strength:
             return self.extent
         return float(self.binary or self.extent > 0)
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and math.isfinite(value)
 
 
 class Policy:
@@ -262,6 +275,11 @@ class Policy:
         policy : Policy
             An equal policy.
         """
+        if not isinstance(values, Mapping):
+            raise ValueError(
+                "Not a policy: expected a dict with the keys 'probability' and 'entries', got "
+                f"{type(values).__name__}."
+            )
         try:
             if "branches" in values:
                 branches = values["branches"]
@@ -291,7 +309,7 @@ class Policy:
         """
         text = json.dumps(self.to_dict(), indent=1)
         if path is not None:
-            Path(path).write_text(text + "\n")
+            write_atomically(path, text + "\n")
         return text
 
     @classmethod
@@ -301,17 +319,25 @@ class Policy:
         Parameters
         ----------
         text_or_path : str | path-like
-            JSON text, or the path of a file that holds it.
+            JSON text, or the path of a file that holds it, with a byte-order mark or without.
 
         Returns
         -------
         policy : Policy
             The policy.
+
+        Raises
+        ------
+        ValueError
+            If the text is empty, no JSON, or that of something else.
+        FileNotFoundError
+            If there is no such file.
         """
-        text = str(text_or_path)
-        if not text.lstrip().startswith("{"):
-            text = Path(text_or_path).read_text()
-        return cls.from_dict(json.loads(text))
+        values, source = parse(text_or_path, "what Policy.to_json writes")
+        try:
+            return cls.from_dict(values)
+        except ValueError as error:
+            raise ValueError(f"{source} does not hold a policy. {error}") from error
 
     # reading ----------------------------------------------------------------------------------
     def summary(self):

@@ -2,21 +2,26 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
+import warnings
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score, f1_score, log_loss
 from typer.testing import CliRunner
 
-from eeginv import Policy, benchmark
+from eeginv import InvariantClassifier, Policy, PolicyAugmentation, benchmark
 from eeginv.benchmark import METHODS, Settings, default_settings, run_benchmark
 from eeginv.benchmark import methods as methods_module
 from eeginv.benchmark.plan import choose_subjects, make_plan
+from eeginv.benchmark.run import load_data
 from eeginv.benchmark.scores import calibration_error, score_predictions
 from eeginv.benchmark.store import Store
 from eeginv.cli import app
@@ -26,7 +31,7 @@ SMALL = {
     "data_options": {
         "n_subjects": 4, "hours": 2.0, "sfreq": 64.0, "random_state": 0, "stages": ("W", "N2")
     },
-    "n_train": (2,), "n_test": 2, "epochs": 1, "n_copies": 2,
+    "n_train": (2,), "n_test": 2, "epochs": 2, "n_copies": 2,
 }  # fmt: skip
 
 
@@ -51,7 +56,7 @@ def test_everything_is_written(finished):
     assert report == folder / "report.html"
     assert "AugNet" in report.read_text()
     table = pd.read_csv(folder / "results.csv")
-    assert sorted(set(table.method)) == sorted(METHODS)
+    assert sorted(set(table.method)) == sorted([*METHODS, "none_learned"])
     for method in METHODS:
         assert sorted(table.averaged[table.method == method]) == [False, True]
     for name in ["data", "fold", "seed", "n_train_subjects", "balanced_accuracy", "kappa",
@@ -62,7 +67,67 @@ def test_everything_is_written(finished):
         assert Policy.from_json(path).entries
     for name in ("plan.json", "environment.json"):
         assert json.loads((folder / name).read_text())
-    assert not list(folder.rglob(".*-*"))  # no scratch file is left
+    assert not list(folder.rglob(".*"))  # no scratch file is left
+    modes = {p.stat().st_mode & 0o777 for p in folder.rglob("*") if p.is_file()}
+    umask = os.umask(0o022)
+    os.umask(umask)
+    assert modes == {0o666 & ~umask}
+
+
+def test_plain_network_is_averaged_over_what_augnet_learned(finished):
+    """Scored by hand: the same network, under the policy of the other run."""
+    folder, report = finished
+    (path,) = (folder / "runs").glob("none_learned-*.json")
+    record = json.loads(path.read_text())
+    assert list(record["scores"]) == ["averaged"]
+    X, y, groups = load_data(settings()).to_arrays()
+    held_out = np.isin(groups, record["test_subjects"])
+    (saved,), (policy,) = (
+        (folder / part).glob(name) for part, name in (("networks", "*"), ("policies", "augnet-*"))
+    )
+    model = InvariantClassifier.load(saved)
+    plain = json.loads((folder / "runs" / f"{saved.name}.json").read_text())["scores"]
+    predicted = model.predict_proba(X[held_out])
+    scores = score_predictions(y[held_out], predicted, groups[held_out], model.classes_)
+    assert scores["nll"] == plain["plain"]["nll"]  # it is the network of the run
+    copies = PolicyAugmentation(Policy.from_json(policy), random_state=0)
+    model.module_.augmentation, model.module_.n_copies = copies, SMALL["n_copies"]
+    predicted = model.predict_proba(X[held_out])
+    scores = score_predictions(y[held_out], predicted, groups[held_out], model.classes_)
+    assert scores["nll"] == record["scores"]["averaged"]["nll"]
+    assert scores["by_subject"] == record["scores"]["averaged"]["by_subject"]
+    # neither of the other two: it is another prediction of the same network
+    assert len({scores["nll"], plain["plain"]["nll"], plain["averaged"]["nll"]}) == 3
+    parts = [json.loads((folder / "runs" / f"{name}.json").read_text())
+             for name in (saved.name, policy.stem)]  # fmt: skip
+    assert record["seconds_fit"] == parts[0]["seconds_fit"]
+    assert record["seconds_search"] == parts[1]["seconds_search"] + parts[1]["seconds_fit"]
+    text = report.read_text()
+    assert "averaged over AugNet&#x27;s learned copies" in text or "AugNet's learned copies" in text
+    assert "averaged over full-strength random copies" in text
+    n_runs = len(METHODS) + 1
+    assert f"{n_runs} runs finished of {n_runs} planned" in text
+
+
+def test_control_waits_for_both_runs(tmp_path, monkeypatch):
+    def explode(*args):
+        raise RuntimeError("out of luck")
+
+    done = tmp_path / "runs" / "none_learned-train2-split0-seed0.json"
+    run(tmp_path, methods=["none"])
+    assert not done.exists()
+    with monkeypatch.context() as patch:
+        patch.setitem(METHODS, "augnet", explode)
+        run(tmp_path, methods=["none", "augnet"])
+    assert not done.exists()
+    run(tmp_path, methods=["none", "augnet"])
+    first = json.loads(done.read_text())["scores"]["averaged"]
+    done.unlink()
+    for path in (tmp_path / "networks").iterdir():
+        shutil.rmtree(path)  # then the plain network is trained again, and is the same
+    run(tmp_path, methods=["none", "augnet"])
+    again = json.loads(done.read_text())["scores"]["averaged"]
+    assert {**again, "seconds_predict": 0} == {**first, "seconds_predict": 0}
 
 
 def test_started_again_it_repeats_nothing(finished, monkeypatch):
@@ -130,6 +195,76 @@ def test_other_settings_are_not_mixed(tmp_path):
     Store(tmp_path, settings()).write({"run_id": run.run_id, "status": "done", "policy": None})
     with pytest.raises(ValueError, match="other settings"):
         Store(tmp_path, settings(epochs=2))
+
+
+@pytest.mark.parametrize("content", [b"", b'{"status": "do', b"[]", b"\xff\xfe\x00", b'{"a": 1}'])
+def test_a_run_that_cannot_be_read_is_not_done(content, tmp_path):
+    store = Store(tmp_path, settings())
+    unit, other = make_plan(["none", "trivial"], (2,), 1, [0])
+    for one in (unit, other):
+        store.write({"run_id": one.run_id, "status": "done", "policy": None, "scores": {}})
+    assert store.has(unit)
+    (tmp_path / "runs" / f"{unit.run_id}.json").write_bytes(content)
+    with pytest.warns(UserWarning, match=rf"{unit.run_id}.json cannot be read"):
+        assert not store.has(unit)
+    with pytest.warns(UserWarning, match=rf"{unit.run_id}.json cannot be read"):
+        assert [record["run_id"] for record in store.records()] == [other.run_id]
+    with pytest.warns(UserWarning, match="not done"), pytest.raises(ValueError, match="other sett"):
+        Store(tmp_path, settings(epochs=2))
+
+
+def test_a_cut_run_is_done_again(tmp_path):
+    run(tmp_path)
+    path = tmp_path / "runs" / "none-train2-split0-seed0.json"
+    whole = json.loads(path.read_text())
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.warns(UserWarning, match="none-train2-split0-seed0.json cannot be read"):
+        run(tmp_path)
+    again = json.loads(path.read_text())
+    assert again["policy"] == whole["policy"]
+    for kind in ("plain", "averaged"):
+        assert again["scores"][kind]["by_subject"] == whole["scores"][kind]["by_subject"]
+    assert len(pd.read_csv(tmp_path / "results.csv")) == 2
+
+
+def test_empty_settings_are_named(tmp_path):
+    unit = make_plan(["none"], (2,), 1, [0])[0]
+    Store(tmp_path, settings()).write({"run_id": unit.run_id, "status": "done", "policy": None})
+    (tmp_path / "settings.txt").write_text("")
+    with pytest.raises(ValueError, match=r"settings.txt is empty"):
+        Store(tmp_path, settings())
+
+
+def test_two_may_start_in_one_folder(tmp_path, monkeypatch):
+    """Each start of a benchmark, whatever another does between any two of its steps."""
+    starting, original = [], os.replace
+
+    def replace(source, target):
+        if len(starting) < 4:  # another one starts, and ends its start, right now
+            starting.append(target)
+            Store(tmp_path, settings())
+        original(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    Store(tmp_path, settings())
+    assert len(starting) == 4
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "networks", "policies", "runs", "settings.txt"
+    ]  # fmt: skip
+
+
+def test_threads_leave_the_process_as_it_was(finished, tmp_path):
+    folder, _ = finished
+    names = ["none", "trivial", "augnet"]
+    filters, state = list(warnings.filters), torch.get_rng_state()
+    with joblib.parallel_config("threading", n_jobs=3):
+        run(tmp_path, methods=names, n_jobs=None)
+    assert warnings.filters == filters
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == 1
+    one, threads = (pd.read_csv(f / "results.csv").drop(columns=TIMES) for f in (folder, tmp_path))
+    one = one[one.method.isin([*names, "none_learned"])].reset_index(drop=True)
+    pd.testing.assert_frame_equal(one, threads, check_exact=True)
 
 
 def test_folder_that_cannot_be_written(tmp_path):

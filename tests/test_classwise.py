@@ -15,9 +15,9 @@ def flips(probability):
     return Policy([PolicyEntry("SignFlip", probability, binary=True, config=config)])
 
 
-def augmentation(weights=None):
+def augmentation(weights=None, classes="abc"):
     policies = {"a": flips(0.0), "b": flips(1.0), "c": flips(0.5)}
-    return ClasswiseAugmentation(policies, weights, random_state=0)
+    return ClasswiseAugmentation(policies, weights, random_state=0, classes=classes)
 
 
 def test_each_example_by_the_policy_of_its_class():
@@ -30,11 +30,47 @@ def test_each_example_by_the_policy_of_its_class():
     assert torch.equal(X, torch.ones(600, 1, 2))
 
 
-def test_without_labels_a_class_is_drawn_by_frequency():
+def test_labels_go_by_name():
+    """With two classes of three, and in another order."""
+    X = torch.ones(600, 1, 2)
+    for classes in (["a", "c"], ["c", "a"], ["b", "a"]):
+        codes = torch.arange(2).repeat(300)
+        flipped = (augmentation(classes=classes).sample(X, labels=codes)[0] < 0)[:, 0, 0]
+        names = [classes[code] for code in codes]
+        of_names = augmentation(classes=None).sample(X, labels=names)[0]
+        assert torch.equal(of_names[:, 0, 0] < 0, flipped)
+        share = {name: flipped[codes == code].float().mean() for code, name in enumerate(classes)}
+        assert share["a"] == 0
+        assert share.get("b", 1) == 1
+        assert 0.4 < share.get("c", 0.5) < 0.6
+    numbers = ClasswiseAugmentation({3: flips(0.0), 7: flips(1.0)}, random_state=0)
+    values = torch.tensor([7, 3, 7])
+    assert numbers.sample(X[:3], labels=values)[0][:, 0, 0].tolist() == [-1, 1, -1]
+
+
+def test_estimator_with_a_class_missing(monkeypatch):
+    """Policies for a, b and c; data with a and c: none of them gets the policy of b."""
+    rng = np.random.default_rng(0)
+    X = np.abs(rng.standard_normal((40, 2, 32))).astype(np.float32) + 1
+    y = np.tile(["a", "c"], 20)
+    policies = {"a": flips(0.0), "b": flips(1.0), "c": flips(0.0)}
+    seen, original = [], ClasswiseAugmentation.sample
+
+    def watch(self, X, *arguments, **options):
+        seen.append(original(self, X, *arguments, **options)[0])
+        return seen[-1], X.new_zeros(len(X))
+
+    monkeypatch.setattr(ClasswiseAugmentation, "sample", watch)
+    model = prototype(augmentation=ClasswiseAugmentation(policies), max_epochs=1).fit(X, y)
+    assert model.module_.augmentation.classes == ["a", "c"]
+    assert all((signals > 0).all() for signals in seen)
+    with pytest.raises(ValueError, match="no policy for class 'd', 'e'; there are policies for"):
+        model.fit(X, np.tile(["a", "d", "e", "c"], 10))
+
+
+def test_copies_draw_a_class_by_frequency():
     mixture = augmentation({"a": 0.7, "b": 0.2, "c": 0.1})
     expected = 0.2 + 0.1 / 2
-    X = torch.ones(4000, 1, 1)
-    assert (mixture.sample(X)[0] < 0).float().mean().item() == pytest.approx(expected, abs=0.03)
     copies = torch.stack(list(mixture.copies(torch.ones(1, 1, 1), 400)))
     assert (copies < 0).float().mean().item() == pytest.approx(expected, abs=0.02)
     assert mixture.policy().by_transform().usage.SignFlip == pytest.approx(expected)
@@ -74,13 +110,15 @@ def test_training_gives_the_labels_of_the_batch(monkeypatch):
     assert model.module_.example_labels is None
 
 
-def test_module_outside_an_estimator_draws_classes():
+def test_training_outside_an_estimator_needs_labels():
     backbone = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(2, 3))
     module = InvariantModule(backbone, augmentation()).train()
-    assert module(torch.ones(5, 1, 2)).shape == (5, 3)
     module.example_labels = torch.tensor([1, 1, 1, 1, 1])
     expected = backbone(-torch.ones(5, 1, 2))
     torch.testing.assert_close(module(torch.ones(5, 1, 2)), expected)
+    with pytest.raises(ValueError, match="needs the labels in training"):
+        module(torch.ones(5, 1, 2))  # those were the labels of one batch
+    assert module.eval()(torch.ones(5, 1, 2)).shape == (5, 3)
 
 
 @pytest.mark.parametrize("weights", [None, [0.75, 0.25]])
@@ -113,6 +151,13 @@ def test_kept_with_the_model(labels, weights, tmp_path):
         (
             lambda: augmentation().sample(torch.ones(2, 1, 1), labels=torch.tensor([0, 3])),
             "from 0 to 2",
+        ),
+        (lambda: augmentation(classes=["a", "b", "x"]), "no policy for class 'x'"),
+        (
+            lambda: augmentation(classes=None).sample(
+                torch.ones(1, 1, 1), labels=torch.tensor([0])
+            ),
+            "no policy for class 0",
         ),
     ],
 )

@@ -17,6 +17,7 @@ from eeginv import (
     InvariantClassifier,
     InvariantModule,
     InvariantRegressor,
+    PerExampleLoss,
     Policy,
     PolicyAugmentation,
 )
@@ -117,7 +118,7 @@ def test_default_candidates_are_those_that_named_channels_allow():
         epochs = mne.EpochsArray(
             X * 1e-6, mne.create_info(names, SFREQ, "eeg"), events, verbose="error"
         )
-        clf = classifier(sfreq=None, max_epochs=1).fit(epochs)
+        clf = classifier(sfreq=None, max_epochs=2).fit(epochs)
         assert clf.ch_names_ == names
         symmetric[names[0]] = "ChannelsSymmetry" in [e.transform for e in clf.policy_.entries]
     assert symmetric == {"C3": True, "Fpz-Cz": False}
@@ -246,7 +247,7 @@ def test_regression_in_the_units_of_the_target(tmp_path):
 @pytest.mark.parametrize("backbone", ["SleepStagerChambon2018", "EEGNet"])
 def test_predictions_do_not_depend_on_call_order_or_batch(backbone):
     X, y, _ = recordings(times=640)
-    clf = classifier(backbone=backbone, max_epochs=1).fit(X, y)
+    clf = classifier(backbone=backbone, max_epochs=2).fit(X, y)
     p = clf.predict_proba(X)
     assert (clf.predict_proba(X) == p).all()
     order = np.random.default_rng(0).permutation(len(X))
@@ -285,10 +286,8 @@ def test_cross_validation_does_not_leak_and_jobs_do_not_matter():
     fitted = classifier(transforms=transforms).fit(X, y)
     assert same_weights(clone(fitted).fit(X, y), fitted)
     assert same_weights(fitted.fit(X, y), clone(fitted).fit(X, y))
-    grid = GridSearchCV(
-        classifier(), {"penalty": [0.0, 0.1], "augmentation": ["augnet", None]}, cv=2
-    )
-    grid.fit(X, y)
+    grids = [{"penalty": [0.0, 0.1]}, {"augmentation": ["trivial", None]}]
+    grid = GridSearchCV(classifier(), grids, cv=2).fit(X, y)
     assert len(grid.cv_results_["params"]) == 4
 
 
@@ -381,6 +380,22 @@ def test_inside_a_plain_braindecode_classifier():
     p = clf.predict_proba(X)
     np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-5)
     np.testing.assert_array_equal(p, clf.predict_proba(X))
+
+
+def test_braindecode_hands_over_other_losses():
+    from braindecode import EEGClassifier
+
+    X, y, _ = recordings()
+    y = (y == "alpha").astype(np.int64)
+    model = InvariantModule(Network(2, 128, 2), AugNet([SignFlip(0.1)], penalty=0.5))
+    smooth = nn.CrossEntropyLoss(reduction="none", label_smoothing=0.05)
+    options = {"max_epochs": 8, "batch_size": 16, "lr": 0.01, "train_split": None, "verbose": 0}
+    options |= {"optimizer": torch.optim.Adam, "classes": [0, 1]}
+    clf = EEGClassifier(model, criterion=PerExampleLoss, criterion__criterion=smooth, **options)
+    clf = clone(clf).fit(X, y)
+    assert clf.module_.augmentation.policy().entries[0].extent > 0.12  # the reward arrived
+    with pytest.raises(ValueError, match="PerExampleLoss"):
+        EEGClassifier(model, criterion__label_smoothing=0.05, **options).fit(X, y)
 
 
 # bad input ----------------------------------------------------------------------------------------

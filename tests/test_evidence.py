@@ -142,9 +142,7 @@ def test_automatic_penalty(tmp_path):
     clf.save(tmp_path / "saved")
     loaded = InvariantClassifier.load(tmp_path / "saved", backbone=Network)
     assert (loaded.penalty_, loaded.penalty_scores_) == (clf.penalty_, clf.penalty_scores_)
-    assert (
-        InvariantClassifier(Network, None, penalty="auto", max_epochs=1).fit(X, y).penalty_ is None
-    )
+    assert InvariantClassifier(Network, None, max_epochs=1).fit(X, y).penalty_ is None
     with pytest.raises(ValueError, match="penalty must be a number or 'auto'"):
         InvariantClassifier(Network, penalty="best", **options).fit(X, y)
 

@@ -55,7 +55,7 @@ def to_rows(X):
 
 MODELS = {
     "ours": lambda: eeginv.InvariantClassifier(
-        "ShallowFBCSPNet", sfreq=SFREQ, max_epochs=1, n_copies=3, random_state=0
+        "ShallowFBCSPNet", sfreq=SFREQ, max_epochs=1, warmup=0.0, n_copies=3, random_state=0
     ),
     "braindecode": braindecode_net,
     "braindecode in a pipeline": lambda: make_pipeline(

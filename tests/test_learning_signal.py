@@ -8,7 +8,9 @@ from torch import nn
 
 from eeginv import AugNet, InvariantModule
 from eeginv.augmentation.baseline import Baseline
-from eeginv.augmentation.gradient import ChanceLevel, learn_from_output, losses_from_gradient
+from eeginv.augmentation.chance import ChanceLevel
+from eeginv.augmentation.gradient import Past, Step, learn_from_output
+from eeginv.augmentation.inference import losses_from_gradient
 from eeginv.transforms import (
     SignFlip,
     TimeReverse,
@@ -42,10 +44,15 @@ def test_losses_are_recovered_from_the_gradient_of_cross_entropy(weighted, posit
     output = (3 * torch.randn(shape, generator=generator, dtype=torch.float64)).requires_grad_()
     target = torch.randint(5, (10, *positions), generator=generator)
     losses = nn.functional.cross_entropy(output, target, reduction="none")
-    weights = torch.rand(losses.shape, generator=generator, dtype=torch.float64)
-    weights = weights if weighted else torch.ones_like(losses) / losses.numel()
+    weights, announced = torch.ones_like(losses) / losses.numel(), None
+    if weighted:  # by labels, and by examples
+        announced = torch.rand(10, generator=generator, dtype=torch.float64)
+        weights = torch.rand(5, generator=generator, dtype=torch.float64)[target]
+        weights = weights * announced.reshape(10, *(1 for _ in positions))
     (gradient,) = torch.autograd.grad((losses * weights).sum(), output)
-    found, of_example, targets = losses_from_gradient(output.detach(), gradient, "cross_entropy")
+    found, of_example, targets = losses_from_gradient(
+        output.detach(), gradient, "cross_entropy", announced
+    )
     torch.testing.assert_close(of_example, weights.reshape(10, -1))
     torch.testing.assert_close(found, losses.detach().reshape(10, -1))
     # the loss of the constant output that fits best
@@ -74,7 +81,9 @@ def test_losses_are_recovered_from_the_gradient_of_the_squared_error():
     output, target = torch.randn(6, 2).requires_grad_(), torch.randn(6, 2)
     loss = nn.functional.mse_loss(output, target)
     (gradient,) = torch.autograd.grad(loss, output)
-    found, weights, targets = losses_from_gradient(output.detach(), gradient, "squared_error")
+    found, weights, targets = losses_from_gradient(
+        output.detach(), gradient, "squared_error", targets=target
+    )
     torch.testing.assert_close(found[:, 0], (output - target).square().mean(dim=1).detach())
     torch.testing.assert_close(weights, torch.full((6, 1), 1 / 6))
     chance = ChanceLevel("squared_error").update(targets, weights)
@@ -86,7 +95,9 @@ def test_weighted_squared_error_is_recovered_with_its_weights():
     w[0] = 0.0
     loss = ((output - target).square().mean(dim=1) * w).mean()
     (gradient,) = torch.autograd.grad(loss, output)
-    found, weights, targets = losses_from_gradient(output.detach(), gradient, "squared_error", w)
+    found, weights, targets = losses_from_gradient(
+        output.detach(), gradient, "squared_error", w, target
+    )
     torch.testing.assert_close(weights[:, 0], w / 6)
     torch.testing.assert_close((found * weights).sum(), loss.detach())
     mean = (target * w[:, None]).sum(0) / w.sum()
@@ -171,14 +182,17 @@ def estimates_of_a_choice(kind, n_batches, p=0.3):
         losses, loss = losses.reshape(2, n, -1).mean(dim=2), "cross_entropy"
         weights = EXAMPLE_WEIGHTS.double()
     truth = (weights * (losses[1] - losses[0])).sum()
-    chance, baseline, ours, plain = ChanceLevel(loss), Baseline(), [], []
+    chance, baseline, past, ours, plain = ChanceLevel(loss), Baseline(), Past(), [], []
     for _ in range(n_batches):
         happened = torch.rand(n, generator=generator) < p
         probability = torch.tensor(p, dtype=torch.float64, requires_grad=True)
         log_prob = torch.where(happened, probability.log(), torch.log1p(-probability))
         mask = happened.reshape(n, *(1 for _ in shape))
         output = torch.where(mask, outputs[1], outputs[0]).requires_grad_()
-        out = learn_from_output(output, log_prob, torch.zeros(()), chance, baseline)
+        step = Step(log_prob, torch.zeros(()), chance, baseline, past=past)
+        step.targets = target if kind == "values" else None
+        step.weights = weights if kind == "dense" else None  # not those of the labels of positions
+        out = learn_from_output(output, step)
         if kind == "values":
             total = nn.functional.mse_loss(out, target)
         else:
@@ -254,10 +268,8 @@ def test_reward_counts_as_far_as_the_labels_are_explained(confidence):
     y = torch.tensor([0, 1, 1, 0, 1])
     output = (confidence * nn.functional.one_hot(y, 2)).double().requires_grad_()
     reward = torch.zeros((), dtype=torch.float64, requires_grad=True)
-    loss = nn.functional.cross_entropy(
-        learn_from_output(output, torch.zeros(5), reward, ChanceLevel("cross_entropy"), Baseline()),
-        y,
-    )
+    step = Step(torch.zeros(5), reward, ChanceLevel("cross_entropy"), Baseline())
+    loss = nn.functional.cross_entropy(learn_from_output(output, step), y)
     loss.backward()
     chance = torch.special.entr(torch.tensor([0.4, 0.6]).double()).sum()
     explained = (1 - loss.detach() / chance).clamp(0, 1)
@@ -267,8 +279,8 @@ def test_reward_counts_as_far_as_the_labels_are_explained(confidence):
 
 def test_output_values_are_untouched():
     output = torch.randn(4, 3, requires_grad=True)
-    chance = ChanceLevel("cross_entropy")
-    out = learn_from_output(output, torch.zeros(4), torch.zeros(()), chance, Baseline())
+    step = Step(torch.zeros(4), torch.zeros(()), ChanceLevel("cross_entropy"), Baseline())
+    out = learn_from_output(output, step)
     assert torch.equal(out, output)
 
 

@@ -13,6 +13,7 @@ from eeginv import (
     InvariantClassifier,
     InvariantModule,
     InvariantRegressor,
+    PerExampleLoss,
 )
 from eeginv.augmentation import TrivialAugment
 from eeginv.transforms import GaussianNoise, SignFlip, TimeShift, TimeWarp, Transform
@@ -61,27 +62,37 @@ def model_with(*transforms, loss="cross_entropy", kind=Augerino, **options):
     return InvariantModule(backbone(), augmentation, loss=loss)
 
 
-def step(model, X=None):
+CRITERIA = {
+    ("cross_entropy", True): PerExampleLoss(nn.CrossEntropyLoss(reduction="none")),
+    ("cross_entropy", False): nn.CrossEntropyLoss(),
+    ("squared_error", True): PerExampleLoss(nn.MSELoss(reduction="none")),
+    ("squared_error", False): nn.MSELoss(),
+}
+either_way = pytest.mark.parametrize("handed_over", [True, False])
+
+
+def step(model, X=None, handed_over=True):
     X = signals() if X is None else X
-    output = model.train()(X)
-    if model.loss == "cross_entropy":
-        nn.functional.cross_entropy(output, torch.arange(len(X)) % 2).backward()
-    else:
-        nn.functional.mse_loss(output, torch.zeros_like(output)).backward()
+    y = torch.arange(len(X)) % 2 if model.loss == "cross_entropy" else torch.zeros(len(X), 2)
+    criterion = CRITERIA[model.loss, handed_over]
+    if not handed_over:
+        model.example_labels = y
+    criterion(model.train()(X), y).backward()
 
 
 def transform_in(model, kind):
     return next(m for m in model.modules() if isinstance(m, kind))
 
 
+@either_way
 @pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
-def test_transform_that_returns_nan_is_named_at_its_step(loss):
+def test_transform_that_returns_nan_is_named_at_its_step(loss, handed_over):
     model = model_with(Faulty(), loss=loss)
-    step(model)
+    step(model, handed_over=handed_over)
     drawn = model.augmentation.stream.n_drawn
     transform_in(model, Faulty).broken = True
     with pytest.raises(ValueError, match=r"^Faulty \(layer 1, magnitude=0.5\) returned") as error:
-        step(model)
+        step(model, handed_over=handed_over)
     assert "GaussianNoise" not in str(error.value)  # blameless, and so is what came after
     assert "SignFlip" not in str(error.value)
     # as many examples as drew a negative number in that step
@@ -91,17 +102,18 @@ def test_transform_that_returns_nan_is_named_at_its_step(loss):
     step(model)
 
 
+@either_way
 @pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
-def test_transform_is_named_where_nothing_is_learned(loss):
+def test_transform_is_named_where_nothing_is_learned(loss, handed_over):
     """In random augmentation, and while the distribution is held."""
     held = model_with(Faulty(), loss=loss, warmup=0.5)
     held.augmentation.set_progress(0.0)
     random = InvariantModule(backbone(), TrivialAugment([SignFlip(), Faulty()], 0), loss=loss)
     for model in (held, random):
-        step(model)
+        step(model, handed_over=handed_over)
         transform_in(model, Faulty).broken = True
         with pytest.raises(ValueError, match=r"^Faulty \(layer \d, magnitude=.*\) returned"):
-            step(model)
+            step(model, handed_over=handed_over)
 
 
 def test_replay_repeats_the_draws_of_the_step():
@@ -147,14 +159,15 @@ def test_signals_that_are_not_finite_are_blamed_themselves(first_step):
         step(model, X)
 
 
+@either_way
 @pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
-def test_network_that_diverged_is_no_fault_of_the_transforms(loss):
+def test_network_that_diverged_is_no_fault_of_the_transforms(loss, handed_over):
     model = model_with(Faulty(), loss=loss)
-    step(model)
+    step(model, handed_over=handed_over)
     with torch.no_grad():
         model.backbone[1].weight.fill_(torch.inf)
     with pytest.raises(ValueError, match="diverged: the output of the network") as error:
-        step(model)
+        step(model, handed_over=handed_over)
     assert "Faulty" not in str(error.value)
 
 
@@ -162,17 +175,21 @@ def test_targets_that_are_not_finite_are_no_fault_of_the_network():
     model = model_with(loss="squared_error")
     step(model)
     with pytest.raises(ValueError, match="the output of the network is. Check that targets"):
+        CRITERIA["squared_error", True](model(signals()), torch.full((16, 2), torch.nan)).backward()
+    model.example_labels = torch.full((16, 2), torch.nan)
+    with pytest.raises(ValueError, match="the output of the network is. Check that targets"):
         nn.functional.mse_loss(model(signals()), torch.full((16, 2), torch.nan)).backward()
 
 
+@either_way
 @pytest.mark.parametrize("loss", ["cross_entropy", "squared_error"])
-def test_reward_that_is_not_finite_names_the_transform(loss):
+def test_reward_that_is_not_finite_names_the_transform(loss, handed_over):
     model = model_with(Boundless(), loss=loss)
-    step(model)
+    step(model, handed_over=handed_over)
     transform_in(model, Boundless).broken = True
     before = [p.grad.clone() for p in model.parameters() if p.grad is not None]
     with pytest.raises(ValueError, match=r"reward .* is inf: of Boundless \(layer 1, .*spread is"):
-        step(model)
+        step(model, handed_over=handed_over)
     after = [p.grad for p in model.parameters() if p.grad is not None]
     assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
 
@@ -198,7 +215,7 @@ def test_estimators_name_the_transform(learned):
     faulty.broken, faulty.displaces = True, 0.1
     transforms = [GaussianNoise(0.1), faulty]
     augmentation = AugNet(transforms, 1) if learned else TrivialAugment(transforms)
-    options = {"augmentation": augmentation, "random_state": 0, "max_epochs": 1, "warmup": 0.0}
+    options = {"augmentation": augmentation, "random_state": 0, "max_epochs": 1}
     classifier = InvariantClassifier(backbone(), **options)
     with pytest.raises(ValueError, match=r"Faulty \(layer 0, magnitude="):
         classifier.fit(X, np.arange(16) % 2)

@@ -1,7 +1,10 @@
 """A policy is a value."""
 
 import json
+import os
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from eeginv import AugNet, Policy
@@ -79,3 +82,98 @@ def test_alternatives_of_a_layer_exclude_each_other():
     assert Policy(levels).by_transform().loc["TimeShift", "usage"] == pytest.approx(1.0)
     half = [PolicyEntry("SignFlip", 0.5, binary=True, layer=layer) for layer in (0, 1)]
     assert Policy(half).by_transform().loc["SignFlip", "usage"] == pytest.approx(0.75)
+
+
+# exchange with files ------------------------------------------------------------------------------
+
+
+def some_policy():
+    return Policy([PolicyEntry("SignFlip", 0.5, binary=True)])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_byte_order_mark_is_read(encoding, tmp_path):
+    text = some_policy().to_json()
+    (tmp_path / "policy.json").write_text(text, encoding=encoding)
+    assert Policy.from_json(tmp_path / "policy.json") == some_policy()
+    assert Policy.from_json("\ufeff" + text) == some_policy()
+
+
+def test_numbers_of_numpy_are_written():
+    entry = PolicyEntry(
+        "FrequencyShift", np.float32(0.5), "Hz", np.float64(1), np.int64(0), binary=np.bool_(False),
+        config={"sfreq": np.float64(64), "max_magnitude": np.float32(2), "x": np.arange(2)},
+    )  # fmt: skip
+    policy = Policy([entry], np.float64(1))
+    plain = PolicyEntry(
+        "FrequencyShift", 0.5, "Hz", config={"sfreq": 64.0, "max_magnitude": 2.0, "x": [0, 1]}
+    )
+    assert policy == Policy([plain])
+    assert Policy.from_json(policy.to_json()) == policy
+    assert hash(policy) == hash(Policy([plain]))
+    entry = {"transform": "SignFlip", "extent": np.float64(0.5), "layer": np.int32(0)}
+    values = {"probability": np.float32(0.5), "entries": [entry]}
+    assert json.loads(Policy.from_dict(values).to_json())["probability"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", r"policy.json is empty: expected what Policy.to_json writes"),
+        (b" \n", r"policy.json is empty"),
+        (b"\xef\xbb\xbf", r"policy.json is not JSON"),
+        (b'{"probability": 1.0, "entr', r"policy.json is not JSON, or was cut"),
+        (b"EXTENT;0.5", r"policy.json is not JSON"),
+        (b"\xff\x00\x01", r"policy.json is not JSON"),
+        (b"[1, 2]", r"policy.json does not hold a policy.*got list"),
+        (b"3", r"policy.json does not hold a policy.*got int"),
+        (b'{"status": "done"}', r"policy.json does not hold a policy.*'entries'"),
+        (b'{"probability": 1, "entries": {"a": 1}}', r"policy.json does not hold a policy"),
+        (b'{"probability": 1, "entries": [{"transform": "SignFlip", "extent": "a"}]}',
+         r"policy.json does not hold a policy. extent of SignFlip must be a number"),
+        (b'{"probability": 1, "entries": [{"transform": "SignFlip", "extent": NaN}]}',
+         r"policy.json does not hold a policy. extent of SignFlip must be a number"),
+        (b'{"probability": null, "entries": [{"transform": "SignFlip", "extent": 1}]}',
+         r"policy.json does not hold a policy"),
+    ],
+)  # fmt: skip
+def test_what_is_no_policy_is_named(content, message, tmp_path):
+    path = tmp_path / "policy.json"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        Policy.from_json(path)
+
+
+def test_text_that_is_no_policy():
+    with pytest.raises(ValueError, match="The text is empty"):
+        Policy.from_json("")
+    with pytest.raises(ValueError, match="The text is not JSON, or was cut"):
+        Policy.from_json('{"probability"')
+    with pytest.raises(ValueError, match="The text does not hold a policy"):
+        Policy.from_json("[]")
+    with pytest.raises(TypeError, match="config of SignFlip must be a dict"):
+        PolicyEntry("SignFlip", 0.5, config=[1])
+
+
+def test_a_policy_is_written_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "policy.json"
+    path.write_text("earlier")
+    path.chmod(0o640)
+    link = tmp_path / "link.json"
+    link.symlink_to(path)
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(OSError, match="No space left"):
+            some_policy().to_json(path)
+    assert path.read_text() == "earlier"
+    some_policy().to_json(link)
+    assert link.is_symlink()
+    assert Policy.from_json(path) == some_policy()
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link.json", "policy.json"]
+    some_policy().to_json(os.devnull)
+    assert not Path(os.devnull).is_file()

@@ -99,7 +99,7 @@ def make_run(method="none", size=4, split=0, seed=0, stages=STAGES, truth=TRUTH,
         "split": split,
         "seed": seed,
         "n_train_subjects": size,
-        "train_subjects": ["20"],
+        "train_subjects": [f"{split}-{i}" for i in range(size)],
         "test_subjects": ids,
         "stages": list(stages),
         "scores": {
@@ -174,8 +174,8 @@ def test_identical_runs_differ_by_exactly_zero():
         run["scores"]["averaged"] = run["scores"]["plain"]
     table = statistics.paired_differences(shifted(baseline, 0.0))
     assert len(table) == 2 * 3  # both sizes; averaged none, and augnet in both ways
-    columns = ["difference", "low", "high", "mean_over_splits", "low_splits", "high_splits"]
-    assert (table[columns] == 0).all().all()
+    assert (table[["difference", "low", "high"]] == 0).all().all()
+    assert (table[["p", "p_holm"]] == 1).all().all()
     assert (table["n_runs"] == 3).all()
     assert (table["n_subjects"] == 6).all()
     assert (table["n_splits"] == 3).all()
@@ -185,7 +185,7 @@ def test_identical_runs_differ_by_exactly_zero():
 @settings(max_examples=10, deadline=None)
 def test_a_constant_shifts_the_difference_by_itself(constant):
     runs = make_runs(["none"], sizes=(4,))
-    columns = ["difference", "low", "high", "mean_over_splits", "low_splits", "high_splits"]
+    columns = ["difference", "low", "high"]
     before = statistics.paired_differences(shifted(runs, 0.0))[columns].to_numpy()
     after = statistics.paired_differences(shifted(runs, constant))[columns].to_numpy()
     # the first row is no augmentation, averaged, which is not shifted
@@ -216,7 +216,7 @@ def test_one_subject_has_no_interval():
     assert table[["balanced_accuracy_low", "balanced_accuracy_high"]].isna().all().all()
     table = statistics.paired_differences(runs)
     assert table["difference"].notna().all()
-    assert table[["low", "high", "low_splits", "high_splits"]].isna().all().all()
+    assert table[["low", "high", "p", "p_holm"]].isna().all().all()
 
 
 def test_a_subject_counts_once_however_many_runs_it_is_in():
@@ -230,8 +230,8 @@ def test_a_subject_counts_once_however_many_runs_it_is_in():
     table = statistics.summary(runs)
     assert table["n_subjects"].item() == 7
     assert table["balanced_accuracy"].item() == pytest.approx((6 * 0.6 + 0.9) / 7)
-    assert table["balanced_accuracy_low"].item() >= 0.6
-    assert table["balanced_accuracy_high"].item() <= 0.9
+    low, high = table[["balanced_accuracy_low", "balanced_accuracy_high"]].to_numpy()[0]
+    assert low < table["balanced_accuracy"].item() < high
 
 
 def test_runs_without_partner_are_left_out():
@@ -251,15 +251,6 @@ def test_missing_scores_are_left_out():
     summary = statistics.summary(runs)
     assert summary[["kappa", "nll", "peak_memory_mib"]].notna().all().all()
     assert statistics.paired_differences(runs, "kappa")["difference"].notna().all()
-
-
-def test_bootstrap_covers_the_mean():
-    rng = np.random.default_rng(0)
-    samples = rng.normal(1.0, 1.0, (200, 30))
-    intervals = [statistics.bootstrap_interval(x, n_resamples=400) for x in samples]
-    assert 0.88 < np.mean([low < 1 < high for low, high in intervals]) < 0.99
-    covered = [low < 1 < high for low, high in map(statistics.t_interval, samples)]
-    assert 0.9 < np.mean(covered) < 0.99
 
 
 def test_policies_beside_the_truth():

@@ -349,6 +349,15 @@ def test_places_on_a_flat_head():
     assert head_positions([*SCALP[:10], "Cz-A1", "Cz-A2"]) is None  # at one place
 
 
+def test_transform_for_other_signals_is_refused():
+    mirror, signal = make_transform("ChannelsSymmetry", None, ["C3", "C4", "Cz"]), np.ones((3, 100))
+    with pytest.raises(ValueError, match="made for the channels C3, C4, Cz, but .* C3, Cz, C4"):
+        plot_transform(mirror, signal, 100, ch_names=["C3", "Cz", "C4"])
+    with pytest.raises(ValueError, match="FrequencyShift was made for signals at 100 Hz"):
+        plot_transform(FrequencyShift(100), signal, 64)
+    assert not plt.get_fignums()
+
+
 @pytest.mark.parametrize(
     ("signal", "options", "message"),
     [

@@ -1,4 +1,4 @@
-"""Print the tables of doc/benchmark.rst, and draw the figure of the README, from results.
+"""Print the tables of doc/experiments/benchmark.rst, draw the figure of the README, from results.
 
 python tools/make_benchmark_table.py RESULTS [--figure FILE.png]
 """
@@ -8,7 +8,7 @@ import argparse
 import eeginv  # noqa: F401
 from eeginv.benchmark.report import load_runs
 from eeginv.benchmark.statistics import paired_differences, summary
-from eeginv.viz.methods import method_name
+from eeginv.viz.methods import averaging_name, method_name
 
 SIGNED = "{:+.1f} [{:+.1f}, {:+.1f}]"
 
@@ -33,10 +33,11 @@ def rows(runs):
         yield [
             str(row["n_train_subjects"]),
             method_name(row["method"]),
-            "yes" if row["averaging"] == "averaged" else "no",
+            averaging_name(row["method"], row["averaging"]),
             f"{sum(each.values()) / len(each):.3f}",
             " ".join(f"{each[split]:.2f}" for split in sorted(each)),
             paired,
+            f"{row['p_holm']:.3f}" if row["p_holm"] == row["p_holm"] else "--",
             f"{row['kappa']:.2f}",
             f"{row['nll']:.2f}",
         ]
@@ -45,10 +46,11 @@ def rows(runs):
 HEADER = [
     "Training subjects",
     "Method",
-    "Averaged",
+    "Prediction",
     "Balanced accuracy",
     "by split",
     "Points over no augmentation [95 %]",
+    "p, Holm",
     "Kappa",
     "NLL",
 ]

@@ -7,6 +7,7 @@ from .classwise import ClasswiseAugmentation
 from .fixed import PolicyAugmentation, TrivialAugment
 from .joint import JointLayer
 from .layer import AugmentationLayer
+from .per_example import PerExampleLoss
 from .reward import OrbitLength, WeightedNorm
 from .undo import Undo
 
@@ -18,6 +19,7 @@ __all__ = [
     "ClasswiseAugmentation",
     "JointLayer",
     "OrbitLength",
+    "PerExampleLoss",
     "PolicyAugmentation",
     "TrivialAugment",
     "Undo",

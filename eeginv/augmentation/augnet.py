@@ -3,9 +3,11 @@
 import torch
 
 from .base import Augmentation
+from .constants import as_constants
 from .diagnosis import check_displacements
 from .layer import AugmentationLayer
 from .reward import REWARDS
+from .stream import is_distributed
 
 
 class AugNet(Augmentation):
@@ -32,7 +34,8 @@ class AugNet(Augmentation):
         Share of the training in which the distribution stays as it was given while the network
         learns under it. What a transform costs before the network could learn to ignore it says
         nothing about the labels. Training loops report their progress by :meth:`set_progress`;
-        without it there is no warm-up.
+        without it there is no warm-up. Parameters that were frozen (``requires_grad_(False)``) stay
+        so afterwards.
     random_state : int | None
         Seed of all draws.
 
@@ -63,6 +66,8 @@ class AugNet(Augmentation):
     >>> model(torch.zeros(4, 2, 10)).shape
     torch.Size([4, 3])
     """
+
+    _held = False
 
     def __init__(
         self,
@@ -100,12 +105,15 @@ class AugNet(Augmentation):
         return [getattr(self, f"displacement_{index}") for index in range(len(self.layers))]
 
     def calibrate(self, X):
-        """Measure how far each transform moves the signals. Done with the first training batch.
+        """Measure how far each transform moves the signals.
+
+        Done with the first training batch in which there is something to measure; signals without
+        any, such as the zeros of a dry run, are waited out.
 
         Parameters
         ----------
         X : Tensor, shape (n_examples, n_channels, n_times)
-            Training signals.
+            Training signals. Examples that are not finite, or zero throughout, do not count.
 
         Returns
         -------
@@ -115,25 +123,40 @@ class AugNet(Augmentation):
         Raises
         ------
         ValueError
-            If a transform moves the signals by what is not finite; names it.
+            If all signals are zero, or the same constant, or not finite; or if a transform moves
+            them by what is not finite, which it names.
         """
+        measurable = _measurable(X)
+        if not len(measurable):
+            raise ValueError(
+                "There is nothing to measure in these signals: all of them are zero, or the same "
+                "constant, or not finite. Calibrate with training signals."
+            )
+        self._measure(measurable)
+        return self
+
+    def _measure(self, X):
         generator = self.stream.fixed(X.device)
         for layer, buffer in zip(self.layers, self.displacements, strict=True):
             values = [transform.displacement(X, generator) for transform in layer.transforms]
             check_displacements(layer, values, X)
             buffer.copy_(torch.tensor(values))
         self._calibrated = None
-        return self
 
     def sample(self, X, generator=None, undo=None):
-        if not self.calibrated:
-            self.calibrate(X)
-        return super().sample(X, generator, undo)
+        # without gradients nothing is learned, and the signals need not be those of a training
+        if torch.is_grad_enabled() and not self.calibrated and X.ndim == 3:
+            measurable = _measurable(X)
+            if len(measurable):
+                self._measure(measurable)
+        with as_constants(self, self._held):
+            return super().sample(X, generator, undo)
 
     @property
     def calibrated(self):
         """Whether the displacements have been measured."""
-        if self._calibrated is None:  # asks the device, so not in every step
+        # asks the device, so not in every step; but the first process sends its own to the others
+        if self._calibrated is None or is_distributed():
             self._calibrated = not any(bool(d.isnan().any()) for d in self.displacements)
         return self._calibrated
 
@@ -149,7 +172,16 @@ class AugNet(Augmentation):
         fraction : float
             0 at the start of the training, 1 at the end.
         """
-        self.requires_grad_(fraction >= self.warmup)
+        held = fraction < self.warmup
+        if held and not self._held:  # an optimiser passes over what has no gradient
+            for parameter in self.parameters():
+                parameter.grad = None
+        self._held = held
+
+    @property
+    def held(self):
+        """Whether this is the warm-up, in which the distribution stays as it is."""
+        return self._held
 
     def reward(self):
         """Return what width earns; subtracted from the loss.
@@ -158,13 +190,24 @@ class AugNet(Augmentation):
         -------
         reward : Tensor | None
             A scalar, at least 0. Before the first training batch the data that it is measured in
-            are not known, and it is 0. None during the warm-up.
+            are not known, and it is 0. None during the warm-up, and if all parameters are frozen.
         """
-        if not self.layers[0].logits.requires_grad:
+        if self._held or not any(p.requires_grad for p in self.parameters()):
             return None
         if not self.calibrated:
             return self.layers[0].logits.new_zeros(())
         return self.penalty * self._reward(self.layers, self.displacements)
+
+
+def _measurable(X):
+    """Return the signals in which a displacement can be measured; none if there are none."""
+    X = X.detach()
+    finite = torch.isfinite(X).flatten(1).all(dim=1)
+    used = finite & (X != 0).flatten(1).any(dim=1)
+    if not used.all():
+        X = X[used]
+    varies = (X != X[..., :1]).any() or (X != X[:1]).any()
+    return X if varies else X[:0]
 
 
 def _arrange(transforms, n_layers):

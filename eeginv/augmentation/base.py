@@ -159,6 +159,11 @@ class Augmentation(nn.Module):
         applied = (points[:, -1] < self.probability).tolist()
         return [[maps[c] for maps in layers] if yes else [] for c, yes in enumerate(applied)]
 
+    @property
+    def held(self):
+        """Whether the distribution stays as it is for the time being, and learns later."""
+        return False
+
     def reward(self):
         """Return what width earns; subtracted from the loss.
 

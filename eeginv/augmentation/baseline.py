@@ -2,6 +2,8 @@
 
 import torch
 
+from .memory import Memory
+
 # The batches before count as so many examples of each label: enough for labels that are rare in a
 # batch, while what was learned since then does not make it stale for those that are not.
 PAST_EXAMPLES = 10
@@ -9,7 +11,7 @@ PAST_EXAMPLES = 10
 DECAY = 0.9
 
 
-class Baseline:
+class Baseline(Memory):
     """Mean loss of the examples of a label: of the others of the batch, and of batches before.
 
     Multiplied by the derivative of the log-probability of what an example underwent, the difference
@@ -35,8 +37,7 @@ class Baseline:
     [4.0, 4.58, 4.29, 3.91, 3.59]
     """
 
-    def __init__(self):
-        self._past = None  # shares of the weight, and weighted losses, of each label
+    _kept = ("past",)  # shares of the weight, and weighted losses, of each label
 
     def update(self, losses, weights, labels):
         """Return the baselines of a batch, and take it in for the next.
@@ -60,14 +61,15 @@ class Baseline:
         batch = own.sum(dim=1)
         others = batch.unsqueeze(1) - own
         mean = _ratio(*others.sum(dim=-1, keepdim=True), losses.mean(dim=1, keepdim=True))
-        past = torch.zeros_like(batch) if self._past is None else self._past.to(batch)
+        known = self.past is not None and self.past.shape == batch.shape
+        past = self.past.to(batch) if known else torch.zeros_like(batch)
         if len(losses) == 1:  # there are no others
             mean = _ratio(*past.sum(dim=1), mean)
         mean = _ratio(*past, mean)
         n_present = (own[0] > 0).sum(dim=0).clamp_min(1)
         prior = PAST_EXAMPLES * batch[0] / n_present
         of_label = _ratio(others[0] + prior, others[1] + prior * mean, mean)
-        self._past = DECAY * past + batch / batch[0].sum().clamp_min(1e-30)
+        self.past = DECAY * past + batch / batch[0].sum().clamp_min(1e-30)
         return torch.einsum("il,ipl->ip", of_label, labels.to(sums))
 
 

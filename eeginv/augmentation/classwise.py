@@ -1,5 +1,6 @@
 """A policy for each class."""
 
+import torch
 from torch import nn
 
 from ..policy import Policy
@@ -9,17 +10,26 @@ from .fixed import PolicyAugmentation
 class ClasswiseAugmentation(PolicyAugmentation):
     """Augment each training example with the policy of its class [1]_.
 
-    Labels are known in training only. Without them each example is augmented with the policy of a
-    class drawn by frequency, and so are the copies that predictions are averaged over.
+    Labels are known in training only, where they are needed. The copies that predictions are
+    averaged over follow the policy of a class drawn by frequency.
 
     Parameters
     ----------
     policies : dict of label to Policy
-        One policy for each class; sorted by label, they are in the order of encoded labels.
+        One policy for each class.
     weights : dict of label to float | None
         Frequencies of the classes, which sum to one; None for equal ones.
     random_state : int | None
         Seed of all draws.
+    classes : sequence of label | None
+        What the codes 0, 1, ... of labels in training stand for. Classes that have a policy may be
+        missing, classes that have none may not. None leaves it to :meth:`set_classes`, which the
+        estimators call; labels are then given by name.
+
+    Notes
+    -----
+    In a training loop of one's own, ``module.example_labels = y`` before each batch gives the
+    labels to an :class:`~eeginv.InvariantModule`.
 
     References
     ----------
@@ -37,15 +47,18 @@ class ClasswiseAugmentation(PolicyAugmentation):
     ...     for p in (0.0, 1.0)
     ... )
     >>> augmentation = ClasswiseAugmentation({"rest": never, "task": always}, random_state=0)
-    >>> X, labels = torch.ones(3, 1, 1), torch.tensor([0, 1, 1])
-    >>> augmentation.sample(X, labels=labels)[0].flatten()
+    >>> X = torch.ones(3, 1, 1)
+    >>> augmentation.sample(X, labels=["rest", "task", "task"])[0].flatten()
+    tensor([ 1., -1., -1.])
+    >>> augmentation.set_classes(["task", "rest"])
+    >>> augmentation.sample(X, labels=torch.tensor([1, 0, 0]))[0].flatten()
     tensor([ 1., -1., -1.])
     """
 
     # training loops give the labels of the batch to what has this attribute
     takes_labels = True
 
-    def __init__(self, policies, weights=None, random_state=None):
+    def __init__(self, policies, weights=None, random_state=None, classes=None):
         policies = dict(policies)
         if len(policies) < 2:
             raise ValueError(
@@ -65,6 +78,60 @@ class ClasswiseAugmentation(PolicyAugmentation):
         self.members = nn.ModuleList(
             PolicyAugmentation(policies[label], random_state=0) for label in labels
         )
+        self.classes = None
+        if classes is not None:
+            self.set_classes(classes)
+
+    def set_classes(self, classes):
+        """Say what the codes of labels stand for.
+
+        Parameters
+        ----------
+        classes : sequence of label
+            The label of code 0, 1, ...
+
+        Raises
+        ------
+        ValueError
+            If one of them has no policy.
+        """
+        classes = _plain(classes)
+        self._members_of(classes)
+        self.classes = classes
+
+    def _members_of(self, labels):
+        """Return the number of the policy of each label."""
+        number = {label: i for i, label in enumerate(sorted(self.policies))}
+        missing = [label for label in dict.fromkeys(labels) if label not in number]
+        if missing:
+            raise ValueError(
+                f"There is no policy for class {', '.join(map(repr, missing))}; there are policies "
+                f"for {sorted(self.policies)}."
+            )
+        return [number[label] for label in labels]
+
+    def _resolve(self, labels, n_examples):
+        """Return the number of the policy of each example, on the CPU."""
+        if labels is None:
+            raise ValueError(
+                "A policy for each class needs the labels in training: set module.example_labels "
+                "before each batch, or pass labels= to sample; the estimators do."
+            )
+        coded = isinstance(labels, torch.Tensor) and self.classes is not None
+        labels = _plain(labels)
+        if len(labels) != n_examples:
+            raise ValueError(
+                f"Expected one label for each of {n_examples} examples, got {len(labels)}."
+            )
+        if not coded:
+            return torch.tensor(self._members_of(labels), dtype=torch.int64)
+        codes = torch.tensor(labels)
+        if len(codes) and not 0 <= codes.min() <= codes.max() < len(self.classes):
+            raise ValueError(
+                f"Codes of labels go from 0 to {len(self.classes) - 1}, for the classes "
+                f"{self.classes}; got {codes.min()} to {codes.max()}."
+            )
+        return torch.tensor(self._members_of(self.classes), dtype=torch.int64)[codes]
 
     def sample(self, X, generator=None, undo=None, labels=None):
         """Transform each example by draws of its own.
@@ -77,9 +144,9 @@ class ClasswiseAugmentation(PolicyAugmentation):
             Source of randomness; None takes the next one of the object's own stream.
         undo : Undo | None
             Takes down what moves the examples in time.
-        labels : Tensor of int, shape (n_examples,), or None
-            Encoded labels: 0 for the first class in sorted order. None draws a class for each
-            example.
+        labels : sequence of label | Tensor of int, shape (n_examples,)
+            Label of each example by name; or, as a tensor, by its code in ``classes``, where these
+            are known.
 
         Returns
         -------
@@ -87,25 +154,24 @@ class ClasswiseAugmentation(PolicyAugmentation):
             The transformed signals.
         log_prob : Tensor, shape (n_examples,)
             Log-probability of the discrete draws.
+
+        Raises
+        ------
+        ValueError
+            If labels are missing, or have no policy.
         """
-        if labels is None:
-            return super().sample(X, generator, undo)
-        if labels.shape != (len(X),):
-            raise ValueError(
-                f"Expected one label for each of {len(X)} examples, got labels of shape "
-                f"{tuple(labels.shape)}."
-            )
-        if len(labels) and not 0 <= labels.min() <= labels.max() < len(self.members):
-            raise ValueError(
-                f"Encoded labels go from 0 to {len(self.members) - 1}, for the classes "
-                f"{sorted(self.policies)}; got {labels.min()} to {labels.max()}."
-            )
+        member_of = self._resolve(labels, len(X)).to(X.device)
         if generator is None:
             generator = self.stream.advance(X.device)
         transformed, log_prob = X.clone(), X.new_zeros(len(X))
-        for label, member in enumerate(self.members):
-            rows = (labels == label).nonzero()[:, 0]
+        for number, member in enumerate(self.members):
+            rows = (member_of == number).nonzero()[:, 0]
             if len(rows):
                 part = None if undo is None else undo.part(rows)
                 transformed[rows], log_prob[rows] = member.sample(X[rows], generator, part)
         return transformed, log_prob
+
+
+def _plain(labels):
+    """Labels as a list of values of Python, as the keys of policies compare with them."""
+    return labels.tolist() if hasattr(labels, "tolist") else list(labels)

@@ -57,32 +57,32 @@ def explain_not_finite(augmentation, X, number=None, output=None, reward=None, *
     )
 
 
-def guard(output, explain):
-    """Return the output, such that backpropagation through it stops at what is not finite.
-
-    On the CPU only: on a GPU, a look at the values would wait for it.
+class Replay:
+    """Explains why a step of training was not finite, by what it started from.
 
     Parameters
     ----------
-    output : Tensor
-        Output of the network.
-    explain : callable
-        Called with ``output``; returns the message of the error.
-
-    Returns
-    -------
-    output : Tensor
-        The same object.
+    module : InvariantModule
+        The module.
+    X : Tensor, shape (n_examples, n_channels, n_times)
+        Signals of the step.
+    **options
+        What else :meth:`Augmentation.sample` was given.
     """
 
-    def check(gradient):
-        if not torch.isfinite(gradient).all():
-            raise ValueError(explain(output=values))
+    def __init__(self, module, X, **options):
+        self._module, self._X, self._options = module, X, options
+        self._number = module.augmentation.stream.n_drawn
 
-    if output.requires_grad and not output.is_cuda:
-        values = output.detach()  # the output itself would hold on to its own hook
-        output.register_hook(check)
-    return output
+    def explain(self, output=None, reward=None):
+        """Return the message of the error; the parameters are those of the step."""
+        return explain_not_finite(
+            self._module.augmentation, self._X, self._number, output, reward, **self._options
+        )
+
+    def parameters_are_finite(self):
+        """Whether nothing is lost yet."""
+        return all(bool(torch.isfinite(p).all()) for p in self._module.parameters())
 
 
 def check_displacements(layer, displacements, X):

@@ -1,188 +1,324 @@
-"""How a choice learns under any training loop: the learning signal is read where it arrives.
+"""How a choice learns under any training loop.
 
 A strength such as a frequency shift moves the output smoothly and gets its gradient by ordinary
 backpropagation. A choice (which transform, applied or not, which channels) makes the output jump;
 the right derivative is that of the expected loss, ``E[(loss - baseline) d log p(choice)]``, with
 the mean loss of examples of the same label as baseline (:mod:`eeginv.augmentation.baseline`). That
-needs the loss and the label of each example. No training loop hands those to a module, but the
-gradient that arrives at its output holds them: for the cross-entropy of logits it is ``c (softmax -
-onehot)``, whose only negative entry is the label and whose size is the weight ``c`` of the example;
-for the mean squared error it is proportional to the residual. So the identity function below,
-placed at the output, lets the module learn its choices and collect its reward inside skorch,
-Braindecode or a bare loop; under a cross-entropy whatever its class weights, sample weights or
-scaling. Losses whose gradient has another form are refused. Where the gradient is not finite, the
-step is replayed to say why (:mod:`eeginv.augmentation.diagnosis`).
+needs the loss of each example before they are reduced to one number. There are two ways to it:
+
+- Whoever computes the losses hands them over (:class:`~eeginv.PerExampleLoss`), whatever they are.
+  The estimators do. Nothing is inferred then; what multiplies the total loss afterwards (mixed
+  precision, accumulated gradients) multiplies everything.
+- Otherwise they are read from the gradient at the output, where its form leaves no doubt
+  (:mod:`eeginv.augmentation.inference`); elsewhere it is an error.
+
+Both meet in a :class:`Step`, which a forward pass in training leaves in the graph of its output.
+Where something is not finite, the step is replayed to say why
+(:mod:`eeginv.augmentation.diagnosis`), unless the loss is scaled for mixed precision: then the
+step is passed on, for the scaler to skip it.
 """
 
+from dataclasses import dataclass, field
+
 import torch
+
+from .baseline import Baseline
+from .chance import BestConstant, ChanceLevel
+from .gate import Gate
+from .inference import LabelWeights, losses_from_gradient
 
 LOSSES = ("cross_entropy", "squared_error")
 
 
-def losses_from_gradient(output, gradient, loss, weights=None):
-    """Recover the loss and the weight of each example from the gradient at the output.
+class Past:
+    """What reading gradients remembers. Not worth saving: the next steps show it again."""
+
+    def __init__(self):
+        self.label_weights = LabelWeights()
+        self.largest = None  # entry of the last finite gradient
+        self.scale = None  # the last that multiplied a loss that was handed over
+
+
+@dataclass
+class Step:
+    """What a forward pass in training leaves for the loss.
 
     Parameters
     ----------
-    output : Tensor, shape (n_examples, n_outputs, ...)
-        Logits (or log-probabilities), or predictions. Further dimensions are positions.
-    gradient : Tensor, same shape as output
-        Gradient of the total loss.
-    loss : str
-        "cross_entropy" or "squared_error".
-    weights : Tensor, shape (n_examples,) | None
-        Weights of the examples in a mean squared error, which the gradient does not tell; None is
-        equal weights. Those of a cross-entropy are recovered.
-
-    Returns
-    -------
-    losses : Tensor, shape (n_examples, n_positions)
-        Loss of each position; without positions, and for a squared error, of each example.
-    weights : Tensor, shape (n_examples, n_positions)
-        What multiplied it in the total loss.
-    targets : Tensor, shape (n_examples, n_positions, n_outputs)
-        Labels, one-hot, or values.
-
-    Raises
-    ------
-    ValueError
-        If the gradient is not that of the loss, or (of a squared error: on the CPU) not finite.
-    """
-    n_examples = len(output)
-    if loss == "squared_error":
-        flat = gradient.reshape(n_examples, -1)
-        # on a GPU, a look at the values would wait for it; those of a cross-entropy are looked at
-        if not (flat.is_cuda or torch.isfinite(flat).all()):
-            raise ValueError("The gradient at the output is not finite.")
-        weights = flat.new_ones(n_examples) if weights is None else weights.to(flat)
-        # mean squared error: gradient = 2 weight residual / n_values
-        residual = flat * (flat.numel() / 2) / weights.clamp_min(1e-30)[:, None]
-        targets = (output.reshape(n_examples, -1) - residual).unsqueeze(1)
-        return residual.square().mean(dim=1, keepdim=True), weights[:, None] / n_examples, targets
-    if output.ndim == 1:
-        raise ValueError("Expected one output a class, shape (n_examples, n_classes, ...).")
-    log_p = torch.log_softmax(output, dim=1)
-    silent = (gradient == 0).all(dim=1)
-    label = torch.where(silent, output.argmax(dim=1), gradient.argmin(dim=1)).unsqueeze(1)
-    others = torch.ones_like(output).scatter_(1, label, 0.0)
-    miss = (others * log_p.exp()).sum(dim=1)
-    push = (others * gradient).sum(dim=1).clamp_min(0)
-    weights = torch.where(silent | (miss <= 0), 0.0, push / miss.clamp_min(1e-30))
-    expected = weights.unsqueeze(1) * (log_p.exp() - (1 - others))
-    # a softmax of single precision is off by about 1e-7 of the weight
-    tolerance = 0.01 * gradient.norm() + 1e-5 * weights.norm() + 1e-12
-    if not (gradient - expected).norm() <= tolerance:
-        raise ValueError(
-            "The gradient at the output is not that of a cross-entropy of logits, from which the "
-            "augmentation learns its choices. Train with torch.nn.CrossEntropyLoss on logits, "
-            "without label smoothing; for a regression make the module with loss='squared_error'."
-        )
-    losses = -log_p.gather(1, label).reshape(n_examples, -1)
-    targets = (1 - others).flatten(2) if others.ndim > 2 else (1 - others).unsqueeze(2)
-    return losses, weights.reshape(n_examples, -1), targets.transpose(1, 2)
-
-
-class ChanceLevel:
-    """Mean loss of the best constant output, over all targets seen: what knowing nothing costs.
-
-    The entropy of the labels for a cross-entropy, their variance for a squared error.
-
-    Parameters
-    ----------
-    loss : str
-        "cross_entropy" or "squared_error".
+    log_prob : Tensor, shape (n_examples,), or None
+        Log-probability of the discrete draws.
+    reward : Tensor | None
+        Scalar that is subtracted from the mean loss, as far as the network explains the targets.
+        Before the network knows anything, no transformation costs anything, and a reward would let
+        all of them grow until there is nothing left to learn from. None if nothing is learned.
+    chance : ChanceLevel
+        Keeps what it has seen of the targets, and says which loss the output is trained with.
+    baseline : Baseline
+        Keeps what it has seen of the losses.
+    gate : Gate
+        Keeps how much was explained.
+    constant : BestConstant | None
+        Takes the place of ``chance`` under losses of other kinds.
+    past : Past
+        Keeps what the gradients have shown.
+    weights, targets : Tensor | None
+        Of the examples, if they were announced.
+    replay : Replay | None
+        Explains what is not finite.
+    half : bool
+        Whether the forward pass was in half precision, which needs a loss that is scaled.
+    forget : list of Parameter
+        Whose gradients are dropped after the backward pass: those that are held, where all
+        processes have to take part.
     """
 
-    def __init__(self, loss):
-        self.loss = loss
-        self._sums = None  # of weights, weighted targets and weighted squares
+    log_prob: torch.Tensor | None
+    reward: torch.Tensor | None
+    chance: ChanceLevel
+    baseline: Baseline
+    gate: Gate = field(default_factory=Gate)
+    constant: BestConstant | None = None
+    past: Past = field(default_factory=Past)
+    weights: torch.Tensor | None = None
+    targets: torch.Tensor | None = None
+    replay: object = None
+    half: bool = False
+    forget: list = field(default_factory=list)
+    handed_over: bool = False
 
-    def update(self, targets, weights):
-        """Take in a batch and return the level.
+    @property
+    def learns(self):
+        """Whether there is anything to learn from the losses."""
+        return self.reward is not None
+
+    def signal(self, losses, weights, labels, chance):
+        """Return the derivatives with respect to log-probabilities and reward.
 
         Parameters
         ----------
-        targets : Tensor, shape (n_examples, n_positions, n_outputs)
-            Labels, one-hot, or values.
-        weights : Tensor, shape (n_examples, n_positions)
-            Weights of the targets.
+        losses, weights : Tensor, shape (n_examples, n_positions)
+            Loss of each position, and what multiplies it in the total loss.
+        labels : Tensor, shape (n_examples, n_positions, n_labels)
+            One-hot; a single one for all where there are none.
+        chance : Tensor
+            What knowing nothing costs.
 
         Returns
         -------
-        level : Tensor
+        of_log_prob : Tensor, shape (n_examples,)
+            Positions, if any, belong to their example.
+        of_reward : Tensor
             A scalar.
         """
-        weights = weights.unsqueeze(-1).expand_as(targets)
-        sums = torch.stack([weights, weights * targets, weights * targets.square()])
-        sums = sums.sum(dim=(1, 2))
-        self._sums = sums if self._sums is None else self._sums.to(sums) + sums
-        total, first, second = self._sums
-        mean = first / total.clamp_min(1e-30)
-        if self.loss == "cross_entropy":
-            return torch.special.entr(mean).sum()
-        return (second / total.clamp_min(1e-30) - mean.square()).mean().clamp_min(0)
+        explained = self.gate.update(losses, weights, chance)
+        baseline = self.baseline.update(losses, weights, labels)
+        return (weights * (losses - baseline)).sum(dim=1), -weights.sum() * explained
+
+    def not_finite(self, scaled, **values):
+        """Raise an error that says why; return if a scaler will skip the step.
+
+        That nobody skips such steps would show in parameters that are not finite.
+        """
+        if scaled and (self.replay is None or self.replay.parameters_are_finite()):
+            return
+        if self.replay is None:
+            raise ValueError("The loss, the reward or the gradient at the output is not finite.")
+        raise ValueError(self.replay.explain(**values))
+
+    def release(self):
+        """Let go of the batch: losses that are kept for a report keep their graph."""
+        self.log_prob = self.replay = self.weights = self.targets = None
 
 
-class _LearningSignal(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, output, log_prob, reward, chance, baseline, weights, explain):
-        ctx.save_for_backward(output, reward)
-        ctx.chance, ctx.baseline, ctx.weights, ctx.explain = chance, baseline, weights, explain
-        return output.view_as(output)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        output, reward = ctx.saved_tensors
-        # not a number if the reward is not, which so needs no look of its own at the device
-        checked = gradient.double() + 0 * reward.double()
-        try:
-            losses, weights, targets = losses_from_gradient(
-                output.double(), checked, ctx.chance.loss, ctx.weights
-            )
-        except ValueError:
-            if ctx.explain is None or torch.isfinite(checked).all():
-                raise
-            raise ValueError(ctx.explain(output=output, reward=reward)) from None
-        chance = ctx.chance.update(targets, weights)
-        total, weighted = weights.sum(), (weights * losses).sum()
-        # the reward counts as far as the network explains the labels
-        explained = (1 - weighted / (total * chance).clamp_min(1e-30)).clamp(0, 1)
-        classifies = ctx.chance.loss == "cross_entropy"
-        labels = targets if classifies else torch.ones_like(losses).unsqueeze(-1)
-        baseline = ctx.baseline.update(losses, weights, labels)
-        # positions, if any, belong to their example
-        advantage = (weights * (losses - baseline)).sum(dim=1)
-        reward = -(total * explained).to(gradient.dtype)
-        return gradient, advantage.to(gradient.dtype), reward, None, None, None, None
-
-
-def learn_from_output(output, log_prob, reward, chance, baseline, weights=None, explain=None):
+def learn_from_output(output, step, tie=None):
     """Return the output, such that backpropagation through it also trains the augmentation.
 
     Parameters
     ----------
     output : Tensor, shape (n_examples, n_outputs, ...)
         Output of the network for one transformed copy of each example.
-    log_prob : Tensor, shape (n_examples,)
-        Log-probability of the discrete draws.
-    reward : Tensor
-        Scalar that is subtracted from the mean loss, as far as the network explains the targets:
-        multiplied by ``1 - loss / chance level``, at least 0. Before the network knows anything, no
-        transformation costs anything, and a reward would let all of them grow until there is
-        nothing left to learn from.
-    chance : ChanceLevel
-        Keeps what it has seen of the targets, and says which loss the output is trained with.
-    baseline : Baseline
-        Keeps what it has seen of the losses.
-    weights : Tensor, shape (n_examples,) | None
-        Weights of the examples, for a squared error whose mean is weighted.
-    explain : callable | None
-        Called with ``output`` and ``reward`` if the gradient or the reward is not finite; returns
-        the message of the error.
+    step : Step
+        What it was transformed with.
+    tie : Tensor | None
+        A scalar zero that depends on parameters which have to get a gradient, if only of zero.
 
     Returns
     -------
     output : Tensor
         The same values.
     """
-    return _LearningSignal.apply(output, log_prob, reward, chance, baseline, weights, explain)
+    return _AtOutput.apply(output, step.log_prob, step.reward, tie, step)
+
+
+class _AtOutput(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, output, log_prob, reward, tie, step):
+        ctx.save_for_backward(output, reward)
+        ctx.step, ctx.tied = step, tie is not None
+        return output.view_as(output)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        step, (output, reward) = ctx.step, ctx.saved_tensors
+        of_log_prob = of_reward = None
+        if step.handed_over or not step.learns:
+            # on a GPU, a look at the values would wait for it
+            if not (gradient.is_cuda or torch.isfinite(gradient).all()):
+                step.not_finite(_is_scaled(step, gradient), output=output)
+            elif not step.handed_over:
+                step.past.largest = gradient.abs().amax()
+        else:
+            of_log_prob, of_reward = _infer(step, output, gradient, reward)
+        if step.forget:
+            _after_backward(step.forget)
+        step.release()
+        of_tie = gradient.new_zeros((), dtype=torch.float32) if ctx.tied else None
+        return gradient, of_log_prob, of_reward, of_tie, None
+
+
+def _infer(step, output, gradient, reward):
+    # not a number if the reward is not, which so needs no look of its own at the device
+    checked = gradient.double() + 0 * reward.double()
+    try:
+        losses, weights, targets = losses_from_gradient(
+            output.double(),
+            checked,
+            step.chance.loss,
+            step.weights,
+            step.targets,
+            gradient.dtype,
+            step.past.label_weights,
+        )
+    except ValueError:
+        if torch.isfinite(checked).all():
+            raise
+        step.not_finite(_is_scaled(step, gradient), output=output, reward=reward)
+        nothing = torch.full_like(reward, torch.nan)
+        return gradient.new_full((len(output),), torch.nan), nothing
+    step.past.largest = gradient.abs().amax()
+    labels = targets if step.chance.loss == "cross_entropy" else _one_label(losses)
+    chance = step.chance.update(targets, weights)
+    of_log_prob, of_reward = step.signal(losses, weights, labels, chance)
+    return of_log_prob.to(gradient.dtype), of_reward.to(gradient.dtype)
+
+
+def _is_scaled(step, gradient):
+    """Whether the loss was multiplied, so that half precision can hold its gradient."""
+    if step.handed_over:
+        return bool(step.past.scale is not None and step.past.scale > 1)
+    finite = gradient[torch.isfinite(gradient)]
+    seen = [finite.abs().max()] if len(finite) else []
+    seen += [] if step.past.largest is None else [step.past.largest]
+    # that of a mean, or a sum, of cross-entropies is at most 1
+    return step.half or any(bool(largest > 1) for largest in seen)
+
+
+def _after_backward(parameters):
+    """Drop gradients once the backward pass is over, and with it what averages over processes."""
+    engine = torch.autograd.Variable._execution_engine
+
+    def forget():
+        for parameter in parameters:
+            parameter.grad = None
+
+    # queued by what is queued, it comes after all that the backward pass itself will queue
+    engine.queue_callback(lambda: engine.queue_callback(forget))
+
+
+def _one_label(losses):
+    return torch.ones_like(losses).unsqueeze(-1)
+
+
+def find_steps(losses):
+    """Return the steps of the forward passes that losses were computed from.
+
+    Parameters
+    ----------
+    losses : Tensor
+        Anything that depends on outputs of an :class:`~eeginv.InvariantModule`.
+
+    Returns
+    -------
+    steps : list of Step
+        One for each forward pass in training; none where the module augments nothing.
+    """
+    found, seen, to_visit = [], set(), [losses.grad_fn]
+    while to_visit:
+        node = to_visit.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        step = getattr(node, "step", None)
+        if isinstance(step, Step):  # what is behind it is the network
+            found.append(step)
+        else:
+            to_visit.extend(before for before, _ in node.next_functions)
+    return found
+
+
+def hand_over(total, step, losses, weights, output, target, labels=None, criterion=None):
+    """Return the total loss, such that backpropagation from it also trains the augmentation.
+
+    Parameters
+    ----------
+    total : Tensor
+        The scalar ``(weights * losses).sum()``.
+    step : Step
+        Of the forward pass that the losses were computed from.
+    losses : Tensor, shape (n_examples, n_positions)
+        Losses.
+    weights : Tensor, shape (n_examples, n_positions)
+        What multiplies each in the total.
+    output, target : Tensor, shape (n_examples, ...)
+        What the losses were computed from.
+    labels : Tensor, shape (n_examples, n_positions, n_labels) | None
+        The targets one-hot, if they are labels, within which the losses of examples are compared.
+    criterion : callable | None
+        What gave the losses, to find the best constant output with; None where ``step.chance`` has
+        a formula for it.
+
+    Returns
+    -------
+    total : Tensor
+        The same value.
+    """
+    step.handed_over = True
+    if not step.learns:
+        return _AtLoss.apply(total, None, None, step, *6 * [None])
+    tensors = (losses.detach(), weights.detach(), labels, output.detach(), target)
+    return _AtLoss.apply(total, step.log_prob, step.reward, step, criterion, *tensors)
+
+
+class _AtLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx, total, log_prob, reward, step, criterion, losses, weights, labels, out, target
+    ):
+        ctx.step, ctx.criterion, ctx.dtype = step, criterion, getattr(log_prob, "dtype", None)
+        # and not as attributes, which would keep the batch as long as the loss
+        ctx.save_for_backward(reward, losses, weights, labels, out, target)
+        return total.view_as(total)
+
+    @staticmethod
+    def backward(ctx, scale):
+        step = ctx.step
+        before = step.past.scale
+        step.past.scale = scale if before is None else scale.where(torch.isfinite(scale), before)
+        reward, losses, weights, labels, output, target = ctx.saved_tensors
+        nothing = (None,) * 7
+        if reward is None:
+            return scale, None, None, *nothing
+        losses, weights = losses.double(), weights.double()
+        if not torch.isfinite(losses.sum() + weights.sum() + reward + scale):
+            step.not_finite(_is_scaled(step, scale), output=output, reward=reward)
+            nan = torch.full_like(reward, torch.nan)
+            return scale, nan.to(ctx.dtype).expand(len(losses)), nan, *nothing
+        if ctx.criterion is not None:
+            chance = step.constant.update(ctx.criterion, output, target, weights, labels)
+        else:
+            values = target.reshape(len(losses), 1, -1).double() if labels is None else labels
+            chance = step.chance.update(values, weights)
+        labels = _one_label(losses) if labels is None else labels
+        of_log_prob, of_reward = step.signal(losses, weights, labels, chance)
+        of_log_prob = (scale.double() * of_log_prob).to(ctx.dtype)
+        return scale, of_log_prob, (scale.double() * of_reward).to(reward), *nothing

@@ -119,7 +119,8 @@ class AugmentationLayer(nn.Module):
                 if undo is not None:
                     undo.add_transform(transform, noise, strength, rows)
         back = order.argsort()
-        log_prob = weights.log()[choice] + torch.cat(log_probs)[back]
+        # not the logarithm of the weights: one that underflows would make all gradients NaN
+        log_prob = torch.log_softmax(self.logits, dim=0)[choice] + torch.cat(log_probs)[back]
         return torch.cat(transformed).index_select(0, back), log_prob
 
     def fixed_draws(self, template, points, generator):

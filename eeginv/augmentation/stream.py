@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from torch import nn
+from torch import distributed, nn
 
 
 class RandomStream(nn.Module):
@@ -10,7 +10,9 @@ class RandomStream(nn.Module):
 
     The state is two integers, the seed and how many generators were handed out, so that it fits
     into ``state_dict``, pickle and safetensors. The numbers that follow from it are the same on
-    every machine with the same kind of device; torch's CPU and CUDA generators differ.
+    every machine with the same kind of device; torch's CPU and CUDA generators differ. Processes of
+    a distributed training draw differently from the same state, each by its rank, and share what is
+    fixed.
 
     Parameters
     ----------
@@ -32,18 +34,35 @@ class RandomStream(nn.Module):
     def advance(self, device):
         """Return the next generator of the training stream."""
         self.n_drawn += 1
-        return self._generator(device, 0, self.n_drawn)
+        return self.replay(device)
 
     def replay(self, device, number=None):
         """Return once more a generator that :meth:`advance` gave: the last, or that number."""
-        return self._generator(device, 0, self.n_drawn if number is None else number)
+        number = self.n_drawn if number is None else number
+        rank = distributed.get_rank() if is_distributed() else 0
+        return self._generator(device, 0, number, *([rank] if rank else []))
 
     def fixed(self, device):
         """Return the generator of evaluation: always the same, beside the training stream."""
         return self._generator(device, 1)
+
+    def _replicate_for_data_parallel(self):
+        if self.training:
+            raise ValueError(
+                "torch.nn.DataParallel copies a module anew in each step, so that every step would "
+                "repeat the draws of the first on all devices, and what is learned of the draws "
+                "would be lost. Use torch.nn.parallel.DistributedDataParallel."
+            )
+        return super()._replicate_for_data_parallel()
 
     def get_extra_state(self):
         return torch.tensor([self.seed, self.n_drawn])
 
     def set_extra_state(self, state):
         self.seed, self.n_drawn = (int(value) for value in state)
+
+
+def is_distributed():
+    """Whether several processes train together."""
+    ready = distributed.is_available() and distributed.is_initialized()
+    return ready and distributed.get_world_size() > 1

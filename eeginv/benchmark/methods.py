@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..augmentation import TrivialAugment
+from ..augmentation import Augmentation, TrivialAugment
 from ..estimators import InvariantClassifier
 from ..search import (
     ADDASearch,
@@ -32,12 +32,15 @@ class Fitted:
         Time of the search for a policy and of the (final) training.
     policy_history : list of Policy
         The course of the policy.
+    copies : Augmentation | None
+        Whose copies are averaged over in the second scoring; None is the model's own.
     """
 
     model: InvariantClassifier
     seconds_search: float = 0.0
     seconds_fit: float = 0.0
     policy_history: list = field(default_factory=list)
+    copies: Augmentation | None = None
 
 
 def _timed_fit(model, X, y, groups):
@@ -47,10 +50,10 @@ def _timed_fit(model, X, y, groups):
 
 
 def fit_none(options, X, y, groups):
-    """No augmentation; averaged over the copies of the random augmentation, if asked to average."""
+    """No augmentation; averaged over full-strength copies of the random augmentation, if at all."""
     fitted = _timed_fit(InvariantClassifier(augmentation=None, **options), X, y, groups)
     transforms = default_transforms(options["sfreq"])
-    fitted.model.module_.augmentation = TrivialAugment(transforms, random_state=0)
+    fitted.copies = TrivialAugment(transforms, random_state=0)
     return fitted
 
 
@@ -174,3 +177,8 @@ METHODS = {
     "fastaa": fit_fastaa,
     "randaugment": fit_randaugment,
 }
+
+# Controls without a training of their own, made of two runs on the same subjects and seed: the
+# network of the first, averaged over copies under the policy that the second has learned. They
+# show what averaging alone brings of a learned policy.
+DERIVED = {"none_learned": ("none", "augnet")}

@@ -1,13 +1,13 @@
 """The report: what was run, what came out, and how to read it, in one HTML file."""
 
 import html
-import json
 import math
-import os
 from pathlib import Path
 
 import pandas as pd
 
+from .._files import replacing
+from .._json import read_object
 from ..policy import Policy
 from ..viz import tables
 from ..viz.methods import AVERAGING_NAMES, CONTROLS, method_name, sort_methods, subjects_text
@@ -45,7 +45,7 @@ def load_runs(folder):
         run_id = path.name.removesuffix(".json").removesuffix(".failed")
         if failed and path.with_name(f"{run_id}.json").exists():
             continue
-        values = _read_json(path)
+        values = read_object(path)
         if failed:
             error = {"error": f"{path.name} cannot be read"} if values is None else values
             failures.append({"traceback": "", **error, "run_id": run_id})
@@ -53,7 +53,7 @@ def load_runs(folder):
             reason = f"the result file {path.name} is not that of a finished run"
             failures.append({"run_id": run_id, "error": reason, "traceback": ""})
         else:
-            scores = {kind: score for kind, score in values["scores"].items() if score}
+            scores = {kind: score for kind, score in values.get("scores", {}).items() if score}
             runs.append({**values, "scores": scores})
     return runs, failures
 
@@ -88,8 +88,8 @@ def write_report(folder):
 
     folder = _existing(folder)
     runs, failures = load_runs(folder)
-    plan = _read_json(folder / "plan.json") or {}
-    environment = _read_json(folder / "environment.json") or {}
+    plan = read_object(folder / "plan.json") or {}
+    environment = read_object(folder / "environment.json") or {}
     data = plan.get("data") or (runs[0]["data"] if runs else "")
     title = "eeginv benchmark" + (f": {data}" if data else "")
     report = mne.Report(title=html.escape(title), img_max_width=1150, verbose="error")
@@ -112,13 +112,9 @@ def write_report(folder):
     pages.section = "How to read this"
     pages.html("How to read this", HOW_TO_READ)
 
-    path, unfinished = folder / NAME, folder / f".{os.getpid()}.{NAME}"
-    try:
-        report.save(unfinished, open_browser=False, overwrite=True, verbose="error")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path
+    with replacing(folder / NAME, ".html") as scratch:
+        report.save(scratch, open_browser=False, overwrite=True, verbose="error")
+    return folder / NAME
 
 
 class _Pages:
@@ -158,9 +154,9 @@ def _add_scores(pages, runs):
     pages.table(
         "Predicted stages",
         tables.score_table(summary),
-        "Mean over test subjects of each subject's mean over runs, with the 95 % interval of a "
-        "bootstrap over subjects in brackets. These intervals say how much subjects differ; to "
-        "compare methods, read the paired differences below.",
+        "Mean over test subjects of each subject's mean over runs, with the 95 % interval over "
+        "test subjects and choices of training subjects in brackets. These intervals say how much "
+        "subjects and choices differ; to compare methods, read the paired differences below.",
     )
     pages.table(
         "Predicted probabilities, time and memory",
@@ -186,17 +182,21 @@ def _add_differences(pages, runs):
         plot_differences(table),
         "Each method against no augmentation on the same split, seed and test subject, in "
         "percentage points of balanced accuracy. Right of the black line is better. Filled "
-        "markers predict the unchanged signals, open ones average over transformed copies; 'no "
-        "augmentation, averaged over copies' shows what averaging alone brings. An interval that "
-        "contains zero is no evidence of a difference. Thin lines may be cut off at the edge of "
-        "the panel; the table below has them in full.",
+        "markers predict the unchanged signals, open ones average over transformed copies. The two "
+        "rows of no augmentation show what averaging alone brings: over full-strength random "
+        "copies, and over the copies that AugNet has learned on the same training subjects. Lines "
+        "are 95 % intervals over test subjects and choices of training subjects, each for itself; "
+        "whether a method differs, among all that are compared, says the corrected p-value in the "
+        "table below. Lines may be cut off at the edge of the panel; the table has them in full.",
     )
     others = [statistics.paired_differences(runs, metric) for metric in ("macro_f1", "kappa")]
     pages.table(
         "Differences in numbers",
         tables.difference_table(table, *others),
-        "In percentage points (kappa: in hundredths), with 95 % intervals: over subjects by a "
-        "bootstrap, over splits by Student's t. They are empty where there is only one.",
+        "In percentage points (kappa: in hundredths), with 95 % intervals over test subjects and "
+        "choices of training subjects. They are empty with one subject or one choice. p is the "
+        "p-value of no difference in balanced accuracy, and p, Holm, is corrected for all "
+        "comparisons with as many training subjects: below 0.05 there is evidence of a difference.",
     )
 
 
@@ -356,15 +356,6 @@ def _existing(folder):
     return folder
 
 
-def _read_json(path):
-    """Read a JSON object; None if there is none."""
-    try:
-        values = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return None
-    return values if isinstance(values, dict) else None
-
-
 HOW_TO_READ = """
 <p>Every method trained the same network on the same windows, with the same optimiser and the same
 number of steps; only the augmentation differs. Test subjects were never seen in training.</p>
@@ -376,20 +367,26 @@ learns nothing. <i>AugNet</i> learns the strength of each transform together wit
 worth its cost only if it beats both controls.</li>
 <li><b>Without averaging, averaged over copies.</b> A trained network can predict the signal as it
 is, or average its predictions over several transformed copies. Each method is scored in both ways.
-The copies are drawn from the method's own policy; without augmentation there is none, and they are
-drawn at random. Averaging can help or hurt by itself: compare with <i>no augmentation, averaged
-over copies</i>.</li>
+The copies are drawn from the method's own policy. Averaging can help or hurt by itself, and two
+controls without augmentation in training show how much: <i>averaged over full-strength random
+copies</i>, those of random augmentation; and <i>averaged over AugNet's learned copies</i>, the same
+network under the policy that AugNet has learned on the same training subjects. What AugNet has
+beyond the latter comes from training under its policy.</li>
 <li><b>Balanced accuracy</b> is the mean over stages of the share of windows that are recognised, so
 that rare stages count as much as frequent ones; guessing gives 100 % divided by the number of
 stages. <b>Cohen's kappa</b> is agreement beyond chance, 1 at best. <b>Macro F1</b> is the mean F1
 score of the stages. <b>Negative log-likelihood</b> and <b>calibration error</b> are smaller the
 better: they say whether the predicted probabilities can be trusted.</li>
 <li><b>Intervals.</b> Subjects differ more than methods do. So methods are compared on the same
-subject, split and seed, and the interval is over the differences. Windows of one subject are not
-independent, so subjects are resampled as a whole. With fewer than about ten subjects these
-intervals are too narrow; with one there is none. Intervals over splits say whether the result
-depends on which subjects were used for training; since splits share subjects, they are a guide and
-not a test.</li>
+subject, split and seed, and the interval is over the differences. A split is a choice of training
+subjects, which counts as much as the test subjects do: another choice gives another network. The
+95 % intervals hold for other test subjects and other choices at once; they rest on Student's t, so
+that few subjects or few choices make them wide, and are widened where choices share training
+subjects. With one subject or one choice there is none. Windows of one subject are not independent
+and count as one. Strongly skewed differences of few subjects are covered less often, 0.87 to 0.95.
+</li>
+<li><b>p, Holm</b> is the p-value of a method that does not differ from no augmentation, corrected
+for the number of comparisons: of many methods some seem to differ by chance.</li>
 <li><b>Extents</b> are the strengths of the transforms in physical units, zero being no change at
 all. In simulated nights the truth is known: subjects differ by exactly those transforms, by that
 much. A method that has learned the invariances of the data comes near the truth where there is one,

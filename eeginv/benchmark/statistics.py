@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from ..policy import Policy
 from ..viz.methods import AVERAGING_NAMES, sort_methods
+from .intervals import crossed_mean, holm, shared_subjects
 
 # Known for each test subject, so with an interval over them.
 SUBJECT_METRICS = ["balanced_accuracy", "kappa", "macro_f1"]
@@ -17,71 +17,6 @@ RUN_METRICS = ["seconds_search", "seconds_fit", "peak_memory_mib"]
 
 GROUP = ["n_train_subjects", "method", "averaging"]
 UNIT = ["n_train_subjects", "split", "seed", "subject"]
-
-
-def bootstrap_interval(values, *, level=0.95, n_resamples=5000, random_state=0):
-    """Percentile bootstrap interval of a mean.
-
-    Parameters
-    ----------
-    values : array-like, shape (n_subjects,)
-        One value a subject; NaN are left out.
-    level : float
-        Coverage.
-    n_resamples : int
-        Number of bootstrap samples.
-    random_state : int
-        Seed of ``numpy.random.default_rng``.
-
-    Returns
-    -------
-    low, high : float
-        The interval; NaN for fewer than two values.
-
-    Examples
-    --------
-    >>> from eeginv.benchmark.statistics import bootstrap_interval
-    >>> bootstrap_interval([0.0, 0.0])
-    (0.0, 0.0)
-    """
-    values = np.asarray(values, dtype=float)
-    values = values[np.isfinite(values)]
-    if len(values) < 2:
-        return math.nan, math.nan
-    rng = np.random.default_rng(random_state)
-    means = values[rng.integers(len(values), size=(n_resamples, len(values)))].mean(axis=1)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def t_interval(values, *, level=0.95):
-    """Student interval of a mean.
-
-    Parameters
-    ----------
-    values : array-like, shape (n_splits,)
-        One value a split; NaN are left out.
-    level : float
-        Coverage.
-
-    Returns
-    -------
-    low, high : float
-        The interval; NaN for fewer than two values.
-
-    Examples
-    --------
-    >>> from eeginv.benchmark.statistics import t_interval
-    >>> t_interval([1.0])
-    (nan, nan)
-    """
-    values = np.asarray(values, dtype=float)
-    values = values[np.isfinite(values)]
-    n = len(values)
-    if n < 2:
-        return math.nan, math.nan
-    half = stats.t.ppf((1 + level) / 2, n - 1) * values.std(ddof=1) / math.sqrt(n)
-    return float(values.mean() - half), float(values.mean() + half)
 
 
 def subject_scores(runs):
@@ -129,8 +64,9 @@ def summary(runs):
     table : pandas.DataFrame
         One row for each number of training subjects, method and way of predicting. Scores that
         are known for each subject are averaged within subjects first, then over subjects, and
-        have 95 % intervals ``<score>_low`` and ``<score>_high`` from a bootstrap over subjects;
-        all others are means over runs.
+        have 95 % intervals ``<score>_low`` and ``<score>_high`` over test subjects and choices of
+        training subjects (:func:`~eeginv.benchmark.intervals.crossed_mean`); all others are means
+        over runs.
 
     Examples
     --------
@@ -143,12 +79,11 @@ def summary(runs):
     for size, method, averaging in _groups(runs):
         chosen = _select(runs, size, method, averaging)
         here = subjects[(subjects[GROUP] == [size, method, averaging]).all(axis=1)]
-        means = here.groupby("subject")[SUBJECT_METRICS].mean()
         row = {"n_train_subjects": size, "method": method, "averaging": averaging}
-        row |= {"n_runs": len(chosen), "n_subjects": len(means)}
+        row |= {"n_runs": len(chosen), "n_subjects": here["subject"].nunique()}
         for metric in SUBJECT_METRICS:
-            low, high = bootstrap_interval(means[metric])
-            row |= {metric: _mean(means[metric]), f"{metric}_low": low, f"{metric}_high": high}
+            found = crossed_mean(*_cells(here, metric), shared_subjects(chosen))
+            row |= {metric: found.mean, f"{metric}_low": found.low, f"{metric}_high": found.high}
         for metric in SCORE_METRICS:
             row[metric] = _mean([run["scores"][averaging].get(metric) for run in chosen])
         for metric in RUN_METRICS:
@@ -178,11 +113,12 @@ def paired_differences(runs, metric="balanced_accuracy", baseline="none"):
     -------
     table : pandas.DataFrame
         One row for each number of training subjects, method and way of predicting:
-        ``difference``, averaged within subjects, then over them, with the 95 % interval ``low``
-        to ``high`` of a bootstrap over subjects; ``mean_over_splits`` of the mean differences of
-        the splits, with their Student interval ``low_splits`` to ``high_splits``; and the numbers
-        of paired runs, of subjects and of splits behind them. Intervals over fewer than two
-        subjects, or splits, are NaN.
+        ``difference``, averaged within subjects, then over them, with its 95 % interval ``low`` to
+        ``high`` over test subjects and choices of training subjects
+        (:func:`~eeginv.benchmark.intervals.crossed_mean`), the p-value ``p`` of no difference that
+        belongs to it, ``p_holm`` corrected for all comparisons with as many training subjects
+        (Holm), and the numbers of paired runs, of subjects and of splits behind them. With fewer
+        than two subjects, or splits, interval and p-value are NaN.
 
     Examples
     --------
@@ -203,28 +139,25 @@ def paired_differences(runs, metric="balanced_accuracy", baseline="none"):
         here = paired[(paired[GROUP] == list(group)).all(axis=1)]
         if here.empty:
             continue
-        by_subject = here.groupby("subject")["difference"].mean()
-        by_split = here.groupby("split")["difference"].mean()
-        low, high = bootstrap_interval(by_subject)
-        low_splits, high_splits = t_interval(by_split)
+        found = crossed_mean(*_cells(here, "difference"), shared_subjects(_select(runs, *group)))
         rows.append(
             {
                 **dict(zip(GROUP, group, strict=True)),
                 "metric": metric,
-                "difference": _mean(by_subject),
-                "low": low,
-                "high": high,
-                "mean_over_splits": _mean(by_split),
-                "low_splits": low_splits,
-                "high_splits": high_splits,
+                "difference": found.mean,
+                "low": found.low,
+                "high": found.high,
+                "p": found.p_value,
                 "n_runs": len(here[["split", "seed"]].drop_duplicates()),
-                "n_subjects": len(by_subject),
-                "n_splits": len(by_split),
+                "n_subjects": here["subject"].nunique(),
+                "n_splits": here["split"].nunique(),
             }
         )
-    columns = [*GROUP, "metric", "difference", "low", "high", "mean_over_splits"]
-    columns += ["low_splits", "high_splits", "n_runs", "n_subjects", "n_splits"]
-    return pd.DataFrame(rows, columns=columns)
+    columns = [*GROUP, "metric", "difference", "low", "high", "p", "p_holm"]
+    columns += ["n_runs", "n_subjects", "n_splits"]
+    table = pd.DataFrame(rows, columns=[c for c in columns if c != "p_holm"])
+    table["p_holm"] = table.groupby("n_train_subjects")["p"].transform(holm)
+    return table[columns]
 
 
 def stage_scores(runs):
@@ -303,6 +236,12 @@ def learned_policies(runs):
             }
         )
     return pd.DataFrame(table, columns=columns)
+
+
+def _cells(scores, name):
+    """Return values, subjects and splits: one value a subject and split, the mean over seeds."""
+    cells = scores.groupby(["subject", "split"])[name].mean().dropna().reset_index()
+    return cells[name].to_numpy(), cells["subject"].to_numpy(), cells["split"].to_numpy()
 
 
 def _groups(runs):

@@ -1,25 +1,12 @@
-"""Bouts of stages read from annotations, as times relative to the first sample."""
+"""Bouts of stages, as spans of the signal, and the account of what is left out of them."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ._epochs import WITHOUT_DURATION
+from ._scored import TOLERANCE
 from .hypnogram import STAGES
-
-STAGE_OF_LABEL = {
-    "Sleep stage W": "W",
-    "Sleep stage 1": "N1",
-    "Sleep stage 2": "N2",
-    "Sleep stage 3": "N3",
-    "Sleep stage 4": "N3",
-    "Sleep stage N1": "N1",
-    "Sleep stage N2": "N2",
-    "Sleep stage N3": "N3",
-    "Sleep stage R": "R",
-}
-UNSCORED = ("Sleep stage ?", "Movement time")
-# Half a sample at any usual rate: times from files are rounded.
-TOLERANCE = 1e-3
 
 
 def check_stages(stages):
@@ -41,51 +28,84 @@ class Bouts:
     Parameters
     ----------
     onsets, durations : array-like of float, shape (n_bouts,)
-        In s, relative to the first sample.
+        In s, in the signal.
     stages : array-like of str, shape (n_bouts,)
         AASM stages.
     window : float
         Length of a window in s.
     dropped : dict of str to int
         Number of windows left out, by reason; shared by all bouts and updated in place.
+    bad : list of tuple
+        Onset, end (in s, in the signal) and label of the spans that no window may touch.
     """
 
-    def __init__(self, onsets, durations, stages, window, dropped):
+    def __init__(self, onsets, durations, stages, window, dropped, bad=()):
         self.onsets = np.asarray(onsets, dtype=float)
         self.durations = np.asarray(durations, dtype=float)
         self.stages = np.asarray(stages, dtype="<U2")
         self.window = window
         self.dropped = dropped
+        self.bad = bad
 
     @classmethod
-    def from_raw(cls, raw, window, dropped):
-        """Read the annotations of a recording; neighbours of one stage become one bout."""
-        annotations = raw.annotations
-        # MNE counts onsets from where a recording began before it was cropped.
-        start = raw.first_time
-        end = raw.n_times / raw.info["sfreq"]
-        nothing = cls([], [], [], window, dropped)
-        bouts = []
-        for annotation in sorted(annotations, key=lambda one: one["onset"]):
-            onset, label = annotation["onset"] - start, annotation["description"]
-            stop = onset + annotation["duration"]
-            if label not in STAGE_OF_LABEL:
-                if label in UNSCORED:
-                    nothing._count(label, annotation["duration"])
-                continue
-            nothing._count("beyond the signal", stop - max(min(stop, end), onset))
-            onset, stop = max(onset, 0.0), min(stop, end)
-            if stop <= onset:
-                continue
-            stage = STAGE_OF_LABEL[label]
-            if bouts and bouts[-1][2] == stage and abs(bouts[-1][1] - onset) < TOLERANCE:
-                bouts[-1][1] = stop
+    def from_scoring(cls, scoring, segments, window, dropped):
+        """Find the bouts of a recording; neighbours of one stage become one bout.
+
+        Parameters
+        ----------
+        scoring : Scoring
+            What was annotated.
+        segments : Segments
+            Where the signal has pauses.
+        window, dropped
+            As above.
+        """
+        bad = [
+            (start, start + length, epoch.label)
+            for epoch in scoring.bad
+            for _, start, length in segments.place(epoch.onset, epoch.duration)
+        ]
+        nothing = cls([], [], [], window, dropped, sorted(bad))
+        bouts, covered = [], []
+        for epoch in scoring.epochs:
+            pieces = segments.place(epoch.onset, epoch.duration)
+            covered += [(start, start + length) for _, start, length in pieces]
+            if epoch.meaning in STAGES:
+                pieces = nothing._on_grid(pieces, epoch.onset)
+                for _, start, length in pieces:
+                    _append(bouts, start, start + length, epoch.meaning, segments.onsets)
             else:
-                bouts.append([onset, stop, stage])
+                nothing._count(epoch.label, [length for _, _, length in pieces])
+            nothing._count_without_signal(epoch, pieces, segments)
+        nothing._count("no stage annotated", _gaps(covered, segments))
+        for label, number in scoring.without_duration.items():
+            reason = f"{WITHOUT_DURATION}: {label}"
+            dropped[reason] = dropped.get(reason, 0) + number
         if not bouts:
             return nothing
         onsets, stops, stages = zip(*bouts, strict=True)
         return nothing._replace(onsets, np.subtract(stops, onsets), stages)
+
+    def _on_grid(self, pieces, onset):
+        """Let pieces whose beginning is cut off begin with the next window of their epoch."""
+        whole = []
+        for clock, start, length in pieces:
+            n_before = np.ceil((clock - onset - TOLERANCE) / self.window)
+            skipped = max(onset + n_before * self.window - clock, 0.0)
+            if length - skipped > TOLERANCE:
+                whole.append((clock + skipped, start + skipped, length - skipped))
+        return whole
+
+    def _count_without_signal(self, epoch, pieces, segments):
+        """Count the windows of an epoch that have no signal."""
+        outside = epoch.duration - max(
+            min(epoch.stop, segments.end) - max(epoch.onset, segments.clock[0]), 0.0
+        )
+        lost = epoch.duration - sum(length for _, _, length in pieces)
+        if outside > TOLERANCE:
+            self._count("beyond the signal", lost)
+        else:
+            self._count("in a pause of the recording", lost)
 
     def _count(self, reason, seconds):
         number = int(np.sum(np.floor((np.asarray(seconds) + TOLERANCE) / self.window)))
@@ -93,7 +113,7 @@ class Bouts:
             self.dropped[reason] = self.dropped.get(reason, 0) + number
 
     def _replace(self, onsets, durations, stages):
-        return Bouts(onsets, durations, stages, self.window, self.dropped)
+        return Bouts(onsets, durations, stages, self.window, self.dropped, self.bad)
 
     def _subset(self, keep):
         return self._replace(self.onsets[keep], self.durations[keep], self.stages[keep])
@@ -131,9 +151,78 @@ class Bouts:
             self.dropped[reason] = self.dropped.get(reason, 0) + int(rest.sum())
         return bouts._subset(bouts.durations + TOLERANCE >= self.window)
 
-    def to_annotations(self, shift=0.0):
-        """Annotations of whole windows named by stage, `shift` seconds later."""
+    def leave_out_bad(self):
+        """Keep the windows that touch no span marked as bad, as bouts of whole windows."""
+        if not self.bad:
+            return self
+        onsets, durations, stages = [], [], []
+        for onset, duration, stage in zip(self.onsets, self.durations, self.stages, strict=True):
+            going_on = False
+            for k in range(int((duration + TOLERANCE) // self.window)):
+                start = onset + k * self.window
+                label = self._bad_label(start, start + self.window)
+                if label is not None:
+                    self.dropped[label] = self.dropped.get(label, 0) + 1
+                elif going_on:
+                    durations[-1] += self.window
+                else:
+                    onsets.append(start)
+                    durations.append(self.window)
+                    stages.append(stage)
+                going_on = label is None
+        return self._replace(onsets, durations, stages)
+
+    def _bad_label(self, start, stop):
+        """Find what marks a window as bad; None if nothing does."""
+        for first, last, label in self.bad:
+            touched = first < stop - TOLERANCE and last > start + TOLERANCE
+            if touched or (first == last and start <= first < stop - TOLERANCE):
+                return label
+        return None
+
+    def to_annotations(self, sfreq, n_times, shift=0.0):
+        """Annotations of whole windows named by stage.
+
+        Parameters
+        ----------
+        sfreq : float
+            Sampling frequency in Hz; a window is a whole number of samples.
+        n_times : int
+            Number of samples of the signal.
+        shift : float
+            Seconds to add to onsets.
+        """
         import mne
 
-        n_windows = np.floor((self.durations + TOLERANCE) / self.window)
-        return mne.Annotations(self.onsets + shift, n_windows * self.window, self.stages)
+        size = round(self.window * sfreq)
+        lengths = size * np.floor((self.durations + TOLERANCE) / self.window).astype(int)
+        # Times that lie between samples may not reach beyond the last one.
+        first = np.minimum(np.round((self.onsets + shift) * sfreq), n_times - lengths)
+        # Braindecode cuts off decimals of a length in samples: a bit more than the whole number.
+        return mne.Annotations(np.maximum(first, 0) / sfreq, (lengths + 0.25) / sfreq, self.stages)
+
+
+def _append(bouts, start, stop, stage, joints):
+    """Append a span to the bouts (lists of start, stop, stage), or let the last one go on."""
+    last = bouts[-1] if bouts else None
+    if last and last[2] == stage and abs(last[1] - start) < TOLERANCE:
+        # A bout ends where the recording was interrupted.
+        if not (np.abs(joints - start) < TOLERANCE).any():
+            last[1] = stop
+            return
+    bouts.append([start, stop, stage])
+
+
+def _gaps(covered, segments):
+    """Lengths of what no span (start, stop) covers of each segment of the signal, in s."""
+    gaps = []
+    covered = sorted(covered)
+    for begin, length in zip(segments.onsets, segments.lengths, strict=True):
+        reached = begin
+        for start, stop in covered:
+            if stop <= begin or start >= begin + length:
+                continue
+            gaps.append(max(start - reached, 0.0))
+            reached = max(reached, stop)
+        gaps.append(max(begin + length - reached, 0.0))
+    return gaps

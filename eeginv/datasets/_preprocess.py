@@ -6,6 +6,8 @@ import datetime
 
 import numpy as np
 
+from .._process import in_this_process
+
 
 def check_signal(raw, name):
     """Raise ValueError if a recording holds NaN or infinite samples."""
@@ -19,6 +21,7 @@ def check_signal(raw, name):
             )
 
 
+@in_this_process()
 def prepare_recording(raw, span, l_freq, h_freq, sfreq, standardize):
     """Crop, filter, resample and standardise a copy of a recording.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import datetime
-import os
 from pathlib import Path
 
 import numpy as np
 
+from .._files import replacing
 from ._records import find_record
 
 # Files of Sleep-EDF hold EOG and EMG too; loaders leave them out.
@@ -144,9 +144,5 @@ def _start():
 
 
 def _write_atomically(edf, path):
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        edf.write(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replacing(path) as scratch:
+        edf.write(scratch)

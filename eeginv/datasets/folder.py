@@ -3,29 +3,41 @@
 from __future__ import annotations
 
 import re
+import warnings
+from numbers import Integral
 from pathlib import Path
 
-from ._edf_pairs import read_pair
+from ._edf_pairs import check_hypnogram_start, read_pair
+from ._file_names import alike, find_pairs, identify
 from .sleep import SleepDataset
 
-SLEEP_CASSETTE = re.compile(r"SC4(?P<subject>\d\d)(?P<recording>\d)[A-Z]")
-"""Names of Sleep-EDF's age study: SC4, two digits for the subject, one for the night."""
 
+def load_sleep_folder(
+    path, *, channels=None, subjects=None, pattern=None, hypnogram_start="header", **selection
+):
+    r"""Load pairs of polysomnograms and hypnograms from a folder.
 
-def load_sleep_folder(path, *, channels=None, subjects=None, **selection):
-    """Load pairs of polysomnograms and hypnograms from a folder.
-
-    Files called ``NAME-PSG.edf`` are paired with ``NAME-Hypnogram.edf``. As in Sleep-EDF, the last
-    two letters of the names may differ: ``SC4001E0-PSG.edf`` and ``SC4001EC-Hypnogram.edf``.
+    Files called ``NAME-PSG.edf`` are paired with ``NAME-Hypnogram.edf``, in capitals or not. As in
+    Sleep-EDF, the last two letters of the names may differ: ``SC4001E0-PSG.edf`` and
+    ``SC4001EC-Hypnogram.edf``. Hidden files, such as ``._NAME-PSG.edf`` of macOS, are passed over.
+    What is read of such files, and how, is described in :ref:`recordings`.
 
     Parameters
     ----------
     path : path-like
         Folder with the files; folders inside it are not searched.
     channels : sequence of str, optional
-        Channels to read. By default those whose label begins with ``EEG``, or all where none does.
+        Channels to read, with or without a leading ``"EEG "``. By default those whose label begins
+        with ``EEG``, or all where none does. Channels of one label are numbered, as MNE does:
+        ``"C3-0"``, ``"C3-1"``.
     subjects : sequence, optional
         Subjects to load, by the identifiers described below. All by default.
+    pattern : str, optional
+        Regular expression for the names without ``-PSG.edf``, with a group ``subject`` and, if
+        there is one, ``recording``: ``r"(?P<subject>.+)_night(?P<recording>\d)"``.
+    hypnogram_start : {"header", "recording"}
+        When a hypnogram begins: when its header says, if the headers of both files have a start
+        time; or always with the recording, whatever its header says.
     **selection
         Options of `SleepDataset`: ``stages``, ``crop_wake``, ``l_freq``, ``h_freq``, ``sfreq``,
         ``standardize``, ``window``.
@@ -33,16 +45,26 @@ def load_sleep_folder(path, *, channels=None, subjects=None, **selection):
     Returns
     -------
     nights : SleepDataset
-        The subject is the number in names of Sleep-EDF (1 for ``SC4012E0-PSG.edf``, recording 2),
-        otherwise the part of the name before ``-PSG.edf``, with recording 1.
+        The subject is the number in names of Sleep-EDF (1 for ``SC4012E0-PSG.edf``, recording 2,
+        and for ``ST7011J0-PSG.edf``, recording 1; ``"SC01"`` and ``"ST01"`` where a folder holds
+        both studies), ``"sub-01"`` in names of BIDS such as ``sub-01_ses-2-PSG.edf``, otherwise
+        the part of the name before ``-PSG.edf``, with recording 1.
 
     Raises
     ------
     FileNotFoundError
         If the folder does not exist, or holds no polysomnogram.
     ValueError
-        If a polysomnogram has no hypnogram or more than one, a file is truncated, no stage is
-        annotated, a subject is unknown, or channels differ.
+        If a polysomnogram has no hypnogram or more than one, a file is truncated or not readable,
+        no stage is annotated, stages contradict each other or lie beyond the recording, a subject
+        is unknown, or channels differ. The message names the file.
+
+    Warns
+    -----
+    UserWarning
+        If names or headers suggest that recordings of several subjects are nights of one person,
+        which would then be in training and test; if an EDF file is in no pair; and for what
+        `SleepDataset` warns about.
 
     Examples
     --------
@@ -58,53 +80,50 @@ def load_sleep_folder(path, *, channels=None, subjects=None, **selection):
     folder = Path(path)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is not a folder: give one with *-PSG.edf files.")
-    pairs = find_pairs(folder)
-    rows = [_identify(psg) for psg, _ in pairs]
-    if subjects is not None:
-        known = {row["subject"] for row in rows}
-        unknown = [subject for subject in subjects if subject not in known]
-        if unknown:
-            raise ValueError(
-                f"{folder} has no subjects {unknown}; it has {sorted(known, key=str)}."
-            )
-        kept = [i for i, row in enumerate(rows) if row["subject"] in set(subjects)]
-        pairs, rows = [pairs[i] for i in kept], [rows[i] for i in kept]
-    recordings = [read_pair(psg, hypnogram, channels) for psg, hypnogram in pairs]
+    check_hypnogram_start(hypnogram_start)
+    pairs, unused = find_pairs(folder)
+    if unused:
+        warnings.warn(
+            f"In {folder}, in no pair of NAME-PSG.edf and NAME-Hypnogram.edf and not read: "
+            f"{', '.join(unused)}.",
+            stacklevel=2,
+        )
+    rows, told = identify([pair.stem for pair in pairs], pattern)
+    kept = _choose(rows, subjects, folder)
+    pairs, rows, told = ([values[i] for i in kept] for values in (pairs, rows, told))
+    recordings = [read_pair(pair.psg, pair.hypnogram, channels, hypnogram_start) for pair in pairs]
+    _warn_of_same_persons(pairs, rows, told, recordings)
     return SleepDataset(recordings, rows, **selection)
 
 
-def find_pairs(folder):
-    """List the pairs of polysomnogram and hypnogram in a folder, in the order of their names."""
-    psgs = sorted(folder.glob("*-PSG.edf"))
-    if not psgs:
-        raise FileNotFoundError(
-            f"{folder} has no *-PSG.edf file. Expected pairs such as SC4001E0-PSG.edf and "
-            "SC4001EC-Hypnogram.edf, or night1-PSG.edf and night1-Hypnogram.edf."
+def _choose(rows, subjects, folder):
+    """Find the recordings of the wanted subjects."""
+    if subjects is None:
+        return range(len(rows))
+    subjects = [subjects] if isinstance(subjects, str | Integral) else list(subjects)
+    known = {row["subject"] for row in rows}
+    unknown = [subject for subject in subjects if subject not in known]
+    if unknown or not subjects:
+        raise ValueError(f"{folder} has no subjects {unknown}; it has {sorted(known, key=str)}.")
+    return [i for i, row in enumerate(rows) if row["subject"] in set(subjects)]
+
+
+def _warn_of_same_persons(pairs, rows, told, recordings):
+    """Warn where recordings that count as several subjects may be of one person."""
+    stems = [pair.stem for pair, known in zip(pairs, told, strict=True) if not known]
+    groups = alike(stems)
+    by_code = {}
+    for row, recording in zip(rows, recordings, strict=True):
+        # The first word is the code of the hospital: X if unknown, often a mere 0 or a word.
+        code = recording.patient.split(" ")[0]
+        if len(code) >= 3 and re.search(r"\d", code):
+            by_code.setdefault(code, set()).add(str(row["subject"]))
+    groups += [sorted(names) for names in by_code.values() if len(names) > 1]
+    if groups:
+        listed = "; ".join(", ".join(group[:4]) for group in groups[:4])
+        warnings.warn(
+            f"Recordings that count as different subjects look like nights of one person: {listed}"
+            f"{' and others' if len(groups) > 4 else ''}. If they are, give pattern, or windows of "
+            "one person can be in training and test.",
+            stacklevel=3,
         )
-    hypnograms = sorted(folder.glob("*-Hypnogram.edf"))
-    pairs, problems = [], []
-    for psg in psgs:
-        stem = psg.name.removesuffix("-PSG.edf")
-        match = SLEEP_CASSETTE.match(stem)
-        # Any Sleep-EDF name, ST ones included: two letters after the night may differ.
-        if match or re.fullmatch(r"S[CT]\d{4}[A-Z]\d", stem):
-            found = [path for path in hypnograms if path.name.startswith(stem[:7])]
-        else:
-            found = [path for path in hypnograms if path.name == f"{stem}-Hypnogram.edf"]
-        if len(found) == 1:
-            pairs.append((psg, found[0]))
-        elif not found:
-            problems.append(f"{psg.name} has no hypnogram (expected {stem}-Hypnogram.edf)")
-        else:
-            names = ", ".join(path.name for path in found)
-            problems.append(f"{psg.name} has more than one hypnogram ({names})")
-    if problems:
-        raise ValueError(f"In {folder}: {'; '.join(problems)}. Add or move the files.")
-    return pairs
-
-
-def _identify(psg):
-    match = SLEEP_CASSETTE.match(psg.name)
-    if match:
-        return {"subject": int(match["subject"]), "recording": int(match["recording"])}
-    return {"subject": psg.name.removesuffix("-PSG.edf"), "recording": 1}

@@ -6,13 +6,20 @@ import os
 from numbers import Integral
 from pathlib import Path
 
-from ._edf_pairs import read_pair
+from ._edf_pairs import check_hypnogram_start, read_pair
 from ._records import all_records, find_record
 from .sleep import SleepDataset
 
 
 def load_sleep_physionet(
-    subjects, recordings=(1, 2), *, path=None, download=False, channels=None, **selection
+    subjects,
+    recordings=(1, 2),
+    *,
+    path=None,
+    download=False,
+    channels=None,
+    hypnogram_start="header",
+    **selection,
 ):
     """Load nights of the Sleep Physionet age study (Sleep-EDF Expanded, sleep cassette).
 
@@ -32,6 +39,8 @@ def load_sleep_physionet(
         Whether to download missing files, through MNE.
     channels : sequence of str, optional
         Channels to read. By default the EEG: ``Fpz-Cz`` and ``Pz-Oz``.
+    hypnogram_start : {"header", "recording"}
+        When a hypnogram begins: see `load_sleep_folder`.
     **selection
         Options of `SleepDataset`: ``stages``, ``crop_wake``, ``l_freq``, ``h_freq``, ``sfreq``,
         ``standardize``, ``window``.
@@ -61,6 +70,7 @@ def load_sleep_physionet(
     >>> from eeginv.datasets import load_sleep_physionet
     >>> nights = load_sleep_physionet([0, 1], download=True)  # doctest: +SKIP
     """
+    check_hypnogram_start(hypnogram_start)
     records = _choose_records(_as_list("subjects", subjects), _as_list("recordings", recordings))
     folder = _cache_folder(path) / "physionet-sleep-data"
     pairs = [(folder / record.psg, folder / record.hypnogram) for record in records]
@@ -76,7 +86,7 @@ def load_sleep_physionet(
         folder.mkdir(parents=True, exist_ok=True)
         for record in records:
             fetch_data([record.subject], [record.recording], path=str(folder.parent))
-    raws = [read_pair(psg, hypnogram, channels) for psg, hypnogram in pairs]
+    raws = [read_pair(psg, hypnogram, channels, hypnogram_start) for psg, hypnogram in pairs]
     rows = [{"subject": record.subject, "recording": record.recording} for record in records]
     return SleepDataset(raws, rows, **selection)
 
@@ -86,6 +96,8 @@ def _as_list(name, values):
     wrong = [value for value in values if not isinstance(value, Integral)]
     if wrong or not values:
         raise ValueError(f"{name} must be integers, at least one; got {values}.")
+    if len(set(values)) < len(values):
+        raise ValueError(f"{name} must differ, or windows would be there twice; got {values}.")
     return [int(value) for value in values]
 
 

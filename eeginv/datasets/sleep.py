@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 
 import numpy as np
 import pandas as pd
 
+from .._process import in_this_process
 from ._bouts import Bouts, check_stages
 from ._checks import check_number
+from ._epochs import read_scoring
 from ._preprocess import check_signal, prepare_recording
+from ._remarks import Remarks
+from ._scored import ScoredRecording
 from .hypnogram import STAGES
 
 
@@ -17,14 +22,18 @@ class SleepDataset:
     """Sleep recordings, preprocessed and cut into windows that carry a stage.
 
     Rechtschaffen and Kales labels become AASM stages: ``Sleep stage 3`` and ``4`` are N3. Movement
-    and unscored epochs are dropped and counted. Windows lie within one bout of a stage.
+    and unscored epochs are dropped and counted, and so are windows that touch a span whose name
+    begins with ``BAD``. Windows lie within one bout of a stage. The names that are known, and what
+    happens to epochs without a duration or twice in a recording, are listed in :ref:`recordings`.
 
     Parameters
     ----------
     recordings : list of mne.io.Raw
         Recordings in V with annotations in the vocabulary of Sleep-EDF (``Sleep stage W``, ``R``,
-        ``1`` to ``4``, ``?``, ``Movement time``). All need the same channels and, unless `sfreq`
-        is given, the same sampling frequency. They are copied, not changed.
+        ``1`` to ``4``, ``?``, ``Movement time``) or other public spellings (``N2``, ``REM``). All
+        need the same channels and, unless `sfreq` is given, the same sampling frequency; channels
+        are brought into the order of the first, and trigger channels left out with a warning. They
+        are copied, not changed.
     description : pandas.DataFrame or list of dict
         One row per recording, with columns ``subject`` and ``recording``.
     stages : sequence of str, optional
@@ -61,8 +70,11 @@ class SleepDataset:
         As given.
     n_dropped : dict of str to int
         Number of windows that were left out, by reason: the annotation itself (such as
-        ``"Sleep stage ?"``, ``"Movement time"``), ``"cropped wake"``, ``"stage not selected"``,
-        ``"shorter than a window"``, ``"beyond the signal"``.
+        ``"Sleep stage ?"``, ``"Movement time"``, ``"BAD_movement"``), ``"cropped wake"``,
+        ``"stage not selected"``, ``"shorter than a window"``, ``"beyond the signal"`` (epochs
+        without signal, which only the loaders of files can know: MNE cuts annotations itself),
+        ``"no stage annotated"`` (signal without an epoch), ``"in a pause of the recording"``,
+        ``"without a duration: NAME"`` (epochs whose duration nothing tells).
     true_invariances : dict or None
         The truth, where the recordings are simulated: see `simulate_sleep`.
     nuisances : pandas.DataFrame or None
@@ -71,8 +83,15 @@ class SleepDataset:
     Raises
     ------
     TypeError, ValueError
-        If an option is out of range, a stage is unknown, a signal is not finite, channels or
-        sampling frequencies differ, or nothing is left.
+        If an option is out of range, a stage is unknown, epochs contradict each other, a signal is
+        not finite, channels or sampling frequencies differ, a subject is missing, or nothing is
+        left.
+
+    Warns
+    -----
+    UserWarning
+        If annotations look like stages and are none that is known, if durations are missing, or if
+        a recording has no window of the chosen stages.
 
     Examples
     --------
@@ -106,29 +125,42 @@ class SleepDataset:
         recordings = list(recordings)
         description = _check_description(description, len(recordings))
         names = [f"subject {d.subject}, recording {d.recording}" for d in description.itertuples()]
-        _check_recordings(recordings, names, sfreq)
+        scored = _as_scored(recordings, names)
+        _check_recordings([one.raw for one in scored], names, sfreq)
+        names = [
+            f"{name} ({one.source})" if one.source else name
+            for name, one in zip(names, scored, strict=True)
+        ]
 
         self.standardize = bool(standardize)
         self.true_invariances = None
         self.nuisances = None
         self.n_dropped = {}
         self.recordings, kept, labels, left_out = [], [], [], []
-        for i, (recording, name) in enumerate(zip(recordings, names, strict=True)):
-            check_signal(recording, name)
-            bouts = Bouts.from_raw(recording, window, self.n_dropped)
+        channels = scored[0].raw.ch_names
+        remarks = Remarks()
+        for i, (recording, name) in enumerate(zip(scored, names, strict=True)):
+            raw = recording.raw
+            check_signal(raw, name)
+            scoring = read_scoring(recording, name)
+            remarks.add(scoring, name)
+            bouts = Bouts.from_scoring(scoring, recording.segments, window, self.n_dropped)
             span = None
             if crop_wake is not None and len(bouts):
                 bouts = bouts.crop_wake(60 * crop_wake)
                 span = bouts.span
-            bouts = bouts.select(wanted)
+            bouts = bouts.select(wanted).leave_out_bad()
             if not len(bouts):
                 left_out.append(name)
                 continue
+            if raw.ch_names != channels:
+                raw = raw.copy().reorder_channels(channels)
             self.recordings.append(
-                prepare_recording(recording, span, l_freq, h_freq, sfreq, self.standardize)
+                prepare_recording(raw, span, l_freq, h_freq, sfreq, self.standardize)
             )
             kept.append(i)
-            labels.append(bouts.to_annotations(-span[0] if span else 0.0))
+            labels.append((bouts, -span[0] if span else 0.0))
+        remarks.warn()
         if not kept:
             raise ValueError(
                 f"No window of the stages {wanted} in any of the {len(recordings)} recordings; "
@@ -142,7 +174,7 @@ class SleepDataset:
         self.description = description.iloc[kept].reset_index(drop=True)
         self.sfreq = float(self.recordings[0].info["sfreq"])
         self.ch_names = list(self.recordings[0].ch_names)
-        present = set().union(*(annotations.description for annotations in labels))
+        present = set().union(*(bouts.stages.tolist() for bouts, _ in labels))
         if stages is not None and present != set(wanted):
             missing = [stage for stage in wanted if stage not in present]
             raise ValueError(
@@ -152,6 +184,7 @@ class SleepDataset:
         self.stages = [stage for stage in STAGES if stage in present]
         self.windows = self._cut(labels, window)
 
+    @in_this_process()
     def _cut(self, labels, window):
         from braindecode.datasets import BaseConcatDataset, RawDataset
         from braindecode.preprocessing import create_windows_from_events
@@ -164,10 +197,12 @@ class SleepDataset:
         n_samples = round(n_samples)
         rows = self.description.to_dict("records")
         parts = []
-        for raw, row, bouts in zip(self.recordings, rows, labels, strict=True):
+        for raw, row, (bouts, shift) in zip(self.recordings, rows, labels, strict=True):
             # Braindecode cuts along annotations: for a moment, those are the selected bouts.
             original = raw.annotations.copy()
-            raw.set_annotations(bouts)
+            raw.set_annotations(
+                bouts.to_annotations(self.sfreq, raw.n_times, shift), emit_warning=False
+            )
             cut = create_windows_from_events(
                 BaseConcatDataset([RawDataset(raw, row)]),
                 mapping={stage: i for i, stage in enumerate(self.stages)},
@@ -251,23 +286,51 @@ def _check_description(description, n_recordings):
             f"description needs one row per recording; got {len(description)} rows for "
             f"{n_recordings} recordings."
         )
+    if description["subject"].isna().any():
+        raise ValueError(
+            "description has no subject for the recordings "
+            f"{np.flatnonzero(description['subject'].isna()).tolist()}; without one, windows of a "
+            "person could be in training and test."
+        )
     return description
 
 
-def _check_recordings(recordings, names, sfreq):
+def _as_scored(recordings, names):
+    """Take recordings as they come from files, or from the user as mne.io.Raw."""
     import mne
 
+    scored = []
     for recording, name in zip(recordings, names, strict=True):
-        if not isinstance(recording, mne.io.BaseRaw):
+        if isinstance(recording, mne.io.BaseRaw):
+            recording = ScoredRecording.from_raw(recording)
+        elif not isinstance(recording, ScoredRecording):
             raise TypeError(
                 f"recordings must be mne.io.Raw objects; {name} is a {type(recording).__name__}."
             )
+        scored.append(recording)
+    stim = {name for one in scored for name in _stim_channels(one.raw)}
+    if stim:
+        warnings.warn(
+            f"Trigger channels are no signals and were left out: {', '.join(sorted(stim))}.",
+            stacklevel=3,
+        )
+        for i, one in enumerate(scored):
+            raw = one.raw.copy().drop_channels(_stim_channels(one.raw))
+            scored[i] = dataclasses.replace(one, raw=raw)
+    return scored
+
+
+def _stim_channels(raw):
+    types = zip(raw.ch_names, raw.get_channel_types(), strict=True)
+    return [name for name, kind in types if kind == "stim"]
+
+
+def _check_recordings(recordings, names, sfreq):
     channels = {name: tuple(raw.ch_names) for raw, name in zip(recordings, names, strict=True)}
-    if len(set(channels.values())) > 1:
+    if len({frozenset(value) for value in channels.values()}) > 1:
         listed = "; ".join(f"{name}: {', '.join(value)}" for name, value in channels.items())
         raise ValueError(
-            f"All recordings need the same channels in the same order; got {listed}. "
-            "Pick common channels first."
+            f"All recordings need the same channels; got {listed}. Pick common channels first."
         )
     rates = {name: raw.info["sfreq"] for raw, name in zip(recordings, names, strict=True)}
     if sfreq is None and len(set(rates.values())) > 1:

@@ -2,12 +2,10 @@
 
 import copy
 import numbers
-import warnings
 
 import numpy as np
 import torch
-from joblib import effective_n_jobs
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
@@ -17,16 +15,22 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from .._process import count_threads, ignoring
 from .._randomness import isolated
 from ..augmentation import Augerino, Augmentation, AugNet, PolicyAugmentation, TrivialAugment
 from ..invariant import InvariantModule
 from ..policy import Policy
 from ..transforms import default_transforms
+from ..transforms.layout import check_made_for
 from .backbone import build_backbone
+from .callbacks import check_callbacks, prepare_callbacks
+from .channels import Expected
+from .effects import check_effects, check_learned, default_parameters, without_effect
 from .evidence import count_outputs, log_evidence
-from .inputs import read_signals
-from .net import Progress, SignalDataset, WeightedNet
+from .inputs import read_signals, read_targets
+from .net import Progress, SignalDataset, StopAfterWarmup, WeightedNet
 from .persistence import load_estimator, save_estimator
+from .units import typical_scale, warn_of_another_unit, warn_of_volts
 
 # What penalty="auto" chooses among.
 PENALTIES = (0.005, 0.02, 0.05, 0.1)
@@ -126,18 +130,17 @@ class InvariantEstimator(BaseEstimator):
     def _prepare(self, X, y, sample_weight=None, groups=None):
         """Check everything that ``fit`` is given, and return arrays to train on."""
         self._check_parameters()
-        signals = read_signals(X)
-        y = signals.y if y is None else y
+        signals = read_signals(X, Expected("the estimator has sfreq =", sfreq=self.sfreq))
+        y = signals.y if y is None else read_targets(y)
         groups = signals.groups if groups is None else groups
-        if None not in (signals.sfreq, self.sfreq) and signals.sfreq != self.sfreq:
-            raise ValueError(
-                f"sfreq is {self.sfreq} Hz, but the signals were sampled at {signals.sfreq} Hz."
-            )
         X, y = validate_data(self, signals.X, y, dtype=np.float32, allow_nd=True, multi_output=True)
         X = self._as_signals(X)
         self.n_chans_, self.n_times_ = X.shape[1:]
         self.sfreq_ = signals.sfreq if self.sfreq is None else float(self.sfreq)
         self.ch_names_ = signals.ch_names
+        self.scale_ = typical_scale(X)
+        if signals.is_array:
+            warn_of_volts(self.scale_)
         target = self._encode_target(y)
         sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         weight = sample_weight * self._class_weights(y)
@@ -162,14 +165,22 @@ class InvariantEstimator(BaseEstimator):
                 raise ValueError(f"{name} must be a {noun} above 0, got {value!r}.")
         if isinstance(self.penalty, str) and self.penalty != "auto":
             raise ValueError(f"penalty must be a number or 'auto', got {self.penalty!r}.")
+        check_callbacks(self.callbacks, self.validation is not None)
         if self.patience is not None and self.validation is None:
             raise ValueError(
                 "patience needs held-out windows to watch: set validation, for instance to 0.2."
             )
+        check_effects(self)
+
+    def _under(self, augmentation):
+        """Return an unfitted copy with another augmentation, and none of what belongs to this."""
+        copied = clone(self).set_params(augmentation=augmentation)
+        defaults = default_parameters(copied)
+        return copied.set_params(**{name: defaults[name] for name in without_effect(augmentation)})
 
     @property
     def _n_threads(self):
-        return effective_n_jobs(self.n_jobs) if self.n_jobs is not None else 1
+        return count_threads(self.n_jobs)
 
     @staticmethod
     def _as_signals(X):
@@ -226,6 +237,12 @@ class InvariantEstimator(BaseEstimator):
             return None
         if isinstance(augmentation, Augmentation):
             augmentation = copy.deepcopy(augmentation)
+            if getattr(augmentation, "takes_labels", False):
+                if not hasattr(self, "classes_"):
+                    raise ValueError(
+                        f"{type(augmentation).__name__} needs classes, which a regression has not."
+                    )
+                augmentation.set_classes(self.classes_)
             augmentation.stream.seed, augmentation.stream.n_drawn = seed, 0
             return augmentation
         if isinstance(augmentation, Policy):
@@ -246,11 +263,12 @@ class InvariantEstimator(BaseEstimator):
         if self.sfreq_ is None:
             raise ValueError(
                 "The default transforms work in Hz and need the sampling frequency: give the "
-                "estimator sfreq=, or pass transforms=[...], or mne.Epochs."
+                "estimator sfreq=, or pass transforms=[...], or mne.Epochs. (scikit-learn's "
+                "cross-validation takes windows datasets apart, and only the signals and targets "
+                "are left; it keeps what is inside skorch.helper.SliceDataset(dataset).)"
             )
-        with warnings.catch_warnings():
-            # nobody asked for those that these channels do not allow; policies show what is in
-            warnings.filterwarnings("ignore", "Left out", UserWarning)
+        # nobody asked for those that these channels do not allow; policies show what is in
+        with ignoring(("Left out", UserWarning)):
             return default_transforms(self.sfreq_, self.ch_names_)
 
     def _build_module(self, seed, penalty=None):
@@ -263,13 +281,8 @@ class InvariantEstimator(BaseEstimator):
             params=self.backbone_params,
         )
         augmentation = self._build_augmentation(seed, penalty)
-        for part in [] if augmentation is None else augmentation.modules():
-            rate = getattr(part, "sfreq", None)
-            if None not in (rate, self.sfreq_) and rate != self.sfreq_:
-                raise ValueError(
-                    f"{type(part).__name__} was made for signals at {rate:g} Hz, but these were "
-                    f"sampled at {self.sfreq_:g} Hz."
-                )
+        if augmentation is not None:
+            check_made_for(augmentation, self.sfreq_, self.ch_names_)
         return InvariantModule(
             backbone,
             augmentation,
@@ -280,7 +293,6 @@ class InvariantEstimator(BaseEstimator):
 
     def _train(self, module, X, target, weight, train, valid):
         """Train a module; return what the fitted estimator keeps of it."""
-        from skorch.callbacks import EarlyStopping
         from skorch.helper import predefined_split
 
         scale = weight[train].mean()  # the mean loss keeps its size, and lr and penalty with it
@@ -290,11 +302,9 @@ class InvariantEstimator(BaseEstimator):
         progress = Progress(bar=self.verbose == 1)
         callbacks = [("progress", progress)]
         if self.patience is not None:
-            callbacks.append(("stopping", EarlyStopping(patience=self.patience, load_best=True)))
-        callbacks += [
-            (f"user_{i}", copy.deepcopy(callback))
-            for i, callback in enumerate(self.callbacks or [])
-        ]
+            stopping = StopAfterWarmup(patience=self.patience, load_best=True)
+            callbacks.append(("stopping", stopping))
+        callbacks += prepare_callbacks(self.callbacks, self._readout, valid is not None)
         split = None
         if valid is not None:
             held_out = SignalDataset(X[valid], target[valid], weight[valid] / scale)
@@ -323,6 +333,7 @@ class InvariantEstimator(BaseEstimator):
         net.fit(SignalDataset(X[train], target[train], weight[train] / scale), None)
         if getattr(net, "interrupted_", False):
             raise KeyboardInterrupt
+        check_learned(module.augmentation, len(net.history), int(self.max_epochs))
         return {
             "net_": net,
             "module_": net.module_,
@@ -336,19 +347,14 @@ class InvariantEstimator(BaseEstimator):
     def _output(self, X, module=None):
         """Compute the module's output in evaluation, an array of shape (n_windows, ...)."""
         check_is_fitted(self, "module_")
-        X = read_signals(X).X
-        expects_channels = getattr(X, "ndim", 0) == 3 and X.shape[1] != self.n_chans_
-        if expects_channels:
-            raise ValueError(
-                f"X has {X.shape[1]} channels, but {type(self).__name__} was fitted with "
-                f"{self.n_chans_}."
-            )
+        X = self._in_shape_of_fit(read_signals(X, self._fitted_on).X)
         X = self._as_signals(validate_data(self, X, reset=False, dtype=np.float32, allow_nd=True))
         if X.shape[1:] != (self.n_chans_, self.n_times_):
             raise ValueError(
                 f"Expected signals of shape (n_windows, {self.n_chans_}, {self.n_times_}) as in "
                 f"fit, got {X.shape}."
             )
+        warn_of_another_unit(typical_scale(X), getattr(self, "scale_", None))
         module = self.module_ if module is None else module
         module.eval()
         outputs = []
@@ -360,6 +366,40 @@ class InvariantEstimator(BaseEstimator):
                 output = module(torch.from_numpy(batch).to(self.device))
                 outputs.append(output[: len(part)].cpu().numpy())
         return np.concatenate(outputs)
+
+    def _with_targets(self, X, y):
+        """Read signals, and their targets where none are given."""
+        check_is_fitted(self, "module_")
+        signals = read_signals(X, self._fitted_on)
+        y = signals.y if y is None else read_targets(y)
+        if y is None:
+            raise ValueError(f"y is None, and a {type(X).__name__} brings no targets: pass y.")
+        return signals, y
+
+    @property
+    def _fitted_on(self):
+        """What signals to predict for have to agree with."""
+        return Expected(f"{type(self).__name__} was fitted with", self.ch_names_, self.sfreq_)
+
+    def _in_shape_of_fit(self, X):
+        """Bring signals of one channel to the shape of fit; refuse what has other channels."""
+        n_dimensions = getattr(X, "ndim", 0)
+        if n_dimensions == 3 and X.shape[1] != self.n_chans_:
+            raise ValueError(
+                f"X has {X.shape[1]} channels, but {type(self).__name__} was fitted with "
+                f"{self.n_chans_}."
+            )
+        from_rows = self.n_features_in_ != self.n_chans_
+        if n_dimensions == 3 and from_rows:  # fitted on (n_windows, n_times)
+            return X[:, 0]
+        if n_dimensions == 2 and not from_rows and X.shape[1] != self.n_features_in_:
+            if self.n_chans_ == 1:
+                return X[:, None, :]
+            raise ValueError(
+                f"Expected signals of shape (n_windows, {self.n_chans_}, {self.n_times_}) as in "
+                f"fit, got {X.shape}. A single window goes in as X[None]."
+            )
+        return X
 
     # saving -----------------------------------------------------------------------------------
     def save(self, path):
@@ -374,7 +414,7 @@ class InvariantEstimator(BaseEstimator):
         save_estimator(self, path)
 
     @classmethod
-    def load(cls, path, backbone=None, augmentation=None):
+    def load(cls, path, backbone=None, augmentation=None, transforms=None):
         """Load a saved estimator.
 
         Parameters
@@ -382,16 +422,19 @@ class InvariantEstimator(BaseEstimator):
         path : path-like
             Folder that :meth:`save` wrote.
         backbone : type | nn.Module | None
-            The backbone, where it was not given by name.
+            The backbone, where it was not given by name; the network, where ``backbone_params``
+            held objects that JSON cannot.
         augmentation : Augmentation | None
             The augmentation, where it was an object that learns.
+        transforms : list of Transform | None
+            The candidates, where some of them were not of eeginv.
 
         Returns
         -------
         estimator : InvariantClassifier | InvariantRegressor
             The fitted estimator; it predicts exactly as the saved one did.
         """
-        return load_estimator(cls, path, backbone, augmentation)
+        return load_estimator(cls, path, backbone, augmentation, transforms)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

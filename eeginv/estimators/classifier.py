@@ -7,6 +7,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d
 
 from .base import InvariantEstimator
+from .callbacks import Readout
 from .net import CrossEntropy
 
 
@@ -60,8 +61,10 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         ``valid_loss`` in ``history_``.
     patience : int | None
         Stop after so many epochs without a better ``valid_loss``, and return to the best.
-    callbacks : list of skorch callbacks | None
-        Further callbacks; they are copied.
+    callbacks : list | None
+        Further callbacks of skorch, which are copied: objects, pairs ``(name, callback)``, or names
+        of scorings of scikit-learn. ``"accuracy"`` writes ``train_accuracy`` into ``history_``, of
+        the network as it is after the epoch, and ``valid_accuracy`` if there is a validation.
     device : str
         Torch device.
     n_jobs : int | None
@@ -94,7 +97,9 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
     sfreq_ : float | None
         Sampling frequency in Hz.
     ch_names_ : list of str | None
-        Names of the channels, where the signals came with them.
+        Names of the channels, where the signals came with them. Later signals are matched by them.
+    scale_ : float | None
+        Median standard deviation of the signals over time; None if all are flat.
     n_features_in_ : int
         Number of channels (of samples, for two-dimensional X).
     n_iter_ : int
@@ -111,7 +116,7 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
     >>> from eeginv import InvariantClassifier
     >>> rng = np.random.default_rng(0)
     >>> X, y = rng.normal(size=(20, 2, 640)), np.repeat(["rest", "task"], 10)
-    >>> clf = InvariantClassifier(sfreq=128, max_epochs=1, random_state=0).fit(X, y)
+    >>> clf = InvariantClassifier(sfreq=128, max_epochs=2, random_state=0).fit(X, y)
     >>> clf.predict_proba(X).shape
     (20, 2)
     """
@@ -178,7 +183,8 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         Parameters
         ----------
         X : array-like, shape (n_windows, n_channels, n_times) | mne.Epochs | windows dataset
-            Signals. A two-dimensional array is one channel. Epochs are read in µV.
+            Signals. A two-dimensional array is one channel. Of epochs and windows datasets, data
+            channels go in, in µV; an array goes in as it is (see :doc:`/user_guide/inputs`).
         y : array-like, shape (n_windows,) | None
             Labels of any kind; None takes those of epochs (names of the events) or of a windows
             dataset (its targets).
@@ -209,6 +215,10 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
 
     def _class_weights(self, y):
         return compute_sample_weight(self.class_weight, np.ravel(y))
+
+    @property
+    def _readout(self):
+        return Readout(self.classes_)
 
     def predict_proba(self, X):
         """Predict the probability of each class.
@@ -245,3 +255,22 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         """
         best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]
+
+    def score(self, X, y=None, sample_weight=None):
+        """Compute the accuracy.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_windows, n_channels, n_times) | mne.Epochs | windows dataset
+            Signals as in :meth:`fit`.
+        y : array-like, shape (n_windows,) | None
+            Labels; None takes those that came with X.
+        sample_weight : array-like, shape (n_windows,) | None
+            Weights of the windows.
+
+        Returns
+        -------
+        score : float
+            Share of the windows whose label is predicted.
+        """
+        return super().score(*self._with_targets(X, y), sample_weight)

@@ -3,10 +3,11 @@
 import numpy as np
 import skorch
 import torch
-from skorch.callbacks import Callback
+from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 from tqdm.auto import tqdm
 
+from ..augmentation import PerExampleLoss
 from ..augmentation.diagnosis import explain_not_finite
 
 
@@ -38,6 +39,8 @@ class SignalDataset(torch.utils.data.Dataset):
 class CrossEntropy(nn.Module):
     """Cross-entropy of each example."""
 
+    chance = "cross_entropy"  # what the best constant output costs has a formula
+
     def forward(self, output, target):
         losses = nn.functional.cross_entropy(output, target, reduction="none")
         return losses.flatten(1).mean(dim=1) if losses.ndim > 1 else losses
@@ -45,6 +48,8 @@ class CrossEntropy(nn.Module):
 
 class SquaredError(nn.Module):
     """Mean squared error of each example."""
+
+    chance = "squared_error"
 
     def forward(self, output, target):
         return (output - target.reshape(output.shape)).square().flatten(1).mean(dim=1)
@@ -62,23 +67,34 @@ class WeightedNet(skorch.NeuralNet):
             raise
 
     def train_step_single(self, batch, **fit_params):
-        _, (target, weight) = batch
-        self.module_.example_weights = weight.to(self.device)
+        _, (target, _) = batch
         self.module_.example_labels = target.to(self.device)
         try:
             return super().train_step_single(batch, **fit_params)
         finally:
-            self.module_.example_weights = self.module_.example_labels = None
+            self.module_.example_labels = None
 
     def get_loss(self, y_pred, y_true, X=None, training=False):
         target, weight = (part.to(self.device) for part in y_true)
-        loss = (self.criterion_(y_pred, target) * weight).mean()
+        loss = PerExampleLoss(self.criterion_)(y_pred, target, weight)
         if training and not torch.isfinite(loss):
             augmentation = self.module_.augmentation
             labels = {"labels": target} if getattr(augmentation, "takes_labels", False) else {}
             X = torch.as_tensor(X).to(self.device)
             raise ValueError(explain_not_finite(augmentation, X, output=y_pred, **labels))
         return loss
+
+
+class StopAfterWarmup(EarlyStopping):
+    """Early stopping that looks at no epoch in which the augmentation does not learn yet.
+
+    Neither does it count them, nor return to them: their policy is the one that was given.
+    """
+
+    def on_epoch_end(self, net, **kwargs):
+        augmentation = net.module_.augmentation
+        if augmentation is None or not augmentation.held:
+            super().on_epoch_end(net, **kwargs)
 
 
 class Progress(Callback):

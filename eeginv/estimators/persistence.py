@@ -2,16 +2,21 @@
 
 import json
 import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
+from .._files import unused_name
+from .._json import parse
+from .._randomness import isolated
 from ..augmentation import Augmentation, ClasswiseAugmentation, PolicyAugmentation
 from ..policy import Policy
 from ..transforms import REGISTRY
+from .plain import NotPlainError, from_json, to_json
 
 _FORMAT = 2
+_NOT_PLAIN = "not saved"
 _NOT_SAVED = ("backbone", "augmentation", "transforms", "callbacks", "device")
 _FITTED = (
     "n_chans_",
@@ -19,6 +24,7 @@ _FITTED = (
     "n_outputs_",
     "sfreq_",
     "ch_names_",
+    "scale_",
     "n_features_in_",
     "n_iter_",
     "penalty_",
@@ -35,25 +41,24 @@ def save_estimator(estimator, path):
     path : path-like
         The folder.
     """
-    from safetensors.torch import save_file
+    from safetensors.torch import save as to_bytes
 
     path = Path(path)
     if path.exists() and not (path / "estimator.json").is_file():
         raise FileExistsError(f"{path} exists and does not hold a saved estimator.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-"))
+    scratch = unused_name(path)
+    scratch.mkdir()
     try:
         state = estimator.module_.state_dict()
-        save_file(
-            {name: value.detach().cpu().clone().contiguous() for name, value in state.items()},
-            scratch / "weights.safetensors",
-        )
-        text = json.dumps(_describe(estimator), indent=1)
+        weights = {k: value.detach().cpu().clone().contiguous() for k, value in state.items()}
+        # not by save_file, whose files only their owner can read
+        (scratch / "weights.safetensors").write_bytes(to_bytes(weights))
+        text = json.dumps(_describe(estimator), indent=1, default=_number)
         (scratch / "estimator.json").write_text(text + "\n")
-        scratch.chmod(0o755)
         if path.exists():  # at every moment there is a whole model, if under another name
-            old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}-old-"))
-            path.rename(old / path.name)
+            old = unused_name(path, "-old")
+            path.rename(old)
             scratch.rename(path)
             shutil.rmtree(old)
         else:
@@ -63,7 +68,7 @@ def save_estimator(estimator, path):
         raise
 
 
-def load_estimator(cls, path, backbone=None, augmentation=None):
+def load_estimator(cls, path, backbone=None, augmentation=None, transforms=None):
     """Read a fitted estimator from a folder.
 
     Parameters
@@ -76,6 +81,8 @@ def load_estimator(cls, path, backbone=None, augmentation=None):
         The backbone, where it was not given by name.
     augmentation : Augmentation | None
         The augmentation, where it was an object that learns.
+    transforms : list of Transform | None
+        The candidates, where not all of them were of eeginv.
 
     Returns
     -------
@@ -87,7 +94,7 @@ def load_estimator(cls, path, backbone=None, augmentation=None):
 
     path = Path(path)
     try:
-        saved = json.loads((path / "estimator.json").read_text())
+        saved, _ = parse(path / "estimator.json", "what save() writes")
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path} does not hold a saved estimator.") from error
     if saved.get("format") != _FORMAT or saved.get("class") != cls.__name__:
@@ -95,7 +102,12 @@ def load_estimator(cls, path, backbone=None, augmentation=None):
             f"{path} holds a {saved.get('class')} (format {saved.get('format')}), not a "
             f"{cls.__name__} (format {_FORMAT})."
         )
-    params = saved["params"]
+    params = {name: from_json(value) for name, value in saved["params"].items()}
+    if saved.get("backbone_params_left_out") and not isinstance(backbone, nn.Module):
+        raise ValueError(
+            f"The backbone_params {saved['backbone_params_left_out']} could not be saved: pass the "
+            "network, made with them, as backbone= to load()."
+        )
     params["backbone"] = _choose("backbone", saved["backbone"], backbone)
     if isinstance(saved["augmentation"], dict):
         params["augmentation"] = _choose(
@@ -103,7 +115,10 @@ def load_estimator(cls, path, backbone=None, augmentation=None):
         )
     else:
         params["augmentation"] = saved["augmentation"]
-    params["transforms"] = _revive_transforms(saved["transforms"])
+    if saved["transforms"] == _NOT_PLAIN:
+        params["transforms"] = _choose("transforms", None, transforms)
+    else:
+        params["transforms"] = _revive_transforms(saved["transforms"])
     if isinstance(params.get("class_weight"), list):
         params["class_weight"] = dict(params["class_weight"])
     estimator = cls(**params)
@@ -114,7 +129,8 @@ def load_estimator(cls, path, backbone=None, augmentation=None):
     estimator.penalty_scores_ = {penalty: score for penalty, score in saved["penalty_scores"]}
     if "single_output" in saved:
         estimator._single_output = saved["single_output"]
-    module = estimator._build_module(seed=0, penalty=estimator.penalty_)
+    with isolated(0):  # the weights that are replaced below are drawn from torch's generator
+        module = estimator._build_module(seed=0, penalty=estimator.penalty_)
     module.load_state_dict(load_file(path / "weights.safetensors"))
     estimator.module_ = module.eval()
     estimator.policy_ = None if module.augmentation is None else module.augmentation.policy()
@@ -126,14 +142,21 @@ def load_estimator(cls, path, backbone=None, augmentation=None):
 def _describe(estimator):
     params = {k: v for k, v in estimator.get_params(deep=False).items() if k not in _NOT_SAVED}
     arrays = ("classes_", "target_mean_", "target_scale_")
+    left_out = None
+    try:
+        params["backbone_params"] = to_json(estimator.backbone_params)
+    except NotPlainError:
+        # the training is not lost for it: whoever loads the estimator has the network
+        left_out, params["backbone_params"] = repr(estimator.backbone_params), None
     description = {
         "format": _FORMAT,
         "class": type(estimator).__name__,
         "params": {name: _plain(value, name) for name, value in params.items()},
+        "backbone_params_left_out": left_out,
         "backbone": estimator.backbone if isinstance(estimator.backbone, str) else None,
         "augmentation": _describe_augmentation(estimator.augmentation),
         "transforms": _describe_transforms(estimator),
-        "fitted": {name: getattr(estimator, name) for name in _FITTED},
+        "fitted": {name: getattr(estimator, name, None) for name in _FITTED},
         "arrays": {
             name: {
                 "values": value.tolist(),
@@ -146,7 +169,7 @@ def _describe(estimator):
         "penalty_scores": list(estimator.penalty_scores_.items()),
         "policy_history": [policy.to_dict() for policy in estimator.policy_history_],
         "history": [
-            {k: v for k, v in row.items() if isinstance(v, (int, float, bool, str))}
+            {k: v for k, v in row.items() if isinstance(v, (int, float, bool, str, np.number))}
             for row in estimator.history_
         ],
     }
@@ -160,13 +183,19 @@ def _plain(value, name):
         return [[_plain(k, name), float(v)] for k, v in value.items()]
     if name == "random_state" and isinstance(value, np.random.RandomState):
         return None  # a stream that has moved on cannot be saved
-    if isinstance(value, np.generic):
-        return value.item()
+    if name == "backbone_params":
+        return value
     try:
-        json.dumps(value)
-    except TypeError as error:
-        raise ValueError(f"The parameter {name} cannot be written as JSON: {value!r}.") from error
-    return value
+        return to_json(value)
+    except NotPlainError as error:
+        raise ValueError(f"The parameter {name} cannot be saved: {error}") from error
+
+
+def _number(value):
+    """Write numbers and arrays of numpy that policies and transforms hold."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    raise TypeError(f"{value!r} cannot be written as JSON.")
 
 
 def _describe_augmentation(augmentation):
@@ -201,24 +230,25 @@ def _revive(saved):
 def _describe_transforms(estimator):
     if estimator.transforms is None or isinstance(estimator.augmentation, Augmentation):
         return None
-    return _describe_list(estimator.transforms)
+    described = _describe_list(estimator.transforms)
+    # a policy that is given, or none, does without them
+    needed = described != _NOT_PLAIN or isinstance(estimator.augmentation, str)
+    return described if needed else None
 
 
 def _describe_list(transforms):
+    """Describe transforms; one that is not of eeginv has to be given again by whoever loads."""
     described = []
     for transform in transforms:
         if isinstance(transform, (list, tuple)):  # the candidates of a layer
             described.append(_describe_list(transform))
-            continue
-        name = type(transform).__name__
-        if REGISTRY.get(name) is not type(transform):
-            raise ValueError(
-                f"{name} is not a transform of eeginv, so JSON cannot hold it; put it into an "
-                "Augmentation object and pass that object to load()."
-            )
-        strength = {transform.strength_name: transform._strength().item()}
-        described.append({"name": name, "arguments": {**strength, **transform.config()}})
-    return described
+        elif REGISTRY.get(type(transform).__name__) is not type(transform):
+            return _NOT_PLAIN
+        else:
+            strength = {transform.strength_name: transform._strength().item()}
+            arguments = {**strength, **transform.config()}
+            described.append({"name": type(transform).__name__, "arguments": arguments})
+    return _NOT_PLAIN if _NOT_PLAIN in described else described
 
 
 def _revive_transforms(saved):

@@ -4,6 +4,7 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from .base import InvariantEstimator
+from .callbacks import Readout
 from .net import SquaredError
 
 
@@ -53,8 +54,10 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
         ``valid_loss`` in ``history_``.
     patience : int | None
         Stop after so many epochs without a better ``valid_loss``, and return to the best.
-    callbacks : list of skorch callbacks | None
-        Further callbacks; they are copied.
+    callbacks : list | None
+        Further callbacks of skorch, which are copied: objects, pairs ``(name, callback)``, or names
+        of scorings of scikit-learn. ``"r2"`` writes ``train_r2`` into ``history_``, of the network
+        as it is after the epoch, and ``valid_r2`` if there is a validation.
     device : str
         Torch device.
     n_jobs : int | None
@@ -87,7 +90,9 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
     sfreq_ : float | None
         Sampling frequency in Hz.
     ch_names_ : list of str | None
-        Names of the channels, where the signals came with them.
+        Names of the channels, where the signals came with them. Later signals are matched by them.
+    scale_ : float | None
+        Median standard deviation of the signals over time; None if all are flat.
     n_features_in_ : int
         Number of channels (of samples, for two-dimensional X).
     n_iter_ : int
@@ -99,7 +104,7 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
     >>> from eeginv import InvariantRegressor
     >>> rng = np.random.default_rng(0)
     >>> X, y = rng.normal(size=(20, 2, 640)), rng.normal(size=20)
-    >>> reg = InvariantRegressor(sfreq=128, max_epochs=1, random_state=0).fit(X, y)
+    >>> reg = InvariantRegressor(sfreq=128, max_epochs=2, random_state=0).fit(X, y)
     >>> reg.predict(X).shape
     (20,)
     """
@@ -113,7 +118,8 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
         Parameters
         ----------
         X : array-like, shape (n_windows, n_channels, n_times) | mne.Epochs | windows dataset
-            Signals. A two-dimensional array is one channel. Epochs are read in µV.
+            Signals. A two-dimensional array is one channel. Of epochs and windows datasets, data
+            channels go in, in µV; an array goes in as it is (see :doc:`/user_guide/inputs`).
         y : array-like, shape (n_windows,) or (n_windows, n_outputs) | None
             Targets; None takes those of a windows dataset.
         sample_weight : array-like, shape (n_windows,) | None
@@ -142,6 +148,10 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
     def _class_weights(self, y):
         return 1.0
 
+    @property
+    def _readout(self):
+        return Readout(None, self.target_mean_, self.target_scale_, self._single_output)
+
     def predict(self, X):
         """Predict the target of each window.
 
@@ -158,6 +168,25 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
         output = self._output(X).reshape(-1, self.n_outputs_).astype(np.float64)
         output = output * self.target_scale_ + self.target_mean_
         return output[:, 0] if self._single_output else output
+
+    def score(self, X, y=None, sample_weight=None):
+        """Compute the coefficient of determination.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_windows, n_channels, n_times) | mne.Epochs | windows dataset
+            Signals as in :meth:`fit`.
+        y : array-like, shape (n_windows,) or (n_windows, n_outputs) | None
+            Targets; None takes those that came with X.
+        sample_weight : array-like, shape (n_windows,) | None
+            Weights of the windows.
+
+        Returns
+        -------
+        score : float
+            1 is perfect, 0 that of a constant prediction.
+        """
+        return super().score(*self._with_targets(X, y), sample_weight)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from .compare import prepare_comparison, summarise
-from .inputs import check_magnitudes, check_transform, is_applied_or_not, read_windows
+from .inputs import check_magnitudes, is_applied_or_not, read_windows
 from .measures import MEASURES, percentile_interval, resampling_weights, weighted_medians
+from .models import expected_by
 
 N_STRENGTHS = 9
 
@@ -76,8 +77,8 @@ def invariance_curve(
     >>> curve["agreement"].round(1).tolist()
     [1.0, 0.5]
     """
-    windows = read_windows(X, groups)
-    check_transform(transform, windows.sfreq)
+    windows = read_windows(X, groups, expected=expected_by(model))
+    windows.check_transform(transform)
     strengths = check_magnitudes(
         transform, default_magnitudes(transform) if magnitudes is None else magnitudes
     )

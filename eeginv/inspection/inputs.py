@@ -1,12 +1,14 @@
-"""One reading of what the functions of this room are given."""
+"""What the functions of this room are given: the reading of the estimators, and more checks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
-from ..estimators.inputs import read_signals
+from ..estimators.channels import Expected
+from ..estimators.inputs import ANYTHING, read_signals
+from ..estimators.units import typical_scale, warn_of_volts
 from ..transforms import Transform
+from ..transforms.layout import check_made_for
 
 
 @dataclass
@@ -25,6 +27,8 @@ class Windows:
         Sampling frequency in Hz.
     ch_names : list of str | None
         Names of the channels.
+    expected : Expected
+        What is known of the signals that the model was fitted on.
     """
 
     X: np.ndarray
@@ -32,9 +36,24 @@ class Windows:
     groups: np.ndarray | None
     sfreq: float | None
     ch_names: list | None
+    expected: Expected = ANYTHING
+
+    def check_transform(self, transform):
+        """Return a transform; say so if it is none, or one for other signals."""
+        if not isinstance(transform, Transform):
+            raise TypeError(
+                f"Expected a transform, such as make_transform('SignFlip'), got "
+                f"{type(transform).__name__}. eeginv.adapters wraps functions and Braindecode's "
+                "transforms."
+            )
+        # an array without names goes into the model as it is, so its channels are the model's
+        sfreq = self.expected.sfreq if self.sfreq is None else self.sfreq
+        names = self.expected.ch_names if self.ch_names is None else self.ch_names
+        check_made_for(transform, sfreq, names)
+        return transform
 
 
-def read_windows(X, groups=None, sfreq=None, ch_names=None):
+def read_windows(X, groups=None, sfreq=None, ch_names=None, expected=ANYTHING):
     """Read and check signals, and what is known of them.
 
     Parameters
@@ -48,16 +67,25 @@ def read_windows(X, groups=None, sfreq=None, ch_names=None):
         Sampling frequency in Hz; None takes the one that came with X.
     ch_names : list of str | None
         Names of the channels; None takes those that came with X.
+    expected : Expected
+        What a model was fitted on: other sampling frequencies are refused, channels are picked by
+        their names.
 
     Returns
     -------
     windows : Windows
         The signals and what is known of them.
     """
-    names = getattr(X, "ch_names", None) if ch_names is None else ch_names
-    signals = read_signals(X)
-    values = signals.X.detach().cpu() if isinstance(signals.X, torch.Tensor) else signals.X
-    values = np.asarray(values)
+    if ch_names is None:
+        signals = read_signals(X, expected)
+    else:
+        signals = replace(read_signals(X), ch_names=_check_names(ch_names))
+    if sfreq is not None:
+        Expected("sfreq is", sfreq=sfreq).check_rate(signals.sfreq, "The signals were")
+        Expected(expected.owner, sfreq=expected.sfreq).check_rate(sfreq, "The signals were")
+    if ch_names is not None:
+        signals = _rename(signals, expected)
+    values, names = np.asarray(signals.X), signals.ch_names
     if values.dtype not in (np.float32, np.float64):
         values = values.astype(np.float32)
     if values.ndim not in (2, 3):
@@ -73,6 +101,8 @@ def read_windows(X, groups=None, sfreq=None, ch_names=None):
         )
     if not np.isfinite(values).all():
         raise ValueError("X holds NaN or infinite values; drop or repair these examples.")
+    if signals.is_array:
+        warn_of_volts(typical_scale(values))
     groups = signals.groups if groups is None else groups
     if groups is not None:
         groups = np.asarray(groups)
@@ -81,33 +111,36 @@ def read_windows(X, groups=None, sfreq=None, ch_names=None):
                 f"groups must have one entry for each of {len(values)} examples, got an array of "
                 f"shape {groups.shape}."
             )
-    if names is not None and len(names) != values.shape[1]:
-        raise ValueError(f"Expected {values.shape[1]} channel names, got {len(names)}.")
     return Windows(
-        values, ndim, groups, signals.sfreq if sfreq is None else sfreq, names and list(names)
+        values,
+        ndim,
+        groups,
+        signals.sfreq if sfreq is None else sfreq,
+        None if names is None else list(names),
+        expected,
     )
+
+
+def _check_names(ch_names):
+    names = list(ch_names)
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"Channel names must differ; {', '.join(twice)} is there more than once.")
+    return names
+
+
+def _rename(signals, expected):
+    """Give signals the names of the user, and pick those that are expected."""
+    values = np.asarray(signals.X)
+    n_channels = values.shape[1] if values.ndim == 3 else 1
+    if len(signals.ch_names) != n_channels:
+        raise ValueError(f"Expected {n_channels} channel names, got {len(signals.ch_names)}.")
+    return replace(signals, X=values).matched(expected)
 
 
 def is_applied_or_not(transform):
     """Whether the strength of a transform is the probability of its being there."""
     return transform.strength_name == "probability"
-
-
-def check_transform(transform, sfreq=None):
-    """Say so if this is no transform, or one for another sampling frequency."""
-    if not isinstance(transform, Transform):
-        raise TypeError(
-            f"Expected a transform, such as make_transform('SignFlip'), got "
-            f"{type(transform).__name__}. eeginv.adapters wraps functions and Braindecode's "
-            "transforms."
-        )
-    rate = getattr(transform, "sfreq", None)
-    if None not in (rate, sfreq) and rate != sfreq:
-        raise ValueError(
-            f"{transform.name} was made for signals at {rate:g} Hz, but these were sampled at "
-            f"{sfreq:g} Hz."
-        )
-    return transform
 
 
 def check_magnitudes(transform, magnitudes):

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from .._randomness import isolated
+from ..estimators.channels import Expected
 
 SPACES = ("probability", "logit", "embedding")
 BATCH = 64
@@ -92,14 +93,13 @@ class FittedModel:
     def _at_rest(self):
         """Run networks in evaluation mode, and put modes and global generators back after."""
         with ExitStack() as stack:
-            device = "cpu"
-            if self.network is not None:
-                modes = {part: part.training for part in self.network.modules()}
-                stack.callback(_restore, modes)
-                self.network.eval()
-                device = _first_tensor(self.network).device
+            device = "cpu" if self.network is None else _first_tensor(self.network).device
+            # first, since threads wait here for each other, and may share the network
             stack.enter_context(isolated(0, device=device))
             stack.enter_context(torch.no_grad())
+            if self.network is not None:
+                stack.callback(_restore, {m: m.training for m in self.network.modules()})
+                self.network.eval()
             yield
 
     # estimators -------------------------------------------------------------------------------
@@ -230,6 +230,39 @@ class FittedModel:
                 "whose direction is only a sign. Use space='probability', or 'embedding'."
             )
         return logits - logits.mean(axis=1, keepdims=True)
+
+
+def expected_by(model):
+    """Find out what a model knows of the signals that it was fitted on.
+
+    Parameters
+    ----------
+    model : estimator | nn.Module
+        Ours, a search, or what holds a network of Braindecode.
+
+    Returns
+    -------
+    expected : Expected
+        Names of channels and sampling frequency, as far as they are known.
+    """
+    model = getattr(model, "best_estimator_", model)
+    owner = f"{type(model).__name__} was fitted with"
+    if hasattr(model, "ch_names_") and hasattr(model, "sfreq_"):
+        return Expected(owner, model.ch_names_, model.sfreq_)
+    network = model if isinstance(model, nn.Module) else getattr(model, "module_", None)
+    if not any(base.__module__.startswith("braindecode.") for base in type(network).__mro__):
+        return Expected(owner)
+    channels, sfreq = (_told(network, name) for name in ("chs_info", "sfreq"))
+    names = [channel.get("ch_name") for channel in channels or []]
+    return Expected(owner, names if names and None not in names else None, sfreq)
+
+
+def _told(network, name):
+    """Return what a network of Braindecode was told of the signals, None if nothing."""
+    try:
+        return getattr(network, name, None)
+    except ValueError:  # raised there for what was not given
+        return None
 
 
 def _check_fitted(model):

@@ -9,8 +9,9 @@ from ..transforms.base import check_sfreq
 from ..transforms.candidates import make_allowed, too_few_channels
 from .compare import prepare_comparison, summarise
 from .curve import interval_weights, resample
-from .inputs import check_count, check_transform, is_applied_or_not, read_windows
+from .inputs import check_count, is_applied_or_not, read_windows
 from .measures import extents, percentile_interval
+from .models import expected_by
 
 
 def invariance_profile(
@@ -41,8 +42,8 @@ def invariance_profile(
         Sampling frequency in Hz; known from ``mne.Epochs`` and windows datasets. Without it,
         transforms that need it are left out.
     ch_names : list of str | None
-        Names of the channels; known from ``mne.Epochs``. Without them, transforms that need them
-        are left out.
+        Names of the channels; known from ``mne.Epochs`` and windows datasets. Without them,
+        transforms that need them are left out.
     transforms : list of Transform | None
         What to measure; None takes all transforms of the catalogue that the signals allow (those
         between channels need two, rotations of the sensors eight).
@@ -101,14 +102,14 @@ def invariance_profile(
     >>> bool(profile.loc["AmplitudeScale", "extent"] < 6)  # dB
     True
     """
-    windows = read_windows(X, groups, sfreq, ch_names)
+    windows = read_windows(X, groups, sfreq, ch_names, expected_by(model))
     n_strengths = check_count("n_strengths", n_strengths)
     if not 0 < share <= 1:
         raise ValueError(f"share must lie in (0, 1], got {share!r}.")
     rate = None if windows.sfreq is None else check_sfreq(windows.sfreq)
     if transforms is None:
         transforms = _catalogue(rate, windows.ch_names, windows.X.shape[1])
-    transforms = [check_transform(transform, rate) for transform in transforms]
+    transforms = [windows.check_transform(transform) for transform in transforms]
     if not transforms:
         raise ValueError("transforms is empty: pass at least one, or None for the catalogue.")
     weights_of = interval_weights(windows)

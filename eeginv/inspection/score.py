@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from .compare import prepare_comparison, summarise
-from .inputs import check_magnitudes, check_transform, default_magnitude, read_windows
+from .inputs import check_magnitudes, default_magnitude, read_windows
+from .models import expected_by
 
 
 @dataclass(frozen=True)
@@ -79,9 +80,10 @@ def invariance_score(
         pipeline), or a torch module that returns logits, which is run in evaluation mode. It is
         left as it was.
     X : array-like, shape (n_examples, n_channels, n_times) | mne.Epochs | windows dataset
-        Signals as the model takes them. A two-dimensional array is one channel. Epochs are read
-        in µV. Signals are flattened for a model that was fitted on rows of ``n_channels *
-        n_times`` values.
+        Signals as the model takes them. A two-dimensional array is one channel. Epochs and windows
+        datasets are read as by our estimators (:doc:`/user_guide/inputs`): data channels, in µV,
+        those that the model knows by name in its order. Signals are flattened for a model that was fitted on
+        rows of ``n_channels * n_times`` values.
     transform : Transform
         The transform. It is left as it was.
     magnitude : float | None
@@ -133,8 +135,8 @@ def invariance_score(
     >>> invariance_score(MeanAmplitude(), X, SignFlip()).score
     1.0
     """
-    windows = read_windows(X)
-    check_transform(transform, windows.sfreq)
+    windows = read_windows(X, expected=expected_by(model))
+    windows.check_transform(transform)
     chosen = default_magnitude(transform) if magnitude is None else magnitude
     (strength,) = check_magnitudes(transform, [chosen])
     comparison = prepare_comparison(model, windows, space, n_draws, random_state, reference)

@@ -15,7 +15,6 @@ from .features import signal_features
 from .inputs import (
     check_count,
     check_magnitudes,
-    check_transform,
     default_magnitude,
     draw_seed,
     read_windows,
@@ -169,7 +168,7 @@ def symmetry_test(
     True
     """
     windows = read_windows(X, groups)
-    check_transform(transform, windows.sfreq)
+    windows.check_transform(transform)
     chosen = default_magnitude(transform) if magnitude is None else magnitude
     (strength,) = check_magnitudes(transform, [chosen])
     n_permutations = check_count("n_permutations", n_permutations)

@@ -5,12 +5,13 @@ from dataclasses import field
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..augmentation import PolicyAugmentation
 from ..estimators import InvariantClassifier
+from ..estimators.inputs import read_signals
 from ..transforms import Transform
 from .declared import DeclaredParameters, positive, share
 from .problem import Problem, split
@@ -92,6 +93,7 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
             int(seed) for seed in check_random_state(self.random_state).randint(2**31 - 1, size=3)
         )
         prototype = Prototype(self.estimator)
+        X = read_signals(X)  # Once, for the search and the final training.
         signals, target, weight, groups = prototype.prepare(X, y, groups)
         transforms = self._candidates(prototype)
         inner, outer = split(prototype, target, groups, self.held_out, split_seed)
@@ -104,8 +106,7 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
         self.search_time_ = time.perf_counter() - start
         if self.refit:
             start = time.perf_counter()
-            final = clone(self.estimator)
-            final.set_params(augmentation=self._augmentation(), random_state=refit_seed)
+            final = prototype.final_estimator(self._augmentation(), refit_seed)
             self.best_estimator_ = final.fit(X, y, groups=groups)
             self.refit_time_ = time.perf_counter() - start
         return self
@@ -125,12 +126,19 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
                 f"{type(self).__name__} needs an InvariantClassifier as its estimator, got "
                 f"{type(self.estimator).__name__}."
             )
+        if self.estimator.transforms is not None:
+            raise ValueError(
+                "The transforms of the estimator would be without effect: "
+                f"{type(self).__name__} replaces its augmentation. Give them to the search, as its "
+                "own transforms."
+            )
 
     def _candidates(self, prototype):
         given = self.transforms
         transforms = list(prototype.default_transforms() if given is None else given)
         if not transforms:
             raise ValueError("The list of transforms is empty.")
+        prototype.check_candidates(transforms)
         return transforms
 
     # predictions of the final model -------------------------------------------------------------
@@ -169,6 +177,25 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
             Probabilities of the classes. Rows sum to one.
         """
         return self._final_model().predict_proba(X)
+
+    def score(self, X, y=None, sample_weight=None):
+        """Compute the accuracy of the final model.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_windows, n_channels, n_times) | mne.Epochs | windows dataset
+            Signals.
+        y : array-like, shape (n_windows,) | None
+            Labels. None takes those that came with X.
+        sample_weight : array-like, shape (n_windows,) | None
+            Weights of the windows.
+
+        Returns
+        -------
+        score : float
+            Share of the windows whose label is predicted.
+        """
+        return self._final_model().score(X, y, sample_weight)
 
 
 class TimeLimit:

@@ -102,6 +102,9 @@ class DensityMatching:
         self.prototype, self.network, self.X, self.y = prototype, network, X, y
         self.n_draws, self.seed = n_draws, seed
 
+    def __sizeof__(self):
+        return self.X.nbytes + self.y.nbytes  # As that of a ChildTraining.
+
     def __call__(self, policy, report):
         """Return the mean score over the draws of a policy. Each window has draws of its own.
 

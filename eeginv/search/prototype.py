@@ -2,9 +2,10 @@
 
 import copy
 
-from sklearn.base import clone
+from torch import nn
 
 from .._randomness import isolated
+from ..transforms.layout import check_made_for
 
 
 class Prototype:
@@ -17,7 +18,8 @@ class Prototype:
     """
 
     def __init__(self, estimator):
-        self._estimator = clone(estimator).set_params(augmentation=None)
+        self._given = estimator
+        self._estimator = estimator._under(None)
 
     @property
     def device(self):
@@ -61,6 +63,28 @@ class Prototype:
     def default_transforms(self):
         """Return the default candidates for the prepared data, a list of Transform."""
         return self._estimator._default_transforms()
+
+    def check_candidates(self, transforms):
+        """Raise an error if a candidate was made for signals of another kind."""
+        for transform in nn.ModuleList(transforms):
+            check_made_for(transform, self._estimator.sfreq_, self._estimator.ch_names_)
+
+    def final_estimator(self, augmentation, seed):
+        """Return the unfitted estimator of the final training.
+
+        Parameters
+        ----------
+        augmentation : Augmentation
+            Its augmentation.
+        seed : int
+            Its ``random_state``.
+
+        Returns
+        -------
+        final : InvariantClassifier
+            A clone of the estimator of the search.
+        """
+        return self._given._under(augmentation).set_params(random_state=seed)
 
     def check_split(self, y, inner, outer):
         """Raise a ValueError if one side of a split lacks a class."""

@@ -354,7 +354,8 @@ class Transform(nn.Module):
             X, _ = as_batch(X)
             step = 1e-3 * self.max_magnitude if self.continuous else 1.0
             moved = self.apply(X, self.draw(X, generator), magnitude=step) - X
-            norm = torch.linalg.vector_norm(X, dim=(1, 2)).mean().clamp_min(1e-12)
+            norm = torch.linalg.vector_norm(X, dim=(1, 2)).mean()
+            norm = norm.clamp_min(torch.finfo(norm.dtype).tiny)
             return float(torch.linalg.vector_norm(moved, dim=(1, 2)).mean() / norm / step)
 
     # description ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 NAMES = {
     "none": "no augmentation",
+    "none_learned": "no augmentation, AugNet's copies",
     "trivial": "random augmentation (TrivialAugment)",
     "augnet": "AugNet",
     "augerino": "Augerino",
@@ -14,13 +15,19 @@ NAMES = {
     "autoaugment": "AutoAugment",
     "randaugment": "RandAugment",
 }
-CONTROLS = ("none", "trivial")  # learn nothing
+CONTROLS = ("none", "none_learned", "trivial")  # whose training learns no policy
 AVERAGING_NAMES = {"plain": "without averaging", "averaged": "averaged over copies"}
+# Of networks that were trained without augmentation, and so have no copies of their own.
+FOREIGN_COPIES = {
+    "none": "averaged over full-strength random copies",
+    "none_learned": "averaged over AugNet's learned copies",
+}
 
 # The palette of Okabe and Ito, which readers with any colour vision can tell apart; each method
 # has a marker of its own as well.
 STYLES = {
     "none": ("#5f5f5f", "o"),
+    "none_learned": ("#5f5f5f", "D"),
     "trivial": ("#e69f00", "s"),
     "augnet": ("#0072b2", "D"),
     "augerino": ("#56b4e9", "v"),
@@ -44,6 +51,13 @@ FALSE_COLOUR = "#cc79a7"
 def method_name(method):
     """Name of a method in words."""
     return NAMES.get(method, method)
+
+
+def averaging_name(method, averaging):
+    """Say how a method predicts, in words."""
+    if averaging == "averaged":
+        return FOREIGN_COPIES.get(method, AVERAGING_NAMES[averaging])
+    return AVERAGING_NAMES[averaging]
 
 
 def sort_methods(methods):

@@ -12,6 +12,7 @@ from ..policy import Policy
 from .methods import (
     AVERAGING_NAMES,
     CONTROLS,
+    averaging_name,
     method_name,
     method_styles,
     sort_methods,
@@ -97,8 +98,8 @@ def plot_differences(table):
     Returns
     -------
     figure : matplotlib.figure.Figure
-        One panel for each number of training subjects; thick lines are 95 % intervals over
-        subjects, thin lines over splits.
+        One panel for each number of training subjects; lines are 95 % intervals over test subjects
+        and choices of training subjects.
 
     Examples
     --------
@@ -106,7 +107,6 @@ def plot_differences(table):
     >>> from eeginv.viz import plot_differences
     >>> row = {"n_train_subjects": 4, "method": "augnet", "averaging": "plain"}
     >>> row |= {"metric": "balanced_accuracy", "difference": 0.03, "low": 0.01, "high": 0.05}
-    >>> row |= {"mean_over_splits": 0.03, "low_splits": -0.01, "high_splits": 0.07}
     >>> figure = plot_differences(pd.DataFrame([row]))
     """
     sizes = sorted(set(table["n_train_subjects"]))
@@ -128,10 +128,8 @@ def plot_differences(table):
             y = rows.index((record["method"], record["averaging"]))
             style = styles[record["method"]]
             filled = record["averaging"] == "plain"
-            over_splits = [100 * record["low_splits"], 100 * record["high_splits"]]
-            over_subjects = [100 * record["low"], 100 * record["high"]]
-            panel.plot(over_splits, [y, y], color=style["color"], lw=1, marker="|", ms=7)
-            panel.plot(over_subjects, [y, y], color=style["color"], lw=4, solid_capstyle="butt")
+            interval = [100 * record["low"], 100 * record["high"]]
+            panel.plot(interval, [y, y], color=style["color"], lw=2, marker="|", ms=8)
             panel.plot(
                 100 * record["difference"],
                 y,
@@ -148,16 +146,14 @@ def plot_differences(table):
         panel.spines[["top", "right", "left"]].set_visible(False)
         panel.tick_params(axis="y", length=0)
     axes[0, 0].set_xlim(*_bounds(table))
-    names = [f"{method_name(m)},\n{AVERAGING_NAMES[a]}" for m, a in rows]
+    names = [f"{method_name(m)},\n{averaging_name(m, a)}" for m, a in rows]
     axes[0, 0].set_yticks(range(len(rows)), names)
     metric = table["metric"].iloc[0].replace("_", " ")
     unit = "hundredths" if metric == "kappa" else "percentage points"
     figure.supxlabel(f"{metric}, difference to no augmentation ({unit})", fontsize=10)
-    handles = [
-        Line2D([], [], color="#5f5f5f", lw=4, label="95 % interval over subjects"),
-        Line2D([], [], color="#5f5f5f", lw=1, marker="|", ms=7, label="95 % interval over splits"),
-    ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=2, frameon=False)
+    label = "95 % interval over test subjects and choices of training subjects"
+    handle = Line2D([], [], color="#5f5f5f", lw=2, marker="|", ms=8, label=label)
+    figure.legend(handles=[handle], loc="outside upper center", frameon=False)
     return figure
 
 
@@ -299,14 +295,14 @@ def plot_learned(runs):
 
 
 def _bounds(table):
-    """Limits in percentage points: intervals over very few splits may leave the panel."""
-    shown = 100 * table[["difference", "low", "high"]].to_numpy(float)
-    low, high = min(0, np.nanmin(shown)), max(0, np.nanmax(shown))
-    margin = max(0.6 * (high - low), 0.5)
-    over_splits = 100 * table[["low_splits", "high_splits"]].to_numpy(float)
-    known = over_splits[np.isfinite(over_splits)]
-    needed = [min([low, *known]) - 0.05 * margin, max([high, *known]) + 0.05 * margin]
-    return max(low - margin, needed[0] - 0.2), min(high + margin, needed[1] + 0.2)
+    """Limits in percentage points: intervals over very few choices may leave the panel."""
+    middle = [0.0, *(100 * table["difference"])]
+    ends = 100 * table[["low", "high"]].to_numpy(float)
+    known = [*middle, *ends[np.isfinite(ends)]]
+    reach = max(3 * (max(middle) - min(middle)), 5.0)
+    low, high = max(min(known), min(middle) - reach), min(max(known), max(middle) + reach)
+    margin = max(0.05 * (high - low), 0.2)
+    return low - margin, high + margin
 
 
 def _sizes(runs):

@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from .methods import AVERAGING_NAMES, method_name, with_unit
+from .methods import averaging_name, method_name, with_unit
 
 CLASSES = "eeginv table table-sm table-hover w-auto"
 CSS = """
@@ -47,8 +47,9 @@ def difference_table(accuracy, f1, kappa):
     """Lay out the paired differences in three scores, of the same methods."""
     shown = _named(accuracy)[KEYS]
     shown["balanced accuracy"] = [_signed(v, 2) for v in accuracy["difference"]]
-    shown["95 % over subjects"] = _range(accuracy["low"], accuracy["high"])
-    shown["95 % over splits"] = _range(accuracy["low_splits"], accuracy["high_splits"])
+    shown["95 % interval"] = _range(accuracy["low"], accuracy["high"])
+    shown["p"] = [_p_value(v) for v in accuracy["p"]]
+    shown["p, Holm"] = [_p_value(v) for v in accuracy["p_holm"]]
     # the same rows: only a score that is missing could leave one out
     for name, table in (("macro F1", f1), ("kappa", kappa)):
         table = accuracy[GROUP].merge(table, on=GROUP, how="left")
@@ -97,8 +98,9 @@ def html_table(table, wrap=False):
 def _named(table):
     """Give the columns and values that name a group their names in words."""
     table = table.copy()
+    pairs = zip(table["method"], table["averaging"], strict=True)
+    table["averaging"] = [averaging_name(method, averaging) for method, averaging in pairs]
     table["method"] = table["method"].map(method_name)
-    table["averaging"] = table["averaging"].map(AVERAGING_NAMES)
     return table.rename(
         columns={"n_train_subjects": "training subjects", "averaging": "prediction"}
     )
@@ -119,6 +121,10 @@ def _percent(value):
 
 def _signed(value, digits=1):
     return "" if math.isnan(value) else f"{100 * value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _p_value(value):
+    return "" if math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _two(value):

@@ -9,6 +9,7 @@ from matplotlib.lines import Line2D
 from scipy.signal import welch
 
 from ..transforms.base import check_sfreq
+from ..transforms.layout import check_made_for
 from .heads import draw_heads, head_positions
 from .methods import with_unit
 
@@ -82,6 +83,7 @@ def plot_transform(
     sfreq = check_sfreq(sfreq)
     signal = _one_signal(X)
     names = _names(transform, ch_names, len(signal))
+    check_made_for(transform, sfreq, ch_names)
     strengths = _strengths(transform, magnitudes)
     with torch.no_grad():
         signal = signal.to(transform.raw.device)

@@ -1,5 +1,7 @@
 """Small recordings."""
 
+# Its own warnings at the first import belong to no test that expects one.
+import braindecode.preprocessing  # noqa: F401
 import numpy as np
 import pytest
 

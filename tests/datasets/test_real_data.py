@@ -5,6 +5,9 @@ import pytest
 from scipy import signal
 
 from eeginv.datasets import load_sleep_folder
+from eeginv.datasets._edf_annotations import read_annotations
+from eeginv.datasets._edf_header import read_header
+from eeginv.datasets._stage_labels import UNKNOWN, read_label
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +42,24 @@ def test_every_scored_epoch_is_a_window_or_counted(ucddb):
     epochs = (ucddb / "ucddb018-epochs.csv").read_text().strip().splitlines()[1:]
     assert len(nights) + sum(nights.n_dropped.values()) == len(epochs)
     assert nights.stages == ["W", "N1", "N2", "N3", "R"]
+
+
+def test_real_annotations_are_those_of_mne(shared_data):
+    import mne
+
+    files = sorted((shared_data / "sleep_edf_hypnograms").glob("*.edf"))[::10]
+    files += sorted((shared_data / "eegbci").glob("S00[1-3]R04.edf"))
+    if not files:
+        pytest.skip("the real hypnograms are not there")
+    for path in files:
+        header = read_header(path)
+        ours, theirs = read_annotations(header), mne.read_annotations(path)
+        assert header.date is not None
+        assert not header.discontinuous
+        np.testing.assert_array_equal(ours.onsets, theirs.onset)
+        np.testing.assert_array_equal(ours.durations, theirs.duration)
+        assert ours.labels == theirs.description.tolist()
+        if path.name.startswith("S0"):
+            np.testing.assert_array_equal(ours.record_onsets, np.arange(header.n_records))
+        else:
+            assert all(read_label(label) not in (None, UNKNOWN) for label in ours.labels)

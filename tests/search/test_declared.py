@@ -209,6 +209,22 @@ def test_subclass_that_defines_its_constructor():
             more: int = 1
 
 
+def test_constructor_that_stores_only_its_own_parameters():
+    """The parameters that it leaves out have their defaults."""
+
+    class Mine(DADASearch):
+        """Mine."""
+
+        def __init__(self, estimator, *, held_out=0.3):
+            self.estimator = estimator
+            self.held_out = held_out
+
+    search = Mine(prototype())
+    search._check_parameters()
+    assert (search.held_out, search.search_epochs, search.max_seconds) == (0.3, 20, None)
+    assert search.get_params(deep=False).keys() == {"estimator", "held_out"}
+
+
 def test_subclass_without_anything_new():
     class Mine(CADDASearch):
         """Mine."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from ..._files import replacing
 from ..._randomness import generator_states, restore_generators
 from ...policy import Policy
 from ..fingerprint import fingerprint
@@ -43,9 +44,8 @@ class Checkpoint:
             "schedule": json.dumps([policy.to_dict() for policy in schedule]),
             "history": json.dumps(history),
         }
-        partial = self.path.with_name(self.path.name + ".part")
-        torch.save(state, partial)
-        partial.replace(self.path)
+        with replacing(self.path) as scratch:
+            torch.save(state, scratch)
 
     def restore(self, learner, n_epochs):
         """Load the state into a learner if the file exists.
@@ -59,8 +59,14 @@ class Checkpoint:
         """
         if self.path is None or not self.path.exists():
             return [], []
-        state = torch.load(self.path, weights_only=True)
-        if state["key"] != self.key:
+        try:
+            state = torch.load(self.path, weights_only=True)
+        except Exception as error:  # Torch raises many types for a file that it did not write.
+            raise ValueError(
+                f"{self.path} is not a checkpoint of a search, or was cut "
+                f"({type(error).__name__}). Remove it or name another file."
+            ) from error
+        if not isinstance(state, dict) or state.get("key") != self.key:
             raise ValueError(
                 f"{self.path} belongs to a search with other parameters, data or random_state. "
                 "Remove it or name another file."

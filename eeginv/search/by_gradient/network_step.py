@@ -1,12 +1,12 @@
 """The arithmetic of one step of the network, and the contribution of each example to it."""
 
-import warnings
 from contextlib import nullcontext
 
 import torch
 from torch import nn
 from torch.func import jvp
 
+from ..._process import ignoring
 from ..._randomness import generator_states, restore_generators
 from .losses import Losses
 from .scales import RunningScales
@@ -126,10 +126,8 @@ class NetworkStep(nn.Module):
             return self.losses.each(transformed, rows, parameters)
 
         recurrent = any(isinstance(m, nn.RNNBase) for m in self.network.modules())
-        with warnings.catch_warnings():
-            # Torch itself causes them when forward mode or the flags below are first used.
-            warnings.filterwarnings("ignore", ".*torch.jit.script", DeprecationWarning)
-            warnings.filterwarnings("ignore", "TF32 acceleration", UserWarning)
+        # Torch itself causes them when forward mode or the flags below are first used.
+        with ignoring((".*torch.jit.script", DeprecationWarning), ("TF32 acceler", UserWarning)):
             # Recurrent layers of oneDNN have no forward mode; those of torch have one.
             with torch.backends.mkldnn.flags(enabled=False) if recurrent else nullcontext():
                 return jvp(losses, (weights,), (direction,))[1]

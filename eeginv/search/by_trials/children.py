@@ -36,6 +36,10 @@ class ChildTraining:
         self._y = problem.y.cpu().numpy()
         self._weight = problem.weight.cpu().numpy()
 
+    def __sizeof__(self):
+        # of the arrays: Dask sends what is large to each worker once, and not with every trial
+        return self._X.nbytes + self._y.nbytes + self._weight.nbytes
+
     def train(self, policy, callbacks=()):
         """Train a network.
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..._files import write_atomically
 from .trial import Outcome, quiet
 
 
@@ -85,4 +86,4 @@ def _drop_incomplete_line(path):
         content = path.read_bytes()
         complete = content[: content.rfind(b"\n") + 1]
         if complete != content:
-            path.write_bytes(complete)
+            write_atomically(path, complete)

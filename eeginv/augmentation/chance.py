@@ -1,0 +1,208 @@
+"""What knowing nothing costs: the mean loss of the best constant output."""
+
+import torch
+
+from .memory import Memory
+
+# Targets that are not class labels are remembered up to so many numbers in all.
+MAX_NUMBERS = 2**16
+# The best constant is looked for again when so many times as many targets have been seen.
+GROWTH = 1.1
+
+
+class ChanceLevel(Memory):
+    """Mean loss of the best constant output, over all targets seen, where a formula gives it.
+
+    The entropy of the labels for a cross-entropy, their variance for a squared error.
+
+    Parameters
+    ----------
+    loss : str
+        "cross_entropy" or "squared_error".
+    """
+
+    _kept = ("sums",)  # of weights, weighted targets and weighted squares
+
+    def __init__(self, loss):
+        super().__init__()
+        self.loss = loss
+
+    def update(self, targets, weights):
+        """Take in a batch and return the level.
+
+        Parameters
+        ----------
+        targets : Tensor, shape (n_examples, n_positions, n_outputs)
+            Labels, one-hot, or values.
+        weights : Tensor, shape (n_examples, n_positions)
+            Weights of the targets.
+
+        Returns
+        -------
+        level : Tensor
+            A scalar.
+        """
+        weights = weights.unsqueeze(-1).expand_as(targets)
+        sums = torch.stack([weights, weights * targets, weights * targets.square()])
+        sums = sums.sum(dim=(1, 2))
+        self.sums = sums if self.sums is None else self.sums.to(sums) + sums
+        total, first, second = self.sums
+        mean = first / total.clamp_min(1e-30)
+        if self.loss == "cross_entropy":
+            return torch.special.entr(mean).sum()
+        return (second / total.clamp_min(1e-30) - mean.square()).mean().clamp_min(0)
+
+
+class BestConstant(Memory):
+    """Mean loss of the best constant output under any loss of examples, found by minimising it.
+
+    The same loss is applied to an output that is the same for all examples, and that output is
+    varied until the mean over the targets is smallest. For class labels the mean is over all labels
+    seen; of other targets a random sample is kept. The search is repeated as more is seen, each
+    time that it has grown by a tenth.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.augmentation.chance import BestConstant
+    >>> target, weights = torch.tensor([[0.0], [0.0], [0.0], [4.0]]), torch.ones(4, 1)
+    >>> level = BestConstant().update(torch.nn.L1Loss(reduction="none"), target, target, weights)
+    >>> round(level.item(), 2)  # of the median; that of the mean is 1.5
+    1.0
+    """
+
+    _kept = ("counts", "of_label", "label_losses", "targets", "target_weights", "level")
+
+    def update(self, criterion, output, target, weights, labels=None):
+        """Take in a batch and return the level.
+
+        Parameters
+        ----------
+        criterion : callable
+            From outputs and targets to losses of shape (n_examples, ...).
+        output : Tensor, shape (n_examples, ...)
+            Outputs, of which only the shape counts.
+        target : Tensor, shape (n_examples, ...)
+            Targets.
+        weights : Tensor, shape (n_examples, n_positions)
+            What multiplies each loss in the total.
+        labels : Tensor, shape (n_examples, n_positions, n_outputs) | None
+            The targets one-hot, if they are labels of classes.
+
+        Returns
+        -------
+        level : Tensor
+            A scalar.
+
+        Raises
+        ------
+        ValueError
+            If the level is negative.
+        """
+        seen, solved = (0, 0) if self.counts is None else self.counts.tolist()
+        take = self._take_targets if labels is None else self._take_labels
+        take(*((target, weights, seen) if labels is None else (labels, weights)))
+        seen += len(output)
+        if seen >= GROWTH * solved:
+            solved = seen
+            with torch.enable_grad(), torch.autocast(output.device.type, enabled=False):
+                if labels is None:
+                    self._solve_targets(criterion, output)
+                else:
+                    self._solve_labels(criterion, output, target)
+        self.counts = torch.tensor([seen, solved], device=output.device)
+        if labels is None:
+            return self.level
+        return (self.of_label * self.label_losses.to(self.of_label)).sum() / self.of_label.sum()
+
+    def _take_labels(self, labels, weights):
+        sums = torch.einsum("ip,ipl->l", weights, labels.to(weights))
+        known = self.of_label is not None and self.of_label.shape == sums.shape
+        self.of_label = self.of_label.to(sums) + sums if known else sums
+
+    def _take_targets(self, target, weights, seen):
+        """Keep a sample in which each target that was seen is equally likely."""
+        target, weights = target.detach(), weights.detach()
+        if self.targets is None or self.targets.shape[1:] != target.shape[1:]:
+            self.targets, self.target_weights, seen = target[:0], weights[:0], 0
+        room = max(16, MAX_NUMBERS // max(1, target[0].numel()))
+        free = max(0, min(len(target), room - len(self.targets)))
+        targets = torch.cat([self.targets.to(target), target[:free]])
+        target_weights = torch.cat([self.target_weights.to(weights), weights[:free]])
+        generator = torch.Generator().manual_seed(seen)
+        late = torch.arange(free, len(target))
+        place = (torch.rand(len(late), generator=generator) * (seen + late + 1)).long()
+        inside = place < room
+        late, place = late[inside].to(target.device), place[inside].to(target.device)
+        targets[place], target_weights[place] = target[late], weights[late]
+        self.targets, self.target_weights = targets, target_weights
+
+    def _solve_labels(self, criterion, output, target):
+        n_labels = len(self.of_label)
+        every = torch.arange(n_labels, device=output.device)
+        every = every.reshape(-1, *(1 for _ in target.shape[1:])).expand(-1, *target.shape[1:])
+        every = every.to(target.dtype)
+        shares = (self.of_label / self.of_label.sum()).to(output.device, _dtype(output))
+
+        def losses(constant):
+            constant = constant.reshape(1, -1, *(1 for _ in output.shape[2:]))
+            return _flat(criterion(constant.expand(n_labels, *output.shape[1:]), every)).mean(dim=1)
+
+        start = shares.clamp_min(1e-6).log()
+        best = _minimise(lambda constant: (shares * losses(constant)).sum(), [start])
+        self.label_losses = losses(best).detach().double()
+        _check_level((shares * self.label_losses).sum())
+
+    def _solve_targets(self, criterion, output):
+        targets, weights = self.targets, self.target_weights.to(_dtype(output))
+        shape = (1, *output.shape[1:2], *(1 for _ in output.shape[2:]))
+
+        def mean_loss(constant):
+            expanded = constant.expand(len(targets), *output.shape[1:])
+            return (weights * _flat(criterion(expanded, targets))).sum() / weights.sum()
+
+        starts = [torch.zeros(shape, dtype=_dtype(output), device=output.device)]
+        if targets[0].numel() == output[0].numel():
+            n_outputs = output.shape[1] if output.ndim > 1 else 1
+            values = targets.to(starts[0]).reshape(len(targets), n_outputs, -1)
+            values = values.transpose(1, 2).reshape(-1, n_outputs)
+            starts += [values.mean(dim=0).reshape(shape), values.median(dim=0)[0].reshape(shape)]
+        best = _minimise(mean_loss, starts)
+        self.level = mean_loss(best).detach().double()
+        _check_level(self.level)
+
+
+def _dtype(output):
+    return torch.float64 if output.dtype == torch.float64 else torch.float32
+
+
+def _flat(losses):
+    return losses.reshape(len(losses), -1)
+
+
+def _minimise(function, starts):
+    """Return where a function of a tensor is smallest, from the best of several starts."""
+    with torch.no_grad():
+        values = [function(start).item() for start in starts]
+    start = starts[min(range(len(starts)), key=values.__getitem__)]
+    constant = start.clone().requires_grad_()
+    optimizer = torch.optim.LBFGS([constant], max_iter=50, line_search_fn="strong_wolfe")
+
+    def closure():
+        value = function(constant)
+        (constant.grad,) = torch.autograd.grad(value, constant)
+        return value
+
+    optimizer.step(closure)
+    found = constant.detach()
+    with torch.no_grad():
+        return found if function(found).item() <= min(values) else start
+
+
+def _check_level(level):
+    if not level >= 0:
+        raise ValueError(
+            f"The best constant output has a mean loss of {level.item():.4g}. The reward counts as "
+            "far as the loss is below that level, for which losses must be at least 0, with 0 for "
+            "a perfect output: add a constant to the loss, which changes nothing else."
+        )

@@ -1,0 +1,44 @@
+"""Read the parameters of a module as constants for a while."""
+
+from contextlib import contextmanager
+
+
+@contextmanager
+def as_constants(module, active=True):
+    """Let no gradient reach the parameters from what is computed inside.
+
+    In contrast to ``requires_grad_(False)`` this changes nothing that others look at: what a user
+    froze stays frozen afterwards, and nothing else; optimisers and DistributedDataParallel see the
+    same parameters throughout.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The module.
+    active : bool
+        Whether to do anything.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.augmentation.constants import as_constants
+    >>> layer = torch.nn.Linear(2, 1)
+    >>> with as_constants(layer):
+    ...     layer(torch.ones(1, 2)).requires_grad
+    False
+    >>> layer(torch.ones(1, 2)).requires_grad
+    True
+    """
+    places = [
+        (part, name, parameter)
+        for part in (module.modules() if active else ())
+        for name, parameter in part._parameters.items()
+        if parameter is not None and parameter.requires_grad
+    ]
+    try:
+        for part, name, parameter in places:
+            part._parameters[name] = parameter.detach()
+        yield
+    finally:
+        for part, name, parameter in places:
+            part._parameters[name] = parameter

@@ -1,0 +1,204 @@
+"""Losses and weights of examples, read from the gradient at the output, and when that is certain.
+
+The gradient of the cross-entropy of logits is ``c (softmax - onehot)``: its only negative entry is
+the label, its size the weight ``c`` of the example. But with two classes the gradient of *every*
+loss of the logits' difference has that form, and with more that of every loss of the probability of
+the label (a focal loss); label smoothing, or a temperature, with two classes as well. What tells
+them apart is that their ``c`` depends on the output. So it has to be the same for all examples of a
+label, up to weights that were announced, and between labels from step to step. The gradient of a
+squared error is proportional to the residual, and by what factor it does not tell: the targets have
+to be announced.
+"""
+
+import math
+
+import torch
+
+HAND_OVER = (
+    "Hand the losses of the examples over instead: loss = eeginv.PerExampleLoss(criterion)(output, "
+    "target) with any criterion of reduction='none', such as torch.nn.CrossEntropyLoss(reduction="
+    "'none', label_smoothing=0.1)."
+)
+# Relative deviation that is allowed: of a gradient from what it should be; of the weights of labels
+# to each other, from step to step.
+DEVIATION, DRIFT = 0.01, 0.2
+
+
+class LabelWeights:
+    """The weights of labels relative to each other, which may not change from step to step."""
+
+    def __init__(self):
+        self._known = self._single = None
+
+    def check(self, sizes, trusted, n_entries):
+        """Compare the weights of a batch with those before.
+
+        Parameters
+        ----------
+        sizes : Tensor, shape (n_labels,)
+            Weight of an example of each label.
+        trusted : Tensor of bool, shape (n_labels,)
+            Where that is known to within a few per cent.
+        n_entries : Tensor
+            How many weights the batch holds.
+
+        Returns
+        -------
+        agrees : Tensor of bool
+            A scalar.
+        """
+        logs = torch.where(trusted, sizes.clamp_min(1e-300).log(), torch.nan)
+        if self._known is None or self._known.shape != logs.shape:
+            self._known = self._single = torch.full_like(logs, torch.nan)
+        known, single = self._known.to(logs), self._single.to(logs)
+        offset = (logs - known).nanmedian()
+        agrees = ~((logs - known - offset).abs() > DRIFT).any()
+        # nothing beside it to compare with: only the loss scale of mixed precision may change, by 2
+        alone = n_entries == 1
+        moved = (logs - single).abs()
+        agrees &= ~(alone & (moved > DRIFT) & ((moved - math.log(2)).abs() > DRIFT)).any()
+        self._single = torch.where(alone & trusted, logs, single)
+        first = known.isnan().all()
+        placed = logs - torch.where(first, 0.0, offset)
+        self._known = torch.where(known.isnan() & ~alone, placed, known)
+        return agrees
+
+
+def losses_from_gradient(output, gradient, loss, weights=None, targets=None, dtype=None, past=None):
+    """Recover the loss and the weight of each example from the gradient at the output.
+
+    Parameters
+    ----------
+    output : Tensor, shape (n_examples, n_outputs, ...)
+        Logits (or log-probabilities), or predictions, in double precision. Further dimensions are
+        positions.
+    gradient : Tensor, same shape as output
+        Gradient of the total loss.
+    loss : str
+        "cross_entropy" or "squared_error".
+    weights : Tensor, shape (n_examples,) | None
+        Weights of the examples that were announced; None is equal weights, but for what a
+        cross-entropy weights its classes with, which is recovered.
+    targets : Tensor | None
+        The targets, for a squared error.
+    dtype : torch.dtype | None
+        Precision that output and gradient were computed in; None is their own.
+    past : LabelWeights | None
+        What was seen in the steps before.
+
+    Returns
+    -------
+    losses : Tensor, shape (n_examples, n_positions)
+        Loss of each position; without positions, and for a squared error, of each example.
+    weights : Tensor, shape (n_examples, n_positions)
+        What multiplied it in the total loss.
+    targets : Tensor, shape (n_examples, n_positions, n_outputs)
+        Labels, one-hot, or values.
+
+    Raises
+    ------
+    ValueError
+        If the gradient is not that of the loss, or it cannot be told.
+    """
+    if weights is not None:
+        if weights.shape != (len(output),):
+            raise ValueError(
+                f"example_weights has shape {tuple(weights.shape)}; expected ({len(output)},), the "
+                "weights of the coming batch."
+            )
+        weights = weights.to(output)
+    eps = torch.finfo(output.dtype if dtype is None else dtype).eps
+    if loss == "squared_error":
+        return _squared_error(output, gradient, weights, targets, eps)
+    if output.ndim == 1:
+        raise ValueError("Expected one output a class, shape (n_examples, n_classes, ...).")
+    past = LabelWeights() if past is None else past
+    return _cross_entropy(output, gradient, weights, eps, past)
+
+
+def _cross_entropy(output, gradient, announced, eps, past):
+    n_examples, n_classes = output.shape[:2]
+    # examples and positions in one, classes in the other
+    flat, pull = (t.movedim(1, -1).reshape(-1, n_classes) for t in (output, gradient))
+    log_p = torch.log_softmax(flat, dim=1)
+    p = log_p.exp()
+    silent = (pull == 0).all(dim=1)
+    # of an example that is all but certain, what pulls at the label is rounded away
+    certain = pull.amin(dim=1) >= 0
+    label = torch.where(certain, flat.argmax(dim=1), pull.argmin(dim=1)).unsqueeze(1)
+    one_hot = torch.zeros_like(flat).scatter_(1, label, 1.0)
+    others = 1 - one_hot
+    miss = (others * p).sum(dim=1)
+    push = (others * pull).sum(dim=1).clamp_min(0)
+    n_positions = len(flat) // n_examples
+    relative = torch.ones_like(miss)
+    if announced is not None:
+        relative = announced.repeat_interleave(n_positions)
+    # of each label one size, by its least certain examples, in which it is best to be seen
+    heard = torch.where(silent, 0.0, 1.0)
+    miss_of, push_of = (
+        torch.einsum("i,il->l", value, one_hot) for value in (heard * relative * miss, push)
+    )
+    sizes = torch.where(miss_of > 0, push_of / miss_of.clamp_min(1e-300), 0.0)
+    weights = relative * heard * sizes.gather(0, label[:, 0])
+    expected = weights.unsqueeze(1) * (p - one_hot)
+    # what the precision allows: of the gradient, of the logarithms, and of one minus what is near 1
+    rounding = eps * (4 + (log_p.clamp_min(-1e4) * p).norm(dim=1))
+    allowed = (DEVIATION + 4 * eps) * pull.norm(dim=1) + weights * rounding + _spacing(eps)
+    agrees = ((pull - expected).norm(dim=1) <= allowed).all()
+    largest = (heard.unsqueeze(1) * one_hot * miss.unsqueeze(1)).amax(dim=0)
+    trusted = (sizes > 0) & (largest > 400 * eps)
+    agrees &= past.check(sizes, trusted, heard.sum())
+    if not agrees:
+        raise ValueError(
+            "The gradient at the output is not that of a cross-entropy of logits whose examples "
+            "of one label have one weight, from which the augmentation could read what it learns "
+            "its choices from (a loss with label smoothing, a focal loss, a temperature and "
+            f"weights of single examples are not). {HAND_OVER} If it is a cross-entropy with "
+            "weights of single examples, these can also be announced before each batch: "
+            "model.example_weights = weights. For a regression make the module with "
+            "loss='squared_error'."
+        )
+    losses = -log_p.gather(1, label).reshape(n_examples, n_positions)
+    targets = one_hot.reshape(n_examples, n_positions, n_classes)
+    return losses, weights.reshape(n_examples, n_positions), targets
+
+
+def _squared_error(output, gradient, announced, targets, eps):
+    if targets is None:
+        raise ValueError(
+            "The gradient of a squared error tells the residuals up to a factor only, and with it "
+            f"neither the losses nor how they are reduced. {HAND_OVER} Here it would be "
+            "torch.nn.MSELoss(reduction='none'). Or announce the targets before each batch: "
+            "model.example_labels = targets."
+        )
+    n_examples = len(output)
+    if targets.numel() != output.numel():
+        raise ValueError(
+            f"example_labels has shape {tuple(targets.shape)}; expected the targets of the coming "
+            f"batch, as many numbers as its output of shape {tuple(output.shape)}."
+        )
+    flat, pull = output.reshape(n_examples, -1), gradient.reshape(n_examples, -1)
+    targets = targets.to(flat).reshape(flat.shape)
+    weights = flat.new_ones(n_examples) if announced is None else announced
+    residual = flat - targets
+    direction = weights.unsqueeze(1) * residual
+    scale = (pull * direction).sum() / direction.square().sum().clamp_min(1e-300)
+    # a difference that is small next to what it is the difference of
+    rounding = 4 * eps * (flat.abs() + targets.abs()).norm(dim=1) * (scale.abs() * weights)
+    allowed = (DEVIATION + 4 * eps) * pull.norm(dim=1) + rounding + _spacing(eps)
+    if not (((pull - scale * direction).norm(dim=1) <= allowed).all() & (scale >= 0)):
+        raise ValueError(
+            "The gradient at the output is not that of a squared error towards the announced "
+            "targets (model.example_labels), whose examples have equal weights or the announced "
+            f"ones (model.example_weights). {HAND_OVER}"
+        )
+    weights = 0.5 * scale * flat.shape[1] * weights
+    losses = residual.square().mean(dim=1, keepdim=True)
+    return losses, weights.unsqueeze(1), targets.unsqueeze(1)
+
+
+def _spacing(eps):
+    """Distance of the smallest numbers of a precision; only half precision comes near it."""
+    half = torch.finfo(torch.float16)
+    return half.tiny * half.eps * 4 if eps == half.eps else 1e-40

@@ -1,0 +1,156 @@
+"""Intervals of means over test subjects and choices of training subjects, which cross."""
+
+import math
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+from scipy import optimize, stats
+
+
+class CrossedMean(NamedTuple):
+    """A mean over subjects and choices, its interval, and the p-value of a mean of zero."""
+
+    mean: float
+    low: float
+    high: float
+    p_value: float
+
+
+def crossed_mean(values, subjects, choices, shared=0.0, *, level=0.95):
+    r"""Average over subjects, with an interval over subjects and choices of training subjects.
+
+    Every choice of training subjects is scored on several test subjects, and every test subject
+    under several choices: the two cross, and both are samples. An interval over subjects alone
+    takes the choices that were made for the only ones there are, one over choices alone the
+    subjects. Here the squared errors of both add up, each times the square of its own quantile of
+    Student's t,
+
+    .. math:: t_{S-1}^2 \hat V_S + (1 + C \rho / (1 - \rho)) \, t_{C-1}^2 \hat V_C,
+
+    with S subjects and C choices. This is Banerjee's [1]_ interval, conservative for independent
+    errors however few degrees of freedom they have. V are the cluster variances of the mean [2]_,
+    for which not every subject needs to be tested under every choice (those it was trained on
+    lack). The factor is that of Nadeau and Bengio [3]_ for choices that share training subjects,
+    and so are not independent. ``benchmarks/interval_coverage.py`` measures the coverage.
+
+    Parameters
+    ----------
+    values : array-like, shape (n_values,)
+        One value for each subject and choice, such as a difference between two methods.
+    subjects, choices : array-like, shape (n_values,)
+        Test subject and choice of training subjects of each value.
+    shared : float
+        Mean share of the training subjects that two choices have in common; see
+        :func:`shared_subjects`.
+    level : float
+        Coverage.
+
+    Returns
+    -------
+    result : CrossedMean
+        ``mean`` of the means of the subjects, interval ``low`` to ``high``, and ``p_value``, the
+        smallest one minus level whose interval excludes zero. With fewer than two subjects or
+        choices, all but the mean is NaN.
+
+    References
+    ----------
+    .. [1] Banerjee, S. K. (1960). Approximate confidence interval for linear functions of means of
+       k populations when the population variances are not equal. Sankhya.
+    .. [2] Cameron, A. C., Gelbach, J. B., & Miller, D. L. (2011). Robust inference with multiway
+       clustering. Journal of Business & Economic Statistics.
+    .. [3] Nadeau, C., & Bengio, Y. (2003). Inference for the generalization error. Machine
+       Learning.
+
+    Examples
+    --------
+    >>> from eeginv.benchmark.intervals import crossed_mean
+    >>> result = crossed_mean([1, 2, 2, 4], ["a", "a", "b", "b"], [0, 1, 0, 1])
+    >>> [round(number, 2) for number in result]
+    [2.25, -11.23, 15.73, 0.28]
+    """
+    values = np.asarray(values, dtype=float)
+    if not len(values):
+        return CrossedMean(*[math.nan] * 4)
+    subject, choice = (np.unique(ids, return_inverse=True)[1] for ids in (subjects, choices))
+    n_subjects, n_choices = subject.max() + 1, choice.max() + 1
+    weight = 1 / (n_subjects * np.bincount(subject)[subject])
+    mean = float(weight @ values)
+    if min(n_subjects, n_choices) < 2:
+        return CrossedMean(mean, math.nan, math.nan, math.nan)
+    share = weight * (values - mean)
+    variances = [
+        n / (n - 1) * np.square(np.bincount(ids, share)).sum()
+        for n, ids in ((n_subjects, subject), (n_choices, choice))
+    ]
+    variances[1] *= 1 + n_choices * shared / (1 - shared)
+
+    def half_width(p):
+        quantiles = stats.t.isf(p / 2, [n_subjects - 1, n_choices - 1])
+        return math.sqrt(np.square(quantiles) @ variances)
+
+    half = half_width(1 - level)
+    return CrossedMean(mean, mean - half, mean + half, _smallest(half_width, abs(mean)))
+
+
+def _smallest(half_width, distance, least=1e-12):
+    """Return the p at which an interval reaches so far."""
+    if half_width(least) <= distance:
+        return 1.0 if distance == 0 else 0.0
+    return float(optimize.brentq(lambda p: half_width(p) - distance, least, 1.0))
+
+
+def shared_subjects(runs):
+    """Average the share of their training subjects that two choices have in common.
+
+    Parameters
+    ----------
+    runs : list of dict
+        Runs with as many training subjects each.
+
+    Returns
+    -------
+    shared : float
+        From 0 to 1 (excluded). Runs that all have the same training subjects differ in something
+        else than subjects, and nothing is shared between them in this sense: 0.
+
+    Examples
+    --------
+    >>> from eeginv.benchmark.intervals import shared_subjects
+    >>> shared_subjects([{"split": i, "train_subjects": [i, i + 1]} for i in range(2)])
+    0.5
+    """
+    chosen = {run["split"]: frozenset(run["train_subjects"]) for run in runs}
+    if len(set(chosen.values())) < 2:
+        return 0.0
+    pairs = [len(a & b) / min(len(a), len(b)) for a, b in combinations(chosen.values(), 2)]
+    return float(np.mean(pairs))
+
+
+def holm(p_values):
+    """Correct p-values for the number of comparisons (Holm 1979, Scandinavian J. of Statistics).
+
+    Parameters
+    ----------
+    p_values : array-like, shape (n_comparisons,)
+        Of the comparisons; NaN are left out and stay NaN.
+
+    Returns
+    -------
+    corrected : ndarray, shape (n_comparisons,)
+        At most a share alpha of families have a true hypothesis at or below alpha.
+
+    Examples
+    --------
+    >>> from eeginv.benchmark.intervals import holm
+    >>> holm([0.01, 0.04, 0.03]).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p_values = np.asarray(p_values, dtype=float)
+    corrected = np.full(len(p_values), math.nan)
+    order = [i for i in np.argsort(p_values, kind="stable") if not math.isnan(p_values[i])]
+    largest = 0.0
+    for rank, i in enumerate(order):
+        largest = max(largest, (len(order) - rank) * p_values[i])
+        corrected[i] = min(largest, 1.0)
+    return corrected

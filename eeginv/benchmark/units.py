@@ -1,0 +1,223 @@
+"""The units of work of a benchmark: to train and score once, in whatever process."""
+
+import copy
+import gc
+import time
+import traceback
+from pathlib import Path
+
+import numpy as np
+
+from .._process import ignoring, in_this_process
+from .._randomness import isolated
+from .._torchaudio_hook import TorchaudioExtensionWarning
+from ..augmentation import PolicyAugmentation
+from ..estimators.backbone import build_backbone
+from ..policy import Policy
+from .methods import DERIVED, METHODS
+from .plan import choose_subjects
+from .scores import score_predictions
+
+
+def import_quietly():
+    """Import Braindecode, without what third parties say whenever it is imported."""
+    with ignoring(("", TorchaudioExtensionWarning), ("Montage name", FutureWarning)):
+        import braindecode.models  # noqa: F401
+
+
+def try_backbone(name, shape, n_outputs, sfreq):
+    """Build a backbone for signals of some shape and throw it away; an error says what is wrong."""
+    with isolated(0):  # its weights are drawn from torch's generator
+        n_chans, n_times = shape
+        build_backbone(name, n_chans=n_chans, n_times=n_times, n_outputs=n_outputs, sfreq=sfreq)
+
+
+def execute_run(run, settings, X, y, groups, context):
+    """Train and score one method once.
+
+    Parameters
+    ----------
+    run : Run
+        What to do.
+    settings : Settings
+        What all runs share.
+    X : ndarray, shape (n_windows, n_channels, n_times)
+        Signals.
+    y : ndarray, shape (n_windows,)
+        Stages.
+    groups : ndarray, shape (n_windows,)
+        Subjects.
+    context : dict
+        ``sfreq`` and ``truth`` of the data.
+
+    Returns
+    -------
+    record : dict
+        Plain values: the scores, or, if the run failed, the error. Of a method whose network is
+        scored again later, ``model`` is the fitted classifier.
+    """
+    return _attempt(run, settings, _train_and_score, X, y, groups, context)
+
+
+def execute_derived(run, settings, X, y, groups, model, of_network, of_policy):
+    """Score a fitted network averaged over copies under the policy of another run.
+
+    Parameters
+    ----------
+    run, settings, X, y, groups
+        As for :func:`execute_run`.
+    model : InvariantClassifier
+        The fitted classifier, without augmentation.
+    of_network, of_policy : dict
+        Records of the two runs.
+
+    Returns
+    -------
+    record : dict
+        Plain values. The times are those of both trainings: without the one there is no network,
+        without the other no policy.
+    """
+    records = (of_network, of_policy)
+    return _attempt(run, settings, _score_under_policy, X, y, groups, model, *records)
+
+
+def _attempt(run, settings, work, *arguments):
+    identity = {
+        "run_id": run.run_id,
+        "data": settings.data,
+        "method": run.method,
+        "split": run.split,
+        "seed": run.seed,
+        "n_train_subjects": run.n_train,
+    }
+    import_quietly()
+    try:
+        with in_this_process():  # a run is one unit: what is inside it is not spread again
+            return {**identity, "status": "done", **work(run, settings, *arguments)}
+    except Exception as error:
+        return {
+            **identity,
+            "status": "failed",
+            "error": f"{type(error).__name__}: {str(error).strip()}",
+            "traceback": traceback.format_exc(),
+        }
+
+
+def _sides(run, settings, groups):
+    return choose_subjects(
+        np.unique(groups), run.n_train, run.split, settings.n_train, settings.n_test
+    )
+
+
+def _train_and_score(run, settings, X, y, groups, context):
+    train, test = _sides(run, settings, groups)
+    rows, held_out = np.isin(groups, train), np.isin(groups, test)
+    options = {
+        "backbone": settings.backbone,
+        "sfreq": context["sfreq"],
+        "max_epochs": settings.epochs_for(run.n_train),
+        "batch_size": settings.batch_size,
+        "lr": settings.lr,
+        "n_copies": settings.n_copies,
+        "class_weight": "balanced",
+        "random_state": run.random_state,
+    }
+    _warm_up(options, X.shape[1:])
+    memory = PeakMemory()
+    fitted = METHODS[run.method](options, X[rows], y[rows], groups[rows])
+    peak = memory.read()
+    model, own = fitted.model, fitted.model.module_.augmentation
+    held_out = X[held_out], y[held_out], groups[held_out]
+    scores = {"plain": _score(model, own, 0, *held_out)}
+    copies = own if fitted.copies is None else fitted.copies
+    scores["averaged"] = _score(model, copies, settings.n_copies, *held_out)
+    model.module_.augmentation = own
+    history = fitted.policy_history
+    return {
+        "train_subjects": train.tolist(),
+        "test_subjects": test.tolist(),
+        "stages": model.classes_.tolist(),
+        "scores": scores,
+        "seconds_search": fitted.seconds_search,
+        "seconds_fit": fitted.seconds_fit,
+        "peak_memory_mib": peak,
+        "policy": history[-1].to_dict() if history else None,
+        "policy_history": [policy.by_transform().to_dict(orient="index") for policy in history],
+        "history": [
+            {"epoch": row["epoch"], "train_loss": row["train_loss"]} for row in model.history_
+        ],
+        "truth": context["truth"],
+        **({"model": _without_net(model)} if _is_scored_again(run.method) else {}),
+    }
+
+
+def _score_under_policy(run, settings, X, y, groups, model, of_network, of_policy):
+    train, test = _sides(run, settings, groups)
+    held_out = np.isin(groups, test)
+    augmentation = PolicyAugmentation(Policy.from_dict(of_policy["policy"]), random_state=0)
+    score = _score(
+        model, augmentation, settings.n_copies, X[held_out], y[held_out], groups[held_out]
+    )
+    return {
+        "train_subjects": train.tolist(),
+        "test_subjects": test.tolist(),
+        "stages": model.classes_.tolist(),
+        "scores": {"averaged": score},
+        "seconds_search": of_policy["seconds_search"] + of_policy["seconds_fit"],
+        "seconds_fit": of_network["seconds_fit"],
+        "peak_memory_mib": max(r["peak_memory_mib"] for r in (of_network, of_policy)),
+        "policy": None,  # that of the other run
+        "policy_history": [],
+        "history": [],
+        "truth": of_network["truth"],
+    }
+
+
+def _score(model, augmentation, n_copies, X, y, groups):
+    """Score the network of a classifier, averaged over so many copies."""
+    module = model.module_
+    module.augmentation, module.n_copies = augmentation, n_copies
+    start = time.perf_counter()
+    probabilities = model.predict_proba(X)
+    seconds = time.perf_counter() - start
+    scores = score_predictions(y, probabilities, groups, model.classes_)
+    return {**scores, "seconds_predict": seconds}
+
+
+def _is_scored_again(method):
+    return method in {network for network, _ in DERIVED.values()}
+
+
+def _without_net(model):
+    """Return the classifier without its net, which holds the training data."""
+    model = copy.copy(model)
+    del model.net_
+    return model
+
+
+def _warm_up(options, shape):
+    """Import and build everything once, so that the first run of a process is timed like others."""
+    try_backbone(options["backbone"], shape, 2, options["sfreq"])
+    gc.collect()
+
+
+class PeakMemory:
+    """Largest resident memory of this process from now on, in MiB (Linux)."""
+
+    def __init__(self):
+        try:
+            Path("/proc/self/clear_refs").write_text("5")  # start the high-water mark anew
+            self._known = True
+        except OSError:
+            self._known = False
+
+    @staticmethod
+    def _read(name):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith(name + ":"):
+                return int(line.split()[1]) / 1024
+        raise OSError(f"no {name} in the status of this process")
+
+    def read(self):
+        """Return the peak; not a number where the system does not tell."""
+        return self._read("VmHWM") if self._known else float("nan")

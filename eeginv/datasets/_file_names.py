@@ -1,0 +1,157 @@
+"""Which files of a folder belong together, and to whom."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import NamedTuple
+
+SLEEP_EDF = re.compile(
+    r"(?P<study>SC4|ST7)(?P<subject>\d\d)(?P<recording>\d)[A-Z]", flags=re.IGNORECASE
+)
+"""Names of Sleep-EDF: the study, two digits for the subject, one for the night."""
+BIDS = re.compile(r"(?P<subject>sub-[A-Za-z0-9]+)(?:_ses-(?P<session>[A-Za-z0-9]+))?(?:_|$)")
+"""Names of the Brain Imaging Data Structure."""
+
+_FILE = re.compile(r"(?P<stem>.+)-(?P<kind>PSG|Hypnogram)\.edf", flags=re.IGNORECASE)
+# Ends of names by which people tell nights apart: "_night2", "-visit1", "n2" or "_2" after a
+# number, "b" after a number.
+_NIGHT = re.compile(
+    r"[\s_.-]*(?:(?:night|nuit|nacht|session|sess?|visit|recording|rec|run|part|day)[\s_.-]*(?:\d{1,2}|[a-d])"
+    r"|(?<=\d)[\s_.-]*[nrvt]\d{1,2}|(?<=\d)[\s_.-]+\d|(?<=\d)[\s_.-]*[a-d])$",
+    flags=re.IGNORECASE,
+)
+
+
+class Pair(NamedTuple):
+    """Polysomnogram and hypnogram, and the part of the name before ``-PSG.edf``."""
+
+    stem: str
+    psg: object
+    hypnogram: object
+
+
+def find_pairs(folder):
+    """List the pairs of polysomnogram and hypnogram in a folder, in the order of their names.
+
+    Returns
+    -------
+    pairs : list of Pair
+    unused : list of str
+        Names of EDF files that are in no pair.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no polysomnogram.
+    ValueError
+        If a polysomnogram has no hypnogram, or more than one, or two have the same.
+    """
+    # Names that begin with a point are hidden: macOS writes "._NAME" beside each file that it
+    # copies to another file system, and files that are being written are hidden too.
+    files = sorted(
+        path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()
+    )
+    edf = [path for path in files if path.suffix.lower() == ".edf"]
+    kinds = {"psg": [], "hypnogram": []}
+    for path in edf:
+        match = _FILE.fullmatch(path.name)
+        if match:
+            kinds[match["kind"].lower()].append((match["stem"], path))
+    if not kinds["psg"]:
+        names = f"; it has {', '.join(path.name for path in edf[:5])}" if edf else ""
+        raise FileNotFoundError(
+            f"{folder} has no *-PSG.edf file{names}. Expected pairs such as SC4001E0-PSG.edf and "
+            "SC4001EC-Hypnogram.edf, or night1-PSG.edf and night1-Hypnogram.edf."
+        )
+    pairs, problems, used = [], [], {}
+    for stem, psg in kinds["psg"]:
+        found = _hypnograms_of(stem, kinds["hypnogram"])
+        if len(found) > 1:
+            names = ", ".join(path.name for path in found)
+            problems.append(f"{psg.name} has more than one hypnogram ({names})")
+        elif not found:
+            problems.append(f"{psg.name} has no hypnogram (expected {stem}-Hypnogram.edf)")
+        elif found[0] in used:
+            problems.append(f"{psg.name} and {used[found[0]]} have the same, {found[0].name}")
+        else:
+            used[found[0]] = psg.name
+            pairs.append(Pair(stem, psg, found[0]))
+    if problems:
+        raise ValueError(f"In {folder}: {'; '.join(problems)}. Add or move the files.")
+    paired = {path for pair in pairs for path in (pair.psg, pair.hypnogram)}
+    return pairs, [path.name for path in edf if path not in paired]
+
+
+def _hypnograms_of(stem, hypnograms):
+    """Find the hypnograms with the name of a polysomnogram."""
+    if SLEEP_EDF.match(stem):
+        # Two letters after the night may differ.
+        return [path for other, path in hypnograms if other[:7].lower() == stem[:7].lower()]
+    exact = [path for other, path in hypnograms if other == stem]
+    return exact or [path for other, path in hypnograms if other.lower() == stem.lower()]
+
+
+def identify(stems, pattern=None):
+    """Say which subject and which recording each name stands for.
+
+    Parameters
+    ----------
+    stems : list of str
+        Names without ``-PSG.edf``.
+    pattern : str, optional
+        Regular expression with a group ``subject``, and ``recording`` if there is one.
+
+    Returns
+    -------
+    rows : list of dict
+        With ``subject`` and ``recording``.
+    told : list of bool
+        Whether the name tells the subject; otherwise the whole name is taken for one.
+    """
+    if pattern is not None:
+        return _identify_by(re.compile(pattern), stems), [True] * len(stems)
+    studies = {match["study"].upper() for match in map(SLEEP_EDF.match, stems) if match}
+    rows, told, numbers = [], [], Counter()
+    for stem in stems:
+        match, bids = SLEEP_EDF.match(stem), BIDS.match(stem)
+        told.append(bool(match or bids))
+        if match:
+            # The studies number their subjects alike, and the persons are others.
+            name = f"{match['study'][:2].upper()}{match['subject']}"
+            subject = name if len(studies) > 1 else int(match["subject"])
+            rows.append({"subject": subject, "recording": int(match["recording"])})
+        else:
+            subject = bids["subject"] if bids else stem
+            numbers[subject] += 1
+            rows.append({"subject": subject, "recording": numbers[subject]})
+    return rows, told
+
+
+def _identify_by(pattern, stems):
+    if "subject" not in pattern.groupindex:
+        raise ValueError(
+            "pattern needs a group named subject, as in r'(?P<subject>.+)_night(?P<recording>.)'; "
+            f"got {pattern.pattern!r}."
+        )
+    matches = [pattern.fullmatch(stem) for stem in stems]
+    wrong = [stem for stem, match in zip(stems, matches, strict=True) if not match]
+    if wrong:
+        raise ValueError(
+            f"pattern {pattern.pattern!r} does not fit the names {wrong[:5]} (without -PSG.edf)."
+        )
+    rows, numbers = [], Counter()
+    for match in matches:
+        numbers[match["subject"]] += 1
+        recording = match.groupdict().get("recording") or numbers[match["subject"]]
+        number = int(recording) if str(recording).isdigit() else recording
+        rows.append({"subject": match["subject"], "recording": number})
+    return rows
+
+
+def alike(stems):
+    """Group names that differ only by what looks like the number of a night."""
+    groups = {}
+    for stem in stems:
+        groups.setdefault(_NIGHT.sub("", stem).lower(), []).append(stem)
+    return [group for group in groups.values() if len(group) > 1]

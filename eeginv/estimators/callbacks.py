@@ -1,0 +1,234 @@
+"""skorch's callbacks, as users write them, for nets whose targets carry weights."""
+
+import copy
+
+import numpy as np
+import torch
+from scipy.special import softmax
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.metrics import check_scoring, get_scorer
+
+_BATCH = 64
+
+
+def check_callbacks(callbacks, validates):
+    """Refuse, before the training, what is no callback or has nothing to look at.
+
+    Parameters
+    ----------
+    callbacks : list | None
+        What the user gave.
+    validates : bool
+        Whether windows are held out.
+    """
+    from skorch.callbacks import BatchScoring, EpochScoring
+
+    if callbacks is not None and not isinstance(callbacks, (list, tuple)):
+        raise TypeError(
+            f"callbacks must be a list, got {callbacks!r}. Its members are skorch callbacks, pairs "
+            "(name, callback), or names of scorings of scikit-learn such as 'accuracy'."
+        )
+    for given in callbacks or []:
+        if isinstance(given, str):
+            _check_scoring_name(given)
+            continue
+        name, callback = _name_and_callback(given, None)
+        if not isinstance(callback, (EpochScoring, BatchScoring)):
+            continue
+        if isinstance(callback.scoring, str):
+            _check_scoring_name(callback.scoring)
+        if not (validates or callback.on_train):
+            raise ValueError(
+                f"{type(callback).__name__} {name or callback.name or callback.scoring!r} scores "
+                "held-out windows, and there are none: set validation, for instance to 0.2, or the "
+                "callback's on_train=True."
+            )
+
+
+def prepare_callbacks(callbacks, readout, validates):
+    """Copy callbacks for one training.
+
+    Parameters
+    ----------
+    callbacks : list | None
+        Members are skorch callbacks, pairs ``(name, callback)``, or names of scorings of
+        scikit-learn, which give columns ``train_<name>`` and, with held-out windows,
+        ``valid_<name>`` of the history.
+    readout : Readout
+        What scorers see of outputs and targets.
+    validates : bool
+        Whether windows are held out.
+
+    Returns
+    -------
+    prepared : list of tuple
+        Names and callbacks.
+    """
+    from skorch.callbacks import BatchScoring, EpochScoring
+
+    prepared = []
+    for number, given in enumerate(callbacks or []):
+        if isinstance(given, str):
+            for on_train in (True, False) if validates else (True,):
+                # of the network as it is after the epoch, without transforms, as in predict
+                scoring = EpochScoring(
+                    given,
+                    lower_is_better=False,
+                    on_train=on_train,
+                    use_caching=not on_train,
+                    name=f"{'train' if on_train else 'valid'}_{given}",
+                )
+                prepared.append((scoring.name, _on_labels(scoring, readout)))
+            continue
+        name, callback = _name_and_callback(given, f"user_{number}")
+        callback = copy.deepcopy(callback)
+        if isinstance(callback, (EpochScoring, BatchScoring)):
+            callback = _on_labels(callback, readout)
+        prepared.append((name, callback))
+    return prepared
+
+
+class Readout:
+    """What scorers see: predictions and targets as the user's, of a net's outputs and targets.
+
+    Parameters
+    ----------
+    classes : ndarray | None
+        The classes; None for a regression. Numbers are shown as they are, other classes as their
+        places, 0, 1, ..., which the scorings of scikit-learn that need a positive class take.
+    mean, scale : ndarray | None
+        What a regression has standardised its targets by.
+    single_output : bool
+        Whether the targets of a regression are one-dimensional.
+    """
+
+    def __init__(self, classes=None, mean=None, scale=None, single_output=False):
+        self.classes = classes
+        if classes is not None and classes.dtype.kind not in "iufb":
+            self.classes = np.arange(len(classes))
+        self.mean, self.scale, self.single_output = mean, scale, single_output
+
+    def targets(self, values):
+        """Return targets as the user gave them."""
+        return self.classes[values] if self.classes is not None else self._in_units(values)
+
+    def predictions(self, net, outputs):
+        """Return the net with ``predict`` and, for classes, ``predict_proba`` of the outputs."""
+        if self.classes is None:
+            return _Regression(net, self._in_units(outputs))
+        return _Classification(net, softmax(outputs.astype(np.float64), axis=1), self.classes)
+
+    def _in_units(self, values):
+        values = values.reshape(len(values), -1) * self.scale + self.mean
+        return values[:, 0] if self.single_output else values
+
+
+def _name_and_callback(given, name):
+    from skorch.callbacks import Callback
+
+    callback = given
+    if isinstance(given, (list, tuple)) and len(given) == 2 and isinstance(given[0], str):
+        name, callback = given
+    if isinstance(callback, type) and issubclass(callback, Callback):
+        callback = callback()
+    if not isinstance(callback, Callback):
+        raise TypeError(
+            "callbacks must be a list of skorch callbacks, pairs (name, callback), or names of "
+            f"scorings of scikit-learn such as 'accuracy'; got {given!r}."
+        )
+    return name, callback
+
+
+def _check_scoring_name(name):
+    try:
+        get_scorer(name)
+    except (ValueError, KeyError) as error:
+        raise ValueError(
+            f"{name!r} is no scoring of scikit-learn (sklearn.metrics.get_scorer_names() lists "
+            "them); other callbacks are given as objects."
+        ) from error
+
+
+def _on_labels(callback, readout):
+    """Let a scoring see targets without weights, and predictions instead of outputs."""
+    callback.initialize()  # finds its name
+    callback.name = callback.name_
+    callback.scoring = _Scoring(callback.scoring_, readout)
+    callback.target_extractor = _Target(callback.target_extractor)
+    return callback
+
+
+class _Target:
+    """Take the target out of a pair of target and weight."""
+
+    def __init__(self, extractor):
+        self.extractor = extractor
+
+    def __call__(self, y):
+        return self.extractor(y[0] if isinstance(y, (tuple, list)) else y)
+
+
+class _Scoring:
+    """A scorer, called with what it expects."""
+
+    def __init__(self, scoring, readout):
+        self.scoring, self.readout = scoring, readout
+
+    def __call__(self, net, X, y):
+        if "forward_iter" in vars(net):  # skorch has put there what it has kept of the epoch
+            outputs = torch.cat([_first(output).cpu() for output in net.forward_iter(X)])
+        elif isinstance(X, torch.Tensor):
+            outputs = _outputs(net, X)
+        else:
+            y, outputs = X.y.numpy(), _outputs(net, X.X)
+        model = self.readout.predictions(net, outputs.detach().numpy())
+        return check_scoring(model, self.scoring)(model, X, self.readout.targets(y))
+
+
+def _first(output):
+    return output[0] if isinstance(output, tuple) else output
+
+
+def _outputs(net, X):
+    # skorch's iterator would draw from torch's generator, and move the order of the training
+    parts = [
+        _first(net.evaluation_step((X[i : i + _BATCH], None), training=False)).cpu()
+        for i in range(0, len(X), _BATCH)
+    ]
+    return torch.cat(parts)
+
+
+class _Asked(BaseEstimator):
+    """A fitted estimator that has been asked already; all else is the net's."""
+
+    def __init__(self, net):
+        self.net = net
+
+    def __getattr__(self, name):
+        if name == "net" or name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.net, name)
+
+    def fit(self, X, y):
+        return self
+
+
+class _Classification(ClassifierMixin, _Asked):
+    def __init__(self, net, probabilities, classes):
+        super().__init__(net)
+        self.probabilities, self.classes_ = probabilities, classes
+
+    def predict_proba(self, X):
+        return self.probabilities
+
+    def predict(self, X):
+        return self.classes_[self.probabilities.argmax(axis=1)]
+
+
+class _Regression(RegressorMixin, _Asked):
+    def __init__(self, net, values):
+        super().__init__(net)
+        self.values = values
+
+    def predict(self, X):
+        return self.values

@@ -1,0 +1,151 @@
+"""Which channels of an input go in, and in which order."""
+
+import warnings
+from dataclasses import dataclass
+
+from ..transforms.layout import find_channels, same_rate
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What signals have to agree with, where both sides are known.
+
+    Parameters
+    ----------
+    owner : str
+        Whose they are, for messages.
+    ch_names : list of str | None
+        Names of the channels, in order.
+    sfreq : float | None
+        Sampling frequency in Hz.
+    """
+
+    owner: str = ""
+    ch_names: list | None = None
+    sfreq: float | None = None
+
+    def check_rate(self, sfreq, what):
+        """Refuse signals that were sampled at another rate."""
+        if not same_rate(sfreq, self.sfreq):
+            raise ValueError(
+                f"{what} sampled at {sfreq:g} Hz, but {self.owner} {self.sfreq:g} Hz: resample the "
+                "recordings."
+            )
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The channels of a recording that go in.
+
+    Parameters
+    ----------
+    picks : list of int
+        Indices, in the order in which they go in.
+    names : list of str
+        Their names.
+    types : list of str
+        Their types, as in MNE.
+    left_out : dict of str to str
+        The others, and why.
+    """
+
+    picks: list
+    names: list
+    types: list
+    left_out: dict
+
+
+def choose_channels(info, expected, what):
+    """Choose channels as ``mne.pick_types`` chooses data channels, and by name.
+
+    Parameters
+    ----------
+    info : mne.Info
+        Of the recording.
+    expected : Expected
+        Names to look for.
+    what : str
+        What the recording is, for messages.
+
+    Returns
+    -------
+    choice : Choice
+        Data channels that are not marked as bad, those of the expected names if there are any. If
+        there is no data channel at all, channels of type "misc" count as such: MNE and Braindecode
+        call a channel so that nobody gave a type.
+    """
+    import mne
+
+    names, types = list(info["ch_names"]), info.get_channel_types()
+    kinds = dict.fromkeys(("meg", "eeg", "csd", "seeg", "ecog", "dbs", "fnirs"), True)
+    data = mne.pick_types(info, **kinds, exclude=()).tolist()
+    if not data:
+        data = [i for i, kind in enumerate(types) if kind == "misc"]
+    if not data:
+        raise ValueError(
+            f"No channel of {what} is a data channel: their types are "
+            f"{', '.join(sorted(set(types)))}. Set the types, for instance "
+            f"set_channel_types({{{names[0]!r}: 'eeg'}})."
+        )
+    reasons = {names[i]: types[i] for i in range(len(names)) if i not in set(data)}
+    reasons |= {names[i]: "marked as bad" for i in data if names[i] in info["bads"]}
+    usable = [i for i in data if names[i] not in reasons]
+    if not usable:
+        raise ValueError(f"All data channels of {what} are marked as bad.")
+    if expected.ch_names is not None:
+        chosen = pick_by_name([names[i] for i in usable], expected, what, reasons)
+        usable, others = [usable[i] for i in chosen], usable
+        reasons |= {names[i]: "not expected" for i in others if i not in usable}
+    return Choice(usable, [names[i] for i in usable], [types[i] for i in usable], reasons)
+
+
+def pick_by_name(names, expected, what, reasons=None):
+    """Find the expected channels, or say which are missing.
+
+    Parameters
+    ----------
+    names : list of str
+        Names of the channels that there are.
+    expected : Expected
+        Names to look for.
+    what : str
+        What the signals are, for messages.
+    reasons : dict of str to str | None
+        Channels that were left out, and why.
+
+    Returns
+    -------
+    places : list of int
+        Index of each expected name.
+    """
+    places = find_channels(names, expected.ch_names)
+    missing = [name for name, i in zip(expected.ch_names, places, strict=True) if i is None]
+    if missing:
+        why = dict(reasons or {})
+        said = [f"{name} ({why[name]})" if name in why else name for name in missing]
+        raise ValueError(
+            f"{what} lacks the channels {', '.join(said)}: {expected.owner} "
+            f"{', '.join(expected.ch_names)}, and it has {', '.join(names)}. Interpolate or rename "
+            "them, or pick the channels that all have."
+        )
+    return places
+
+
+def say_left_out(left_out):
+    """Name the channels that did not go in, once for each input.
+
+    Parameters
+    ----------
+    left_out : dict of str to str
+        Names, and why.
+    """
+    if not left_out:
+        return
+    listed = ", ".join(f"{name} ({why})" for name, why in left_out.items())
+    advice = ""
+    if not set(left_out.values()) <= {"marked as bad", "not expected"}:
+        advice = " Give a channel that is one the type of a data channel (set_channel_types)."
+    warnings.warn(
+        f"Left out: {listed}. Only data channels that are not marked as bad go in.{advice}",
+        stacklevel=5,
+    )

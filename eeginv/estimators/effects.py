@@ -1,0 +1,98 @@
+"""What a training did not read of its parameters, or did not come to."""
+
+import inspect
+import warnings
+
+from sklearn.exceptions import ConvergenceWarning
+
+from ..augmentation import Augmentation, AugNet
+
+
+def without_effect(augmentation):
+    """Name the parameters of an estimator that an augmentation does not read.
+
+    Parameters
+    ----------
+    augmentation : str | Policy | Augmentation | None
+        The augmentation, as it was given to the estimator.
+
+    Returns
+    -------
+    names : list of str
+        Names of parameters.
+    """
+    if isinstance(augmentation, str):
+        of_learning = ["n_layers", "penalty", "warmup", "augmentation_lr"]
+        return {"trivial": of_learning, "augerino": ["n_layers"]}.get(augmentation, [])
+    names = ["transforms", "n_layers", "penalty", "warmup"]
+    learns = isinstance(augmentation, Augmentation) and any(
+        parameter.requires_grad for parameter in augmentation.parameters()
+    )
+    return names if learns else [*names, "augmentation_lr"]
+
+
+def default_parameters(estimator):
+    """Return the defaults of all parameters, also of those that a subclass passes on unnamed.
+
+    Parameters
+    ----------
+    estimator : InvariantClassifier | InvariantRegressor
+        The estimator.
+
+    Returns
+    -------
+    defaults : dict of str to object
+        By name.
+    """
+    signatures = [inspect.signature(cls.__init__).parameters for cls in type(estimator).__mro__]
+    return {
+        name: p.default for parameters in reversed(signatures) for name, p in parameters.items()
+    }
+
+
+def check_effects(estimator):
+    """Refuse parameters that would be ignored: whoever sets them expects something of them.
+
+    Parameters
+    ----------
+    estimator : InvariantClassifier | InvariantRegressor
+        The estimator.
+
+    Raises
+    ------
+    ValueError
+        Names them.
+    """
+    kind, defaults = estimator.augmentation, default_parameters(estimator)
+    names = without_effect(kind)
+    ignored = [name for name in names if getattr(estimator, name) != defaults[name]]
+    if not ignored:
+        return
+    given = repr(kind) if kind is None or isinstance(kind, str) else type(kind).__name__
+    hint = " It has such settings of its own." if isinstance(kind, AugNet) else ""
+    raise ValueError(
+        f"With augmentation={given}, {' and '.join(ignored)} would be without effect.{hint} "
+        f"Leave {'it' if len(ignored) == 1 else 'them'} at the default; in a grid search, "
+        "give param_grid as a list of one grid for each kind of augmentation."
+    )
+
+
+def check_learned(augmentation, n_epochs, max_epochs):
+    """Say so if a training ended before its augmentation began to learn.
+
+    Parameters
+    ----------
+    augmentation : Augmentation | None
+        The augmentation, after the training.
+    n_epochs, max_epochs : int
+        Number of epochs that were run, and that were allowed.
+    """
+    if augmentation is None or not augmentation.held or augmentation.warmup == 1:
+        return
+    warnings.warn(
+        f"The training ended after {n_epochs} of {max_epochs} epochs, within the warm-up (warmup="
+        f"{augmentation.warmup:g}): policy_ is the initial one, nothing was learned of it. Train "
+        "for more epochs, or lower warmup.",
+        ConvergenceWarning,
+        stacklevel=2,
+    )

@@ -1,0 +1,79 @@
+"""Reading of MNE's objects."""
+
+import numpy as np
+
+from .channels import Expected, choose_channels, say_left_out
+from .signals import Signals
+from .units import FACTORS, to_microvolts
+
+
+def is_epochs(X):
+    """Whether an object is MNE's, or a list of such."""
+    first = X[0] if isinstance(X, (list, tuple)) and len(X) else X
+    # told by where it comes from: importing MNE takes seconds
+    return any(base.__module__.partition(".")[0] == "mne" for base in type(first).__mro__)
+
+
+def read_epochs(epochs, expected):
+    """Read epochs, in µV.
+
+    Parameters
+    ----------
+    epochs : mne.Epochs | list of mne.Epochs
+        Epochs; several are put together, which need the same channels (in any order) and rate.
+        scikit-learn makes a list of single ones when it takes some of them.
+    expected : Expected
+        What they have to agree with.
+
+    Returns
+    -------
+    signals : Signals
+        The signals; the names of the events are the labels.
+    """
+    several = isinstance(epochs, (list, tuple))
+    parts = list(epochs) if several else [epochs]
+    left_out, signals, choices = {}, [], {}
+    for number, part in enumerate(parts):
+        what = f"Epochs {number} of the list" if several else "X"
+        _check_kind(part, what)
+        sfreq = float(part.info["sfreq"])
+        expected.check_rate(sfreq, f"{what} was")
+        # the single epochs of a recording have all this in common
+        key = (*part.ch_names, *part.get_channel_types(), *part.info["bads"])
+        if key not in choices:
+            choices[key] = choose_channels(part.info, expected, what)
+            left_out |= choices[key].left_out
+        choice = choices[key]
+        if number == 0:
+            first = choice
+            if expected.ch_names is None:
+                expected = Expected(f"{what} has", choice.names, sfreq)
+            expected = Expected(expected.owner, expected.ch_names, sfreq)
+        factors = np.array([FACTORS.get(kind, 1.0) for kind in choice.types])
+        values = part.get_data(picks=choice.picks) * factors[:, None]
+        if signals and values.shape[2] != signals[0].shape[2]:
+            raise ValueError(
+                f"{what} has {values.shape[2]} samples, those before have {signals[0].shape[2]}."
+            )
+        signals.append(values)
+    say_left_out(left_out)
+    X = signals[0] if len(signals) == 1 else np.concatenate(signals)
+    if set(first.types) == {"misc"}:  # of no known unit
+        to_microvolts(X, 1e6, "the Epochs")
+    labels = [_labels(part) for part in parts]
+    return Signals(X, sfreq, first.names, labels=lambda: np.concatenate(labels))
+
+
+def _check_kind(part, what):
+    import mne
+
+    if not isinstance(part, mne.BaseEpochs):
+        raise TypeError(
+            f"Expected mne.Epochs; {what} is of type {type(part).__name__}. Cut recordings into "
+            "epochs, for instance with mne.make_fixed_length_epochs."
+        )
+
+
+def _labels(epochs):
+    names = {code: name for name, code in epochs.event_id.items()}
+    return np.array([names[code] for code in epochs.events[:, 2]])

@@ -1,0 +1,273 @@
+"""Reading of datasets of windows: Braindecode's, torch's, and what is made of them."""
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import ConcatDataset, DataLoader, Dataset, IterableDataset, Subset
+
+from .channels import Choice, Expected, choose_channels, say_left_out
+from .signals import Signals
+from .units import FACTORS, look_like_volts, to_microvolts, typical_scale
+
+# Between V and µV lie six decades; between subjects, or a trial and an artefact, two or three.
+_TWO_UNITS = 1e4
+
+
+def is_windows(X):
+    """Whether an object is a dataset, or a list of items of one."""
+    if isinstance(X, (Dataset, DataLoader, *_slice_datasets())):
+        return True
+    if not (isinstance(X, (list, tuple)) and len(X)):
+        return False
+    if isinstance(X[0], Dataset):
+        raise TypeError(
+            "Got a list of datasets: join them, braindecode.datasets.BaseConcatDataset(datasets)."
+        )
+    return isinstance(X, list) and _is_item(X[0])
+
+
+def read_windows(dataset, expected):
+    """Read a dataset of windows, in µV.
+
+    Parameters
+    ----------
+    dataset : torch Dataset | skorch.helper.SliceDataset | list
+        Braindecode's windows datasets and any other dataset whose items are ``(signal, target,
+        ...)``, parts of them, and lists of such items (which scikit-learn makes).
+    expected : Expected
+        What they have to agree with.
+
+    Returns
+    -------
+    signals : Signals
+        The signals; targets are the labels, and subjects in the descriptions are the groups.
+    """
+    kind = type(dataset).__name__
+    if isinstance(dataset, (DataLoader, IterableDataset)) or not hasattr(dataset, "__len__"):
+        raise TypeError(f"Expected a dataset of windows that has a length, got a {kind}.")
+    if len(dataset) == 0:
+        raise ValueError("The windows dataset is empty.")
+    parts = _find_parts(dataset)
+    of_row = np.empty(len(dataset), dtype=int)
+    for number, part in enumerate(parts):
+        of_row[part.rows] = number
+    X, targets = None, []
+    for i, number in enumerate(of_row):
+        signal, target = _read_item(dataset[i], kind)
+        part = parts[number]
+        if i == part.rows[0]:
+            expected = part.look(len(signal), expected)
+        signal = signal if part.order is None else signal[part.order]
+        if X is None:
+            X = np.empty((len(of_row), *signal.shape), dtype=np.float32)
+        if signal.shape != X.shape[1:]:
+            raise ValueError(
+                f"The windows of {part.name} have shape {signal.shape} (channels, samples), those "
+                f"before have {X.shape[1:]}."
+            )
+        X[i] = signal
+        targets.append(target)
+    choices = [part.choice for part in parts if part.choice is not None]
+    say_left_out({name: why for choice in choices for name, why in choice.left_out.items()})
+    _convert(X, parts, of_row, kind)
+    named = len(choices) == len(parts)
+    return Signals(
+        X,
+        sfreq=next((part.sfreq for part in parts if part.sfreq is not None), None),
+        ch_names=parts[of_row[0]].choice.names if named else None,
+        labels=_labels(dataset, targets),
+        subjects=lambda: _subjects(parts, of_row),
+    )
+
+
+@dataclass
+class _Part:
+    """One recording of a dataset: the rows that are its, and what is known of it."""
+
+    source: object
+    rows: np.ndarray
+    name: str
+    sfreq: float | None = None
+    choice: Choice | None = None
+    order: list | None = None
+
+    def look(self, n_channels, expected):
+        """Choose channels; return what the other recordings have to agree with."""
+        info = _info(self.source)
+        if info is None:
+            return expected
+        self.sfreq = float(info["sfreq"])
+        expected.check_rate(self.sfreq, f"{self.name} was")
+        rows = list(range(len(info["ch_names"])))
+        if getattr(self.source, "targets_from", "metadata") != "metadata":
+            # these channels are targets, which Braindecode takes out of the signal
+            rows = [i for i, kind in enumerate(info.get_channel_types()) if kind != "misc"]
+        if len(rows) != n_channels:  # a transform of the dataset has changed them
+            return Expected(expected.owner, expected.ch_names, self.sfreq)
+        choice = choose_channels(info, expected, self.name)
+        signals = {info["ch_names"][i] for i in rows}
+        left_out = {name: why for name, why in choice.left_out.items() if name in signals}
+        self.choice = Choice(choice.picks, choice.names, choice.types, left_out)
+        order = [rows.index(i) for i in choice.picks]
+        self.order = None if order == list(range(n_channels)) else order
+        if expected.ch_names is None:
+            return Expected(f"{self.name} has", choice.names, self.sfreq)
+        return Expected(expected.owner, expected.ch_names, self.sfreq)
+
+    @property
+    def subject(self):
+        """The subject in the description; None if there is none."""
+        description = getattr(self.source, "description", None)
+        subject = None if description is None else description.get("subject")
+        # a table of descriptions fills gaps with NaN, which differs from itself
+        return None if subject is None or subject != subject else subject
+
+
+# the structure of a dataset -----------------------------------------------------------------------
+def _find_parts(dataset):
+    leaves = _leaves(dataset, np.arange(len(dataset)))
+    parts = []
+    for number, (leaf, rows) in enumerate(leaves):
+        _check_windows(leaf)
+        parts.append(_Part(leaf, rows, _describe(leaf, number) if len(leaves) > 1 else "X"))
+    return parts
+
+
+def _leaves(dataset, indices):
+    """Datasets of which a dataset is made, and the places in `indices` that are theirs."""
+    if isinstance(dataset, Subset):
+        return _leaves(dataset.dataset, np.asarray(dataset.indices)[indices])
+    if isinstance(dataset, _slice_datasets()):
+        return _leaves(dataset.dataset, np.asarray(dataset.indices_)[indices])
+    if not isinstance(dataset, ConcatDataset):
+        return [(None if isinstance(dataset, list) else dataset, np.arange(len(indices)))]
+    ends = np.asarray(dataset.cumulative_sizes)
+    number = np.searchsorted(ends, indices, side="right")
+    leaves = []
+    for k in np.unique(number):
+        rows = np.flatnonzero(number == k)
+        start = ends[k - 1] if k else 0
+        for leaf, places in _leaves(dataset.datasets[k], indices[rows] - start):
+            leaves.append((leaf, rows[places]))
+    return leaves
+
+
+def _slice_datasets():
+    # nobody has one who has not imported it
+    module = sys.modules.get("skorch.helper")
+    return () if module is None else (module.SliceDataset,)
+
+
+def _check_windows(leaf):
+    module = sys.modules.get("braindecode.datasets.base")
+    if module is not None and isinstance(leaf, module.RawDataset):
+        raise TypeError(
+            "Expected a dataset of windows, got one of whole recordings. Cut them into windows "
+            "with braindecode.preprocessing.create_windows_from_events or "
+            "create_fixed_length_windows."
+        )
+
+
+def _describe(leaf, number):
+    description = getattr(leaf, "description", None)
+    if description is None or not len(description):
+        return f"Recording {number}"
+    listed = ", ".join(f"{key} {value}" for key, value in list(description.items())[:3])
+    return f"Recording {number} ({listed})"
+
+
+def _info(leaf):
+    for name in ("raw", "windows"):
+        info = getattr(getattr(leaf, name, None), "info", None)
+        if info is not None:
+            return info
+    return None
+
+
+# items --------------------------------------------------------------------------------------------
+def _is_array(thing):
+    return isinstance(thing, (np.ndarray, torch.Tensor)) and thing.ndim > 0
+
+
+def _is_item(thing):
+    """Whether this is a signal with its target, and not the channels of a window."""
+    return (
+        isinstance(thing, tuple)
+        and len(thing) >= 2
+        and _is_array(thing[0])
+        and np.ndim(thing[1]) < thing[0].ndim
+    )
+
+
+def _read_item(item, kind):
+    """Return a signal (n_channels, n_times), and its target, None if there is none."""
+    signal, target = item, None
+    if isinstance(item, (tuple, list)) and len(item):
+        signal, target = item[0], item[1] if len(item) > 1 else None
+    if not _is_array(signal) or signal.ndim > 2:
+        raise TypeError(
+            "Expected a dataset of windows, whose items are (signal, target, ...), with signals of "
+            f"shape (n_channels, n_times); the items of this {kind} are of type "
+            f"{type(item).__name__}. Cut recordings into windows with "
+            "braindecode.preprocessing.create_windows_from_events."
+        )
+    if isinstance(signal, torch.Tensor):
+        signal = signal.detach().cpu().numpy()
+    signal = np.asarray(signal, dtype=np.float32)
+    return signal if signal.ndim == 2 else signal[None], target
+
+
+def _labels(dataset, targets):
+    """Return what gives the labels, None if there are none."""
+    if isinstance(dataset, _slice_datasets()):  # which hands out signals alone
+        return lambda: _stack([_target(dataset.dataset[i]) for i in dataset.indices_])
+    return None if any(target is None for target in targets) else lambda: _stack(targets)
+
+
+def _target(item):
+    return item[1] if isinstance(item, (tuple, list)) and len(item) > 1 else None
+
+
+def _stack(targets):
+    if any(target is None for target in targets):
+        return None
+    values = [t.detach().cpu().numpy() if isinstance(t, torch.Tensor) else t for t in targets]
+    return np.array(values)
+
+
+def _subjects(parts, of_row):
+    subjects = [part.subject for part in parts]
+    lacking = [p.name for p, subject in zip(parts, subjects, strict=True) if subject is None]
+    if len(lacking) == len(parts):
+        return None
+    if lacking:
+        listed = "; ".join(lacking[:5]) + (" and others" if len(lacking) > 5 else "")
+        raise ValueError(
+            f"{len(lacking)} of {len(parts)} recordings have no subject in their description: "
+            f"{listed}. Set it with set_description, or pass groups."
+        )
+    return np.array([subjects[number] for number in of_row])
+
+
+# units --------------------------------------------------------------------------------------------
+def _convert(X, parts, of_row, kind):
+    """Bring signals to µV, if they are in V."""
+    scales = [typical_scale(X[part.rows[:64]]) for part in parts]
+    known = {p.name: s for p, s in zip(parts, scales, strict=True) if s is not None}
+    volts = {name: scale for name, scale in known.items() if look_like_volts(scale)}
+    others = {name: scale for name, scale in known.items() if name not in volts}
+    if volts and others:
+        low, high = (np.median(list(found.values())) for found in (volts, others))
+        if high / low > _TWO_UNITS:
+            raise ValueError(
+                f"The recordings are in two units. {next(iter(volts))} has a standard deviation "
+                f"of {low:.1e} and looks like V, {next(iter(others))} one of {high:.1e}. Bring "
+                "all to one."
+            )
+    types = [["misc"] * X.shape[1] if p.choice is None else p.choice.types for p in parts]
+    factors = np.array(
+        [[1e6 if t == "misc" else FACTORS.get(t, 1.0) for t in of_part] for of_part in types]
+    )
+    to_microvolts(X, factors.astype(np.float32)[of_row][:, :, None], f"the {kind}")

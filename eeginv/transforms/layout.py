@@ -1,0 +1,97 @@
+"""Whether channel names and sampling frequencies that are known on two sides agree."""
+
+import math
+
+from .montage import parse_channel
+
+# MNE keeps 128 Hz as 128.0; headers of files round what they hold.
+RATE_TOLERANCE = 1e-5
+
+
+def same_rate(one, other):
+    """Whether two sampling frequencies in Hz agree; one that is not known agrees with all."""
+    return None in (one, other) or math.isclose(one, other, rel_tol=RATE_TOLERANCE)
+
+
+def find_channels(given, wanted, references=True):
+    """Find channels by their names.
+
+    Parameters
+    ----------
+    given : list of str
+        Names to look in.
+    wanted : list of str
+        Names to look for.
+    references : bool
+        Whether "C3-A2" and "C3" are two channels. They are two signals, but one place on the head.
+
+    Returns
+    -------
+    places : list of int or None
+        Index in `given` of each wanted name; None where there is none. If names do not occur
+        letter by letter, another spelling counts ("EEG C3" and "c3", "T3" and "T7"), as long as it
+        means one channel alone.
+
+    Examples
+    --------
+    >>> from eeginv.transforms.layout import find_channels
+    >>> find_channels(["O1", "EEG C3"], ["C3", "O1", "O2"])
+    [1, 0, None]
+    """
+    places = {name: i for i, name in enumerate(given)}
+    found = [places.get(name) for name in wanted]
+    if None in found:
+        sides = [[_meaning(name, references) for name in names] for names in (given, wanted)]
+        if all(len(set(side)) == len(side) for side in sides):
+            places = {meaning: i for i, meaning in enumerate(sides[0])}
+            found = [places.get(meaning) for meaning in sides[1]]
+    return found
+
+
+def check_made_for(part, sfreq=None, ch_names=None):
+    """Refuse transforms that were made for another sampling frequency or other channels.
+
+    Parameters
+    ----------
+    part : nn.Module
+        A transform, or what holds transforms.
+    sfreq : float | None
+        Sampling frequency of the signals in Hz, if known.
+    ch_names : list of str | None
+        Names of the channels of the signals, if known.
+
+    Raises
+    ------
+    ValueError
+        If a transform knows another sampling frequency, other channels, or another order of them.
+
+    Examples
+    --------
+    >>> from eeginv.transforms import ChannelsSymmetry
+    >>> from eeginv.transforms.layout import check_made_for
+    >>> check_made_for(ChannelsSymmetry(["C3", "C4"]), ch_names=["EEG C3", "EEG C4"])
+    """
+    for module in part.modules():
+        rate, names = (getattr(module, key, None) for key in ("sfreq", "ch_names"))
+        name = getattr(module, "name", type(module).__name__)
+        if not same_rate(rate, sfreq):
+            raise ValueError(
+                f"{name} was made for signals at {rate:g} Hz, but these were sampled at {sfreq:g} "
+                "Hz."
+            )
+        if names is None or ch_names is None:
+            continue
+        if find_channels(list(ch_names), list(names), False) != list(range(len(ch_names))):
+            raise ValueError(
+                f"{name} was made for the channels {', '.join(names)}, but the signals have "
+                f"{', '.join(ch_names)}: make it for those, in their order (ch_names=[...])."
+            )
+
+
+def _meaning(name, references):
+    """Return what a name stands for, however it is spelled."""
+    try:
+        derivation = parse_channel(name)
+    except ValueError:  # no electrode
+        return name.strip().upper()
+    return derivation if references else derivation[:2]

@@ -1,0 +1,533 @@
+"""What an augmentation learns from losses that are handed over, whatever they are."""
+
+import copy
+import gc
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from eeginv import AugNet, InvariantModule, PerExampleLoss
+from eeginv.augmentation.chance import BestConstant
+from eeginv.augmentation.gate import Gate
+from eeginv.augmentation.inference import losses_from_gradient
+from eeginv.estimators.net import CrossEntropy, SquaredError, WeightedNet
+from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
+
+PROBABILITY = 0.3
+
+
+def focal(output, target):
+    log_p = output.log_softmax(1).gather(1, target[:, None])[:, 0]
+    return -((1 - log_p.exp()) ** 2) * log_p
+
+
+def tempered(output, target):
+    return nn.functional.cross_entropy(output / 2, target, reduction="none")
+
+
+def smoothed(output, target):
+    return nn.functional.cross_entropy(output, target, label_smoothing=0.1, reduction="none")
+
+
+# name: losses, number of outputs, the loss that the module is told of
+LOSSES = {
+    "cross-entropy": (nn.CrossEntropyLoss(reduction="none"), 5, "cross_entropy"),
+    "label smoothing": (smoothed, 2, "cross_entropy"),
+    "label smoothing, five": (smoothed, 5, "cross_entropy"),
+    "focal": (focal, 2, "cross_entropy"),
+    "focal, five": (focal, 5, "cross_entropy"),
+    "temperature": (tempered, 2, "cross_entropy"),
+    "squared error": (nn.MSELoss(reduction="none"), 2, "squared_error"),
+    "Huber": (nn.HuberLoss(reduction="none"), 2, "squared_error"),
+    "L1": (nn.L1Loss(reduction="none"), 2, "squared_error"),
+}
+every_loss = pytest.mark.parametrize("name", LOSSES)
+
+
+def problem(name, n_copies=1, penalty=0.0):
+    """Return module, signals and targets: examples that repeat, whose draws do not."""
+    criterion, n_outputs, loss = LOSSES[name]
+    generator = torch.Generator().manual_seed(0)
+    X = torch.randn(8, 1, 6, generator=generator)
+    if loss == "squared_error":
+        y = 2 * torch.randn(8, n_outputs, generator=generator)
+    else:
+        y = torch.arange(8) % n_outputs
+    net = nn.Sequential(nn.Flatten(), nn.Linear(6, n_outputs))
+    nn.init.normal_(net[1].weight, std=0.7, generator=generator)
+    nn.init.zeros_(net[1].bias)
+    A = AugNet([SignFlip(PROBABILITY)], penalty=penalty, random_state=0)
+    model = InvariantModule(net, A, loss=loss).train()
+    return model, X.repeat(n_copies, 1, 1), y.repeat(n_copies, *(1 for _ in y.shape[1:])), criterion
+
+
+def exact(model, X, y, criterion):
+    """Derivative of the mean expected loss with respect to the free parameter of the flip."""
+    with torch.no_grad():
+        there, flipped = (criterion(model.backbone(x), y).mean() for x in (X, -X))
+    return (flipped - there).item() * model.augmentation.layers[0].transforms[0].max_magnitude
+
+
+def learned(model):
+    return model.augmentation.layers[0].transforms[0].raw.grad.item()
+
+
+# the derivative -----------------------------------------------------------------------------------
+@every_loss
+@pytest.mark.parametrize("scale", [1.0, 0.25, 65536.0])
+def test_mean_of_the_estimates_is_the_derivative(name, scale):
+    model, X, y, criterion = problem(name, 8000)
+    truth = exact(model, X[:8], y[:8], criterion)
+    assert abs(truth) > 0.02
+    (scale * PerExampleLoss(criterion)(model(X), y)).backward()
+    assert learned(model) == pytest.approx(scale * truth, rel=0.03)
+
+
+def test_weights_multiply_what_is_learned():
+    model, X, y, criterion = problem("label smoothing", 8000)
+    weights = torch.linspace(0, 2, 8).repeat(8000)
+    loss = PerExampleLoss(criterion)(model(X), y, weights)
+    loss.backward()
+    truth = exact(model, X[:8], y[:8], lambda out, y: weights[:8] * criterion(out, y))
+    assert learned(model) == pytest.approx(truth, rel=0.03)
+
+
+def test_accumulated_gradients_are_those_of_the_whole():
+    model, X, y, criterion = problem("Huber", 8000)
+    truth = exact(model, X[:8], y[:8], criterion)
+    for rows in torch.arange(len(X)).split(len(X) // 4):
+        (PerExampleLoss(criterion)(model(X[rows]), y[rows]) / 4).backward()
+    assert learned(model) == pytest.approx(truth, rel=0.03)
+
+
+def test_a_sum_is_as_many_times_the_mean():
+    model, X, y, criterion = problem("squared error", 8000)
+    truth = exact(model, X[:8], y[:8], lambda out, y: criterion(out, y).sum(dim=1))
+    (len(X) * PerExampleLoss(lambda out, y: criterion(out, y).sum(dim=1))(model(X), y)).backward()
+    assert learned(model) == pytest.approx(len(X) * truth, rel=0.03)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("handed_over", [True, False])
+def test_autocast(handed_over, dtype):
+    model, X, y, criterion = problem("cross-entropy", 8000)
+    truth = exact(model, X[:8], y[:8], criterion)
+    criterion = PerExampleLoss(criterion) if handed_over else nn.CrossEntropyLoss()
+    with torch.autocast("cpu", dtype):
+        loss = criterion(model(X), y)
+    (1024 * loss).backward()
+    assert learned(model) == pytest.approx(1024 * truth, rel=0.04)
+
+
+def test_positions_belong_to_their_example():
+    """Losses (n, positions): each against its own target, all with the draw of their example."""
+    generator = torch.Generator().manual_seed(0)
+    X, y = torch.randn(4, 1, 12, generator=generator), torch.randint(3, (4, 4), generator=generator)
+    net = nn.Conv1d(1, 3, 3, 3)
+    nn.init.normal_(net.weight, generator=generator)
+    A = AugNet([SignFlip(PROBABILITY)], penalty=0.0, random_state=0)
+    model = InvariantModule(net, A).train()
+    truth = exact(model, X, y, smoothed)
+    X, y = X.repeat(16000, 1, 1), y.repeat(16000, 1)
+    PerExampleLoss(smoothed)(model(X), y).backward()
+    assert learned(model) == pytest.approx(truth, rel=0.03)
+
+
+def test_ignored_positions_count_for_nothing():
+    model, X, y, _ = problem("cross-entropy", 50)
+    y[::3] = -100
+    criterion = PerExampleLoss(nn.CrossEntropyLoss(reduction="none"))
+    other = copy.deepcopy(model)
+    loss = criterion(model(X), y)
+    assert loss.item() == pytest.approx(nn.functional.cross_entropy(other(X), y).item(), rel=1e-5)
+    loss.backward()
+    # as the gradient at the output says, which is zero for those
+    nn.functional.cross_entropy(copy.deepcopy(other)(X), y)
+    read = copy.deepcopy(other)
+    read.augmentation.stream.n_drawn = 0
+    nn.functional.cross_entropy(read(X), y).backward()
+    assert learned(model) == pytest.approx(learned(read), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["cross-entropy", "squared error"])
+def test_net_of_the_estimators_hands_over(name):
+    loss = LOSSES[name][2]
+    model, X, y, criterion = problem(name, 8000)
+    weights = torch.linspace(0, 2, 8)
+
+    def total(output, y):
+        return weights * criterion(output, y).reshape(8, -1).mean(dim=1)
+
+    truth = exact(model, X[:8], y[:8], total)
+    of_net = CrossEntropy if loss == "cross_entropy" else SquaredError
+    net = WeightedNet(model, of_net, lr=0.0, verbose=0).initialize()
+    net.train_step_single((X, (y, weights.repeat(8000))))
+    assert learned(net.module_) == pytest.approx(truth, rel=0.03)
+    assert net.module_._past.largest is None  # no gradient was read
+
+
+def test_through_skorch_with_a_clone():
+    from sklearn.base import clone
+    from skorch import NeuralNet
+
+    model, X, y, criterion = problem("Huber", 4)
+    net = NeuralNet(
+        model,
+        PerExampleLoss,
+        criterion__criterion=criterion,
+        max_epochs=2,
+        train_split=None,
+        verbose=0,
+    )
+    net = clone(net).fit(X, y)
+    raw = net.module_.augmentation.layers[0].transforms[0].raw
+    assert raw.item() != pytest.approx(PROBABILITY / 0.5, abs=1e-6)
+
+
+# mixed precision ----------------------------------------------------------------------------------
+@pytest.mark.parametrize("held", [False, True])
+@pytest.mark.parametrize("handed_over", [True, False])
+def test_scaler_skips_a_step_that_is_not_finite(handed_over, held):
+    model, X, y, _ = problem("cross-entropy", 4, penalty=0.1)
+    model.augmentation.warmup = 0.5
+    model.augmentation.set_progress(0.0 if held else 1.0)
+    plain = nn.CrossEntropyLoss(reduction="none")
+    criterion = PerExampleLoss(plain) if handed_over else nn.CrossEntropyLoss()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    scaler = torch.amp.GradScaler(device="cpu")
+
+    def step(factor=1.0):
+        optimizer.zero_grad()
+        scaler.scale(factor * criterion(model(X), y)).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        return [p.detach().clone() for p in model.parameters()]
+
+    first = step()
+    state = copy.deepcopy(model.state_dict())
+    for factor in (float("inf"), float("nan")):
+        scale = scaler.get_scale()
+        assert all(torch.equal(a, b) for a, b in zip(step(factor), first, strict=True))
+        assert scaler.get_scale() == scale / 2
+    for key, value in model.state_dict().items():  # nothing of it is remembered, but the draws
+        assert "stream" in key or torch.equal(value, state[key]), key
+    assert not all(torch.equal(a, b) for a, b in zip(step(), first, strict=True))
+
+
+@pytest.mark.parametrize("handed_over", [True, False])
+def test_without_a_scaler_it_is_an_error_as_soon_as_something_is_lost(handed_over):
+    model, X, y, criterion = problem("cross-entropy", 4)
+    criterion = PerExampleLoss(criterion) if handed_over else nn.CrossEntropyLoss()
+    with pytest.raises(ValueError, match="diverged: the loss is not finite"):
+        (float("nan") * criterion(model(X), y)).backward()
+    # a large factor looks like that of a scaler, but then parameters would have been spared
+    (1000 * criterion(model(X), y)).backward()
+    with torch.no_grad():
+        model.backbone[1].weight.fill_(torch.nan)
+    with pytest.raises(ValueError, match="diverged: the output of the network"):
+        (1000 * criterion(model(X), y)).backward()
+
+
+# the reward ---------------------------------------------------------------------------------------
+def test_level_of_the_best_constant():
+    """Of label smoothing the entropy of the smoothed shares, of the others by their definition."""
+    y = torch.tensor([0] * 6 + [1] * 3 + [2])
+    output, weights = torch.zeros(10, 3), torch.full((10, 1), 0.1)
+    one_hot = nn.functional.one_hot(y, 3)[:, None]
+    shares = torch.tensor([0.6, 0.3, 0.1]).double()
+    known = {
+        nn.CrossEntropyLoss(reduction="none"): torch.special.entr(shares).sum(),
+        nn.CrossEntropyLoss(reduction="none", label_smoothing=0.3): torch.special.entr(
+            0.7 * shares + 0.1
+        ).sum(),
+        tempered: torch.special.entr(shares).sum(),
+    }
+    for criterion, level in known.items():
+        found = BestConstant().update(criterion, output, y, weights, one_hot)
+        assert found.item() == pytest.approx(level.item(), abs=1e-4)
+    found = BestConstant().update(focal, output, y, weights, one_hot).item()
+    grid = torch.cartesian_prod(*2 * [torch.linspace(-3, 1, 81)])
+    constants = torch.cat([torch.zeros(len(grid), 1), grid], dim=1)
+    levels = [focal(c.expand(10, -1), y).mean().item() for c in constants]
+    assert min(levels) - 1e-3 < found <= min(levels)
+    values = torch.tensor([[0.0], [0.0], [1.0], [9.0]])
+    weights = torch.full((4, 1), 0.25)
+    for criterion, level in (
+        (nn.MSELoss(reduction="none"), values.var(correction=0).item()),
+        (nn.L1Loss(reduction="none"), 2.5),
+        (nn.HuberLoss(reduction="none", delta=0.5), 0.5 * 2.5 - 0.125 * 3 / 4),
+    ):
+        found = BestConstant().update(criterion, values, values, weights).item()
+        assert found == pytest.approx(level, rel=0.15)
+        assert found >= level * (1 - 1e-5) or criterion.__class__ is nn.HuberLoss
+    prevalence = torch.tensor([[1.0], [0.0], [0.0], [0.0]])
+    found = BestConstant().update(
+        nn.BCEWithLogitsLoss(reduction="none"), prevalence, prevalence, weights
+    )
+    entropy = torch.special.entr(torch.tensor([0.25, 0.75])).sum().item()
+    assert found.item() == pytest.approx(entropy, abs=1e-4)
+
+
+def test_level_is_that_of_all_batches_seen():
+    generator = torch.Generator().manual_seed(0)
+    criterion, level = nn.L1Loss(reduction="none"), BestConstant()
+    values = torch.randn(3000, 1, generator=generator).exp()
+    for part in values.split(100):
+        found = level.update(criterion, part, part, torch.ones(len(part), 1))
+    truth = (values - values.median()).abs().mean()
+    assert found.item() == pytest.approx(truth.item(), rel=0.02)
+    sample = BestConstant()
+    for part in torch.arange(200_000.0)[:, None].split(5000):
+        sample.update(criterion, part, part, torch.ones(len(part), 1))
+    assert len(sample.targets) == 2**16
+    assert sample.targets.mean().item() == pytest.approx(100_000, rel=0.02)  # of early and of late
+
+
+def test_losses_below_zero_are_refused():
+    model, X, y, criterion = problem("cross-entropy")
+    with pytest.raises(ValueError, match="add a constant to the loss"):
+        PerExampleLoss(lambda out, y: criterion(out, y) - 9)(model(X), y).backward()
+
+
+@every_loss
+@pytest.mark.parametrize("knows", [True, False])
+def test_reward_counts_as_far_as_the_targets_are_explained(name, knows):
+    """An output that is constant, and one that is perfect, neither of which sees the signals."""
+    model, X, y, criterion = problem(name, 4)
+    _, n_outputs, loss = LOSSES[name]
+    expected = float(knows)
+    if loss == "squared_error":
+        middle = y.mean(0) if name == "squared error" else y.median(0)[0]
+        output = y if knows else middle.expand_as(y)
+    else:
+        one_hot, soft = nn.functional.one_hot(y, n_outputs).float(), 0.1 if "smooth" in name else 0
+        labels = (1 - soft) * one_hot + soft / n_outputs
+        shares = labels.mean(0)
+        output = ((labels + 1e-12) if knows else shares.expand_as(labels)).log()
+        output = 2 * output if name == "temperature" else output
+        if knows:
+            chance = torch.special.entr(shares).sum()
+            expected = 1 - torch.special.entr(labels).sum(1).mean().item() / chance.item()
+    # of which the losses teach nothing here, so that all that arrives is the reward
+    model.augmentation = AugNet([GaussianNoise(0.1)], penalty=1.0, random_state=0).calibrate(X)
+    model.backbone = nn.Identity()
+    model.backbone.forward = lambda X: output
+    PerExampleLoss(criterion)(model(X), y).backward()
+    raw = model.augmentation.layers[0].transforms[0].raw
+    (full,) = torch.autograd.grad(model.augmentation.reward(), raw)
+    assert -raw.grad.item() / full.item() == pytest.approx(expected, abs=0.01)
+
+
+def test_a_network_that_knows_nothing_is_not_paid():
+    """Losses whose mean is above the chance level, in small batches that are below it by chance."""
+    generator = torch.Generator().manual_seed(0)
+    gate, alone = Gate(), []
+    paid = []
+    for _ in range(400):
+        losses = 1.12 * 2 * torch.rand(8, 1, generator=generator)
+        weights = torch.full((8, 1), 1 / 8)
+        paid.append(gate.update(losses, weights, torch.tensor(1.0)).item())
+        alone.append(Gate().update(losses, weights, torch.tensor(1.0)).item())
+    assert np.mean(alone) > 0.02  # what clamping batch by batch pays
+    assert np.mean(paid[10:]) < 1e-3
+    share = [gate.update(torch.full((8, 1), 0.4), weights, torch.tensor(1.0)) for _ in range(400)]
+    assert share[-1].item() == pytest.approx(0.6, abs=0.01)  # and it follows
+
+
+# what is refused ----------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", [n for n in LOSSES if n != "cross-entropy"])
+def test_bare_loops_with_other_losses_are_told_to_hand_over(name):
+    model, X, y, criterion = problem(name)
+    with pytest.raises(ValueError, match="PerExampleLoss"):
+        criterion(model(X), y).mean().backward()
+
+
+@pytest.mark.parametrize("reduce", [torch.mean, torch.sum, lambda losses: losses.mean() / 4])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_squared_error_is_verified_with_announced_targets(reduce, weighted):
+    model, X, y, criterion = problem("squared error", 8000)
+    weights = torch.linspace(0.1, 1, 8) if weighted else torch.ones(8)
+
+    def total(output, y, weights):
+        return reduce(weights[:, None] * criterion(output, y))
+
+    with torch.no_grad():
+        there, flipped = (total(model.backbone(x), y[:8], weights) for x in (X[:8], -X[:8]))
+    truth = 0.5 * (flipped - there).item() * (8000 if reduce is torch.sum else 1)
+    model.example_labels = y
+    model.example_weights = weights.repeat(8000) if weighted else None
+    total(model(X), y, weights.repeat(8000)).backward()
+    assert learned(model) == pytest.approx(truth, rel=0.03)
+    assert model.example_labels is None  # they are those of one batch
+    model.example_labels = y
+    with pytest.raises(ValueError, match="not that of a squared error towards the announced"):
+        nn.functional.huber_loss(model(X), y).backward()
+
+
+def test_weights_of_single_examples_have_to_be_announced():
+    model, X, y, criterion = problem("cross-entropy", 4000)
+    weights = torch.linspace(0.2, 2, len(X))
+    with pytest.raises(ValueError, match="example_weights"):
+        (weights * criterion(model(X), y)).mean().backward()
+    model.example_weights = weights
+    (weights * criterion(model(X), y)).mean().backward()
+    model.example_weights = weights.flip(0)
+    with pytest.raises(ValueError, match="of one label have one weight"):
+        (weights * criterion(model(X), y)).mean().backward()
+
+
+def test_focal_loss_of_single_examples_of_a_label_shows_from_step_to_step():
+    model, X, y, _ = problem("focal, five")
+    X, y = X[:5], y[:5]  # one of each: nothing in a batch to compare with
+    focal(model(X), y).mean().backward()
+    model.backbone[1].weight.data *= 2  # as if it had learned
+    with pytest.raises(ValueError, match="of one label have one weight"):
+        focal(model(X), y).mean().backward()
+    model, X, y, criterion = problem("cross-entropy")
+    for rows in (slice(0, 5), slice(0, 1), slice(2, 3), slice(1, 4), slice(0, 1)):
+        criterion(model(X[rows]), y[rows]).mean().backward()
+        (65536 * criterion(model(X[rows]), y[rows]).mean() / 65536).backward()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("size", [0.01, 1.0, 30.0])
+@pytest.mark.parametrize("n_classes", [2, 5, 50])
+def test_no_cross_entropy_is_refused_by_mistake(dtype, size, n_classes):
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.rand(n_classes, generator=generator) + 0.1
+    for reduction in ("mean", "sum"):
+        output = size * torch.randn(200, n_classes, generator=generator)
+        output = output.to(dtype).requires_grad_()
+        y = torch.randint(n_classes, (200,), generator=generator)
+        precise = output.float() if dtype.itemsize == 2 else output
+        loss = nn.functional.cross_entropy(
+            precise, y, weight.to(precise), reduction=reduction, ignore_index=0
+        )
+        (gradient,) = torch.autograd.grad(loss, output)
+        losses_from_gradient(
+            output.detach().double(), gradient.double(), "cross_entropy", dtype=dtype
+        )
+
+
+@pytest.mark.parametrize(
+    ("call", "match"),
+    [
+        (lambda m, X, y: PerExampleLoss(nn.CrossEntropyLoss())(m(X), y), "reduction='none'"),
+        (
+            lambda m, X, y: PerExampleLoss(CrossEntropy())(m(X), y, torch.ones(3)),
+            r"weights must have shape \(8,\)",
+        ),
+        (
+            lambda m, X, y: PerExampleLoss(CrossEntropy())(m(X) + m(X), y),
+            "depend on 2 forward passes",
+        ),
+        (
+            lambda m, X, y: PerExampleLoss(CrossEntropy())(m(X)[:4], y[:4]),
+            "had 8 examples, but these are losses of 4",
+        ),
+    ],
+)
+def test_bad_input(call, match):
+    model, X, y, _ = problem("cross-entropy")
+    with pytest.raises(ValueError, match=match):
+        call(model, X, y)
+
+
+def test_losses_are_handed_over_once():
+    model, X, y, criterion = problem("cross-entropy")
+    output = model(X)
+    PerExampleLoss(criterion)(output, y)
+    with pytest.raises(ValueError, match="handed over already"):
+        PerExampleLoss(smoothed)(output, y)
+    with pytest.raises(TypeError, match="function of outputs and targets"):
+        PerExampleLoss(3)
+
+
+def test_it_is_a_mean_like_any_other_where_nothing_is_learned():
+    model, X, y, criterion = problem("cross-entropy")
+    for m in (model.eval(), InvariantModule(model.backbone).train()):
+        loss, expected = PerExampleLoss(criterion)(m(X), y), criterion(m(X), y).mean()
+        assert loss.item() == pytest.approx(expected.item())
+    model.train()
+    model.augmentation.requires_grad_(False)
+    PerExampleLoss(criterion)(model(X), y).backward()
+    assert model.backbone[1].weight.grad.abs().sum() > 0
+
+
+# what is kept -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("handed_over", [True, False])
+@pytest.mark.parametrize("learns", [True, False])
+def test_losses_that_are_kept_do_not_keep_the_batch(handed_over, learns):
+    model, X, y, criterion = problem("cross-entropy")
+    model.augmentation.requires_grad_(learns)
+    criterion = PerExampleLoss(criterion) if handed_over else nn.CrossEntropyLoss()
+    losses, batches = [], []
+    for _ in range(3):
+        batch = X.clone()
+        batches.append(weakref.ref(batch))
+        loss = criterion(model(batch), y)
+        loss.backward()
+        losses.append(loss)
+        del batch
+    gc.collect()
+    assert [batch() for batch in batches] == 3 * [None]
+
+
+@every_loss
+def test_training_that_is_resumed_goes_on_as_if_it_had_not_stopped(name):
+    model, X, y, criterion = problem(name, 2, penalty=0.05)
+    criterion = PerExampleLoss(criterion)
+
+    def train(model, optimizer, n_steps):
+        for _ in range(n_steps):
+            optimizer.zero_grad()
+            criterion(model(X), y).backward()
+            optimizer.step()
+        return model.state_dict()
+
+    def make_optimizer(model):
+        return torch.optim.Adam(model.param_groups(0.05), lr=0.01)
+
+    optimizer = make_optimizer(model)
+    halfway = copy.deepcopy(train(model, optimizer, 5))
+    state = copy.deepcopy(optimizer.state_dict())
+    whole = train(model, optimizer, 5)
+    resumed, _, _, _ = problem(name, penalty=0.05)
+    resumed.load_state_dict(halfway)
+    optimizer = make_optimizer(resumed)
+    optimizer.load_state_dict(state)
+    again = train(resumed, optimizer, 5)
+    assert list(again) == list(whole)
+    for key in whole:
+        assert torch.equal(again[key], whole[key]), key
+
+
+def test_states_from_before_there_was_anything_to_remember_load():
+    model, X, y, criterion = problem("cross-entropy")
+    old = {k: v for k, v in model.state_dict().items() if not k.startswith("_")}
+    PerExampleLoss(criterion)(model(X), y).backward()
+    assert model.state_dict().keys() > old.keys()
+    model.load_state_dict(old)
+    assert model.state_dict().keys() == old.keys()
+    PerExampleLoss(criterion)(model(X), y).backward()
+
+
+def test_weight_decay_leaves_the_augmentation_alone():
+    model = problem("cross-entropy")[0]
+    model.augmentation = AugNet([[SignFlip(0.2)], [TimeReverse(0.3)]], penalty=0.0)
+    model.backbone.requires_grad_(False)
+    optimizer = torch.optim.AdamW(model.param_groups(0.01), lr=1.0, weight_decay=0.5)
+    before = [p.detach().clone() for p in model.augmentation.parameters()]
+    for _ in range(3):
+        for p in model.augmentation.parameters():
+            p.grad = torch.zeros_like(p)
+        optimizer.step()
+    assert all(
+        torch.equal(a, b) for a, b in zip(before, model.augmentation.parameters(), strict=True)
+    )
+    every = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    assert sorted(every) == sorted(map(id, model.parameters()))
+    assert len(InvariantModule(model.backbone).param_groups()) == 1
