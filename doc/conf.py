@@ -1,6 +1,7 @@
 """Sphinx configuration. Builds without network: no intersphinx, no remote fonts or badges."""
 
 import pkgutil
+import sys
 import warnings
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from sphinx.addnodes import pending_xref
 from sphinx.ext.autosummary import autosummary_table
 
 import eeginv
+
+sys.path.insert(0, str(Path(__file__).parent))  # for gallery_order
 
 # Said once to whoever installs; not in the output of the examples.
 warnings.filterwarnings("ignore", category=eeginv.TorchaudioExtensionWarning)
@@ -37,6 +40,7 @@ nitpicky = True
 nitpick_ignore_regex = [(r"py:.*", r"(?!eeginv\b).*"), (r"py:mod", r".*")]
 
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"
 # Members are listed by the template of the class, once.
 numpydoc_show_class_members = False
 autodoc_typehints = "none"
@@ -58,7 +62,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("eeginv",),
     "reference_url": {"eeginv": None},
-    "within_subsection_order": "FileNameSortKey",
+    "within_subsection_order": "gallery_order.place",
     "abort_on_example_error": True,
     "min_reported_time": 1,
     "remove_config_comments": True,

@@ -52,6 +52,7 @@ every_epochs = []
 for number in range(6):
     raw = simulate_subject(number).filter(4, 40)
     events, event_id = mne.events_from_annotations(raw)
+    raw.set_annotations(None)  # MNE joins epochs without their annotations, and warns
     every_epochs.append(
         mne.Epochs(raw, events, event_id, tmin=0, tmax=2, baseline=None, preload=True)
     )

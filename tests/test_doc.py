@@ -76,13 +76,13 @@ def test_the_guide_has_examples():
 
 
 def test_python_in_the_guide_and_on_the_front_page_runs():
-    blocks = [
-        (n, b) for n in [*GUIDE, "index"] for b in code_blocks(PAGES[n].read_text(), "python")
-    ]
-    assert [name for name, _ in blocks].count("index") == 1
-    for name, block in blocks:
+    # what remains on a page of ELSEWHERE needs more than this machine, such as a batch system
+    names = [name for name in GUIDE if name not in ELSEWHERE]
+    blocks = {name: code_blocks(PAGES[name].read_text(), "python") for name in [*names, "index"]}
+    assert len(blocks["index"]) == 1
+    for name, block in [(name, block) for name, found in blocks.items() for block in found]:
         # the front page trains for a minute; here with less
-        block = block.replace("hours=1,", "hours=0.5,").replace("max_epochs=10", "max_epochs=1")
+        block = block.replace("hours=1,", "hours=0.5,").replace("max_epochs=10", "max_epochs=2")
         exec(compile(block, name, "exec"), {})
 
 
@@ -113,7 +113,7 @@ def messages():
                 found.append([part if isinstance(part, str) else None for part in parts])
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.append([node.value])
-    return found
+    return [parts for parts in found if not any("\n" in part for part in parts if part)]
 
 
 def agrees(text, parts):
@@ -174,6 +174,8 @@ def test_links_and_tables_of_contents_name_pages(name):
         entries = [line.strip() for line in block.splitlines()]
         entries = [re.sub(r".*<(.*)>", r"\1", e) for e in entries if e and e[0] != ":"]
         linked += [e for e in entries if not e.startswith("auto_examples/")]
+    pages = re.findall(r":doc:`(?:[^`<]*<)?([^`>]+)>?`", text)
+    linked += [page for page in pages if not page.startswith("/auto_examples/")]
     folder = (ROOT / "doc" / name).parent
     paths = [ROOT / "doc" / e[1:] if e[0] == "/" else folder / e for e in linked]
     assert [path.name for path in paths if not path.with_suffix(".rst").is_file()] == []

@@ -37,10 +37,7 @@ ONE_REASON = (
     "Training by mini-batches draws its order from the number of examples, so leaving an example "
     "out and giving it weight zero are different runs of the same method."
 )
-EXCEPTIONS = {
-    "check_sample_weight_equivalence_on_dense_data": ONE_REASON,
-    "check_sample_weight_equivalence_on_sparse_data": ONE_REASON,
-}
+EXCEPTIONS = {"check_sample_weight_equivalence_on_dense_data": ONE_REASON}
 
 
 @pytest.mark.filterwarnings("ignore:.*estimator_name.*:FutureWarning")

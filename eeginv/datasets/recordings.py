@@ -102,7 +102,7 @@ def simulate_recordings(
     >>> population = simulate_recordings(n_subjects=1, hours=0.5, random_state=0)
     >>> population.recordings[0].ch_names
     ['Fpz-Cz', 'Pz-Oz']
-    >>> population.recordings[0].annotations.description[0]
+    >>> str(population.recordings[0].annotations.description[0])
     'Sleep stage W'
     """
     n_subjects = check_integer("n_subjects", n_subjects, minimum=1)
