@@ -41,7 +41,8 @@ from eeginv.benchmark.intervals import holm  # noqa: E402
 from eeginv.benchmark.methods import METHODS  # noqa: E402
 from eeginv.benchmark.report import load_runs  # noqa: E402
 from eeginv.benchmark.statistics import paired_differences  # noqa: E402
-from eeginv.search.base import Problem  # noqa: E402
+from eeginv.search.problem import Problem  # noqa: E402
+from eeginv.search.prototype import Prototype  # noqa: E402
 from eeginv.transforms import default_transforms  # noqa: E402
 from eeginv.viz import plot_accuracy_time  # noqa: E402
 from eeginv.viz.methods import sort_methods  # noqa: E402
@@ -141,8 +142,9 @@ def measure_steps(rounds):
     generator = torch.Generator().manual_seed(0)
     X = torch.randn(n, 2, 3000, generator=generator).numpy()
     y = np.arange(n) % 5
-    prototype = InvariantClassifier(sfreq=sfreq, batch_size=batch, augmentation=None)
-    signals, target, weight, _ = prototype._prepare(X, y)
+    estimator = InvariantClassifier(sfreq=sfreq, batch_size=batch)
+    prototype = Prototype(estimator)
+    signals, target, weight, _ = prototype.prepare(X, y)
     rows, outer_rows = torch.arange(n).split(batch)
     tensors = (torch.as_tensor(values) for values in (signals, target, weight))
     candidates = default_transforms(sfreq)
@@ -158,9 +160,7 @@ def measure_steps(rounds):
     made = {"none": step}
     searches = (DDASSearch, DADASearch, ADDASearch, CADDASearch, FasterAutoAugmentSearch)
     for cls in searches:
-        search = cls(prototype)
-        search.classes_ = prototype.classes_
-        learner = search._learner(problem)
+        learner = cls(estimator)._learner(problem)
         made[cls.__name__] = lambda learner=learner: learner.step(rows, outer_rows, True)
     seconds = measure_time(made, rounds, "cpu")
     plain = seconds.pop("none")

@@ -10,6 +10,7 @@ works on top of torch, Braindecode, skorch, scikit-learn and MNE.
 import lazy_loader as _lazy
 
 from eeginv import _torchaudio_hook
+from eeginv.search import SEARCHES as _SEARCHES  # a package that is lazy as well
 
 __version__ = "0.1.0"
 
@@ -42,15 +43,6 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "estimators": ["InvariantClassifier", "InvariantRegressor"],
         "invariant": ["InvariantModule"],
         "policy": ["Policy"],
-        "search": [
-            "ADDASearch",
-            "AutoAugmentSearch",
-            "CADDASearch",
-            "DADASearch",
-            "DDASSearch",
-            "FastAutoAugmentSearch",
-            "FasterAutoAugmentSearch",
-            "RandAugmentSearch",
-        ],
+        "search": list(_SEARCHES.values()),
     },
 )

@@ -9,7 +9,10 @@ from eeginv import (
     FastAutoAugmentSearch,
     InvariantClassifier,
     RandAugmentSearch,
+    search,
 )
+from eeginv.search.base import PolicySearch
+from eeginv.search.by_trials.search import TrialSearch
 from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
 
 
@@ -48,12 +51,20 @@ SMALL_TRIALS = {
     },
     RandAugmentSearch: {"n_operations": (1, 2), "strengths": (0.5, 1.0), "round_size": 2},
 }
-every_trial_search = pytest.mark.parametrize("cls", SMALL_TRIALS)
+
+
+def registered(base=PolicySearch):
+    """Return the classes in the registry of searches that derive from a class."""
+    classes = [getattr(search, name) for name in search.SEARCHES.values()]
+    return [cls for cls in classes if issubclass(cls, base)]
+
+
+every_trial_search = pytest.mark.parametrize("cls", registered(TrialSearch))
 
 
 def trial_search(cls, estimator=None, **kwargs):
     transforms = [TimeReverse(), SignFlip(), GaussianNoise()]
-    options = {"transforms": transforms, "random_state": 0, **SMALL_TRIALS[cls], **kwargs}
+    options = {"transforms": transforms, "random_state": 0, **SMALL_TRIALS.get(cls, {}), **kwargs}
     return cls(prototype() if estimator is None else estimator, **options)
 
 

@@ -1,4 +1,4 @@
-"""Operations: transforms of fixed strength, which a search chooses among."""
+"""Operations: transforms of fixed strength, among which searches choose."""
 
 from dataclasses import replace
 
@@ -14,15 +14,15 @@ def make_operations(transforms, n_levels):
     Parameters
     ----------
     transforms : list of Transform
-        The candidates, members of the registry.
+        The candidates, whose classes are in the registry.
     n_levels : int
-        Levels of those of continuous strength, equally spaced up to the end of the range;
-        transforms that are there or not give one operation, always applied.
+        Number of operations of each transform of continuous strength, equally spaced up to the end
+        of the range. An on/off transform becomes one operation that is always applied.
 
     Returns
     -------
     operations : list of PolicyEntry
-        In the order of the transforms.
+        The operations, in the order of the transforms.
     """
     operations = []
     for transform in transforms:
@@ -40,53 +40,48 @@ def make_operations(transforms, n_levels):
 
 
 def product_policy(operations, weights, probability):
-    """Return the policy of independent choices, one of all operations in each layer.
+    """Return a policy whose layers choose independently among the same operations.
 
     Parameters
     ----------
     operations : list of PolicyEntry
-        What there is to choose from.
+        The operations.
     weights : list of list of float
-        Probabilities of the operations, for each layer.
+        For each layer, the probabilities of the operations.
     probability : float
-        Of augmenting at all.
+        Probability of augmenting at all.
 
     Returns
     -------
     policy : Policy
-        With as many layers as lists of weights.
+        A policy with one layer for each list of weights.
     """
-    entries = [
-        PolicyEntry(
-            operation.transform,
-            operation.extent,
-            operation.unit,
-            weight=round(weight, 7),
-            layer=layer,
-            binary=operation.binary,
-            config=operation.config,
-        )
-        for layer, of_layer in enumerate(weights)
-        for operation, weight in zip(operations, of_layer, strict=True)
-    ]
-    return Policy(entries, probability)
+    return Policy(
+        (
+            replace(operation, weight=round(weight, 7), layer=layer)
+            for layer, layer_weights in enumerate(weights)
+            for operation, weight in zip(operations, layer_weights, strict=True)
+        ),
+        probability,
+    )
 
 
 def sequence_policy(operations, probabilities):
-    """Return the policy of one sub-policy: operations in a row, each applied or not.
+    """Return the policy of one sub-policy: a sequence of operations with probabilities.
 
     Parameters
     ----------
     operations : list of PolicyEntry
-        What to apply, in order.
+        The operations, in the order of application.
     probabilities : list of float
-        With which each is applied.
+        Probability of applying each operation.
 
     Returns
     -------
     policy : Policy
-        One layer an operation. What has a strength is drawn against strength zero; what is there
-        or not has its probability as its extent.
+        A policy with one layer for each operation. The extent of an on/off operation is its
+        probability. Any other operation has a second entry of strength zero, which stands for not
+        applying it.
     """
     entries = []
     for layer, (operation, probability) in enumerate(zip(operations, probabilities, strict=True)):
@@ -106,7 +101,7 @@ def apply_operations(X, operations):
     X : Tensor, shape (n_examples, n_channels, n_times)
         Signals.
     operations : list of PolicyEntry
-        What to apply; draws come from torch's (isolated) generator.
+        The operations. Their draws are seeded from torch's global generator.
 
     Returns
     -------

@@ -1,21 +1,21 @@
-"""Step lengths for plain gradient descent that fit every tensor of weights."""
+"""Step lengths for plain gradient descent that suit every weight tensor."""
 
 import torch
 from torch import nn
 
 
 class RunningScales(nn.Module):
-    """One over the running root mean square of the gradient of each tensor of weights.
+    """Inverse of the running root mean square of the gradient of each weight tensor.
 
-    A step of gradient descent that is multiplied by them has the size that Adam's would have, and
-    stays linear in the gradient, which derivatives through the step need.
+    A step of gradient descent that is multiplied by them is as long as a step of Adam, and it stays
+    linear in the gradient, as derivatives through the step need it.
 
     Parameters
     ----------
     n_tensors : int
-        Number of tensors.
+        Number of weight tensors.
     decay : float
-        Of the running mean.
+        Decay of the running mean.
     """
 
     def __init__(self, n_tensors, decay=0.99):
@@ -25,12 +25,12 @@ class RunningScales(nn.Module):
         self.register_buffer("n_steps", torch.zeros(()))
 
     def update(self, gradients):
-        """Take the gradients of one more step into account.
+        """Update the running mean with the gradients of one more step.
 
         Parameters
         ----------
         gradients : sequence of Tensor
-            One a tensor of weights.
+            One for each weight tensor.
         """
         square = torch.stack([g.detach().square().mean() for g in gradients])
         self.n_steps += 1

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from eeginv import PolicyAugmentation
-from eeginv.search.policy_step import PolicyStep
-from eeginv.search.relax import Choices
-from eeginv.search.subpolicies import Combinations, Stages
+from eeginv.search.by_gradient.policy_step import PolicyStep
+from eeginv.search.by_gradient.relax import Choices
+from eeginv.search.by_gradient.sub_policies import Combinations, Stages
 from eeginv.transforms import ChannelsDropout, GaussianNoise, SignFlip, TimeReverse
 
 CANDIDATES = [SignFlip, TimeReverse, GaussianNoise, ChannelsDropout]
@@ -125,7 +125,7 @@ def test_gradients_reach_the_strengths_that_were_used():
 
 
 def test_classes_have_policies_of_their_own():
-    space = Stages([SignFlip(), TimeReverse()], 1, n_policies=2, class_weights=[0.2, 0.3, 0.5])
+    space = Stages([SignFlip(), TimeReverse()], 1, n_policies=2, class_frequencies=[0.2, 0.3, 0.5])
     with torch.no_grad():
         space.choice.zero_()
         space.choice[2:4, 0, 1] = 50.0  # the second class only reverses
@@ -154,7 +154,7 @@ def test_batches_that_are_worth_nothing_leave_the_next_step_finite():
     step = PolicyStep(Stages([SignFlip(), TimeReverse()], 1), 0.1, 0.1, 0.1, 0.5)
     X, labels = torch.randn(16, 2, 20), torch.zeros(16, dtype=torch.int64)
     for worth in (torch.zeros(16), torch.zeros(16), torch.linspace(-0.3, 0.3, 16)):
-        before = step.space.choice.detach().clone()
+        before = step.sub_policies.choice.detach().clone()
         assert step.step(step.draw(X, labels)[1], worth) < 100
-        assert step.space.choice.isfinite().all()
-    assert not torch.equal(step.space.choice, before)
+        assert step.sub_policies.choice.isfinite().all()
+    assert not torch.equal(step.sub_policies.choice, before)

@@ -14,7 +14,7 @@ from eeginv import (
     Policy,
     RandAugmentSearch,
 )
-from eeginv.search import trials
+from eeginv.search.by_trials import search as trial_loop
 from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
 
 
@@ -73,7 +73,7 @@ def test_goes_on_where_it_stopped(cls, n_before, tmp_path, monkeypatch):
     X, y, groups = data()
     whole = trial_search(cls, refit=False).fit(X, y, groups=groups)
     interrupted = trial_search(cls, refit=False, storage=tmp_path / "trials")
-    calls, original = [], trials.run_trial
+    calls, original = [], trial_loop.run_trial
 
     def run_trial(*args):
         if len(calls) == n_before:
@@ -82,19 +82,19 @@ def test_goes_on_where_it_stopped(cls, n_before, tmp_path, monkeypatch):
         return original(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trials, "run_trial", run_trial)
+        patch.setattr(trial_loop, "run_trial", run_trial)
         with pytest.raises(KeyboardInterrupt):
             interrupted.fit(X, y, groups=groups)
     calls.clear()
     with monkeypatch.context() as patch:
-        patch.setattr(trials, "run_trial", lambda *args: calls.append(0) or original(*args))
+        patch.setattr(trial_loop, "run_trial", lambda *args: calls.append(0) or original(*args))
         rest = trial_search(cls, refit=False, storage=tmp_path / "trials").fit(X, y, groups=groups)
     assert scores_of(rest) == scores_of(whole)
     assert rest.policy_ == whole.policy_
     assert len(calls) == len(whole.history_) - n_before
     again = trial_search(cls, refit=False, storage=tmp_path / "trials")
     with monkeypatch.context() as patch:
-        patch.setattr(trials, "run_trial", run_trial)
+        patch.setattr(trial_loop, "run_trial", run_trial)
         calls[:] = [0] * n_before  # any further trial would interrupt
         assert again.fit(X, y, groups=groups).policy_ == whole.policy_
     with pytest.raises(ValueError, match="other parameters, data or random_state"):
@@ -112,9 +112,9 @@ def test_a_line_that_was_cut_off_is_one_trial_less(tmp_path):
     file = tmp_path / "trials"
     whole = trial_search(AutoAugmentSearch, refit=False, storage=file).fit(X, y, groups=groups)
     file.write_bytes(file.read_bytes()[:-40])
-    calls, original = [], trials.run_trial
+    calls, original = [], trial_loop.run_trial
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trials, "run_trial", lambda *args: calls.append(0) or original(*args))
+        patch.setattr(trial_loop, "run_trial", lambda *args: calls.append(0) or original(*args))
         again = trial_search(AutoAugmentSearch, refit=False, storage=file).fit(X, y, groups=groups)
     assert scores_of(again) == scores_of(whole)
     assert len(calls) == 1

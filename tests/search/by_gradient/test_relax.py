@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from eeginv.search.policy_step import PolicyStep
-from eeginv.search.relax import Choices, ControlVariate, relax_gradient
-from eeginv.search.subpolicies import Stages
+from eeginv.search.by_gradient.policy_step import PolicyStep
+from eeginv.search.by_gradient.relax import Choices, ControlVariate, relax_gradient
+from eeginv.search.by_gradient.sub_policies import Stages
 from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
 
 N = 40_000

@@ -1,23 +1,20 @@
-"""Child trainings: a network from scratch under a policy, scored on held-out windows."""
-
-import copy
+"""Child trainings: a network is trained from scratch under a policy and scored."""
 
 import numpy as np
 import torch
 from sklearn.metrics import balanced_accuracy_score
 from skorch.callbacks import Callback
 
-from .._randomness import isolated
-from .trials import TrialSearch
+from .search import TrialSearch
 
 _BATCH = 256
 
 
 class ChildTraining:
-    """Train a network on some windows under a policy, and score it on others.
+    """Trains networks on some windows under a policy, and scores them on others.
 
     All children start from the same weights and see the same batches, so that their scores differ
-    by their policies.
+    only by their policies.
 
     Parameters
     ----------
@@ -26,20 +23,15 @@ class ChildTraining:
     inner, outer : ndarray of int
         Rows to train on and to score on.
     epochs : int | None
-        Length of a training; None is that of the prototype.
+        Number of epochs of a training. None takes that of the prototype.
     seed : int
-        Of weights, batches and augmentation.
+        Seed of weights, batches and augmentation.
     """
 
     def __init__(self, problem, inner, outer, epochs, seed):
         self.inner, self.outer, self.seed = inner, outer, seed
-        child = copy.copy(problem.prototype)
-        # what follows validation windows has none to follow
-        child.set_params(validation=None, patience=None, verbose=0)
-        if epochs is not None:
-            child.set_params(max_epochs=epochs)
-        self._prototype, self.device, self.n_threads = child, child.device, child._n_threads
-        # arrays, which joblib hands to its workers without copying
+        self.prototype = problem.prototype.child(epochs)
+        # Arrays, which joblib shares with its workers without copying.
         self._X = problem.X.cpu().numpy()
         self._y = problem.y.cpu().numpy()
         self._weight = problem.weight.cpu().numpy()
@@ -54,22 +46,17 @@ class ChildTraining:
         Parameters
         ----------
         policy : Policy | None
-            The policy; None does not augment.
+            The policy. None does not augment.
         callbacks : sequence of skorch.callbacks.Callback
-            Besides those of the prototype.
+            Callbacks besides those of the prototype.
 
         Returns
         -------
         network : nn.Module
             The backbone.
         """
-        child = copy.copy(self._prototype)
-        child.augmentation = policy
-        child.callbacks = [*(child.callbacks or []), *callbacks]
-        with isolated(self.seed, self.n_threads, self.device):
-            module = child._build_module(self.seed)
-            child._train(module, self._X, self._y, self._weight, self.inner, None)
-        return module.backbone
+        data = (self._X, self._y, self._weight)
+        return self.prototype.train(policy, *data, self.inner, self.seed, callbacks)
 
     def held_out(self):
         """Return the held-out windows.
@@ -84,7 +71,7 @@ class ChildTraining:
         return self._X[self.outer], self._y[self.outer]
 
     def score(self, network):
-        """Score a network on the held-out windows, as they are.
+        """Score a network on the unchanged held-out windows.
 
         Parameters
         ----------
@@ -97,39 +84,39 @@ class ChildTraining:
             Balanced accuracy.
         """
         X, y = self.held_out()
-        with isolated(self.seed, self.n_threads, self.device):
-            predicted = predict(network, X, self.device)
+        with self.prototype.isolated(self.seed):
+            predicted = predict(network, X, self.prototype.device)
         return balanced_accuracy_score(y, predicted)
 
     def __call__(self, policy, report):
-        """Train and score.
+        """Train a network under a policy and score it.
 
         Parameters
         ----------
         policy : Policy
             The policy.
         report : Report
-            Told the score after each epoch, if it wants to be.
+            Receives the score after each epoch if it needs it.
 
         Returns
         -------
         score : float
             Balanced accuracy after the last epoch.
         """
-        watchers = [_Watcher(self, report)] if report.wants_every_epoch else []
-        return self.score(self.train(policy, watchers))
+        callbacks = [_ReportScore(self, report)] if report.wants_every_epoch else []
+        return self.score(self.train(policy, callbacks))
 
 
 class ChildSearch(TrialSearch):
-    """A search whose trials are child trainings; not for use by itself.
+    """Base class of searches by trials whose objective is a child training.
 
-    Beyond what :class:`~eeginv.search.trials.TrialSearch` needs, its ``__init__`` stores
-    ``child_epochs`` and ``prune``.
+    Parameters
+    ----------
+    prune : bool
+        Whether to stop a child whose score is below the median of the others at the same epoch.
     """
 
-    def _check_parameters(self):
-        super()._check_parameters()
-        check_epochs(self.child_epochs)
+    prune: bool = True
 
     def _objectives(self, problem, seed):
         return [ChildTraining(problem, problem.inner, problem.outer, self.child_epochs, seed)]
@@ -137,25 +124,19 @@ class ChildSearch(TrialSearch):
     def _pruner(self):
         from optuna.pruners import MedianPruner
 
-        # scores of the first epochs say little
+        # The scores of the first epochs say little.
         epochs = self.child_epochs or self.estimator.max_epochs
         return MedianPruner(n_startup_trials=5, n_warmup_steps=epochs // 3) if self.prune else None
 
 
-def check_epochs(epochs):
-    """Refuse a length of child trainings that is none."""
-    if epochs is not None and (isinstance(epochs, bool) or int(epochs) != epochs or epochs < 1):
-        raise ValueError(f"child_epochs must be a whole number above 0, or None, got {epochs!r}.")
-
-
-class _Watcher(Callback):
-    """Report the score after each epoch."""
+class _ReportScore(Callback):
+    """Reports the score after each epoch."""
 
     def __init__(self, training, report):
         self.training, self.report = training, report
 
     def __deepcopy__(self, memo):
-        return self  # estimators copy callbacks, but this report is what the search waits for
+        return self  # Estimators copy callbacks, but the search waits for this report.
 
     def on_epoch_end(self, net, **kwargs):
         network = net.module_.backbone
@@ -169,13 +150,13 @@ def predict(network, X, device, transform=None):
     Parameters
     ----------
     network : nn.Module
-        From signals to one output for each class.
+        Maps signals to one output for each class.
     X : ndarray, shape (n_windows, n_channels, n_times)
         Signals.
     device : str | torch.device
-        Where the network is.
+        Device of the network.
     transform : callable | None
-        What to do to each batch of signals first.
+        Applied to each batch of signals first.
 
     Returns
     -------
@@ -186,9 +167,9 @@ def predict(network, X, device, transform=None):
     classes = []
     with torch.no_grad():
         for start in range(0, len(X), _BATCH):
-            # a copy: what joblib hands to workers cannot be written to, which torch complains of
-            part = torch.from_numpy(np.array(X[start : start + _BATCH])).to(device)
-            output = network(part if transform is None else transform(part))
+            # A copy: torch warns of the read-only arrays that joblib shares with its workers.
+            batch = torch.from_numpy(np.array(X[start : start + _BATCH])).to(device)
+            output = network(batch if transform is None else transform(batch))
             if not torch.isfinite(output).all():
                 raise ValueError("the network's outputs for held-out windows are not finite.")
             classes.append(output.argmax(dim=1))

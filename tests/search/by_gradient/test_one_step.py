@@ -10,9 +10,10 @@ from searched import Linear, data, prototype
 from torch import nn
 
 from eeginv import ADDASearch, DADASearch
-from eeginv.search import one_step
-from eeginv.search.base import Problem
-from eeginv.search.relax import relax_gradient
+from eeginv.search.by_gradient import one_step
+from eeginv.search.by_gradient.relax import relax_gradient
+from eeginv.search.problem import Problem
+from eeginv.search.prototype import Prototype
 from eeginv.transforms import REGISTRY, SignFlip, TimeReverse, Transform
 
 INNER, OUTER = torch.arange(8), torch.arange(8, 16)
@@ -46,9 +47,8 @@ def problem():
     target = torch.from_numpy((y == "left").astype(np.int64))
     weight = torch.linspace(0.5, 1.5, 16, dtype=torch.float64)
     candidates = [SignFlip(), Gain(1.0, 2.0), TimeReverse()]
-    return Problem(
-        prototype(), candidates, torch.from_numpy(X).double(), target, weight, None, None
-    )
+    X = torch.from_numpy(X).double()
+    return Problem(Prototype(prototype()), candidates, X, target, weight, None, None)
 
 
 def make_learner(name, monkeypatch):
@@ -57,23 +57,23 @@ def make_learner(name, monkeypatch):
     network = nn.Sequential(nn.Flatten(), nn.Linear(64, 3), nn.Tanh(), nn.Linear(3, 2)).double()
     monkeypatch.setattr(given, "make_network", lambda: network)
     search = SEARCHES[name]()
-    learner = one_step.OneStepLearner(search, given, search._space(given)).double()
-    space = learner.policy_step.space
+    learner = one_step.OneStepLearner(search, given, search._sub_policies(given)).double()
+    space = learner.policy_step.sub_policies
     with torch.no_grad():
         space.choice.normal_()
         space.gates.normal_()
         for raw in space.strengths():
             raw.uniform_(0.3, 0.7)
-    learner.scales.n_steps.fill_(1)
-    learner.scales.mean_square.fill_(1 - learner.scales.decay)
-    monkeypatch.setattr(learner.scales, "update", lambda gradients: None)
+    learner.network_step.scales.n_steps.fill_(1)
+    learner.network_step.scales.mean_square.fill_(1 - learner.network_step.scales.decay)
+    monkeypatch.setattr(learner.network_step.scales, "update", lambda gradients: None)
     return learner
 
 
 def held_out_loss(learner):
     """One step on the expected loss, with all outcomes of the choices written out."""
-    given, space = learner.problem, learner.policy_step.space
-    network = copy.deepcopy(learner.network)
+    given, space = learner.problem, learner.policy_step.sub_policies
+    network = copy.deepcopy(learner.network_step.network)
     loss = nn.CrossEntropyLoss(reduction="none")
     context = torch.zeros(1, dtype=torch.long)
     logits = space.logits(context)[0].detach()
@@ -95,7 +95,7 @@ def held_out_loss(learner):
 
 
 def finite_differences(learner, h=1e-4):
-    space = learner.policy_step.space
+    space = learner.policy_step.sub_policies
     slopes = []
     for parameter in [space.choice, space.gates, *space.strengths()]:
         for index in np.ndindex(*parameter.shape):
@@ -113,11 +113,11 @@ def estimate(learner, copies):
     given, step = learner.problem, learner.policy_step
     rows = INNER.repeat(copies)
     transformed, drawn = step.draw(given.X[rows], given.y[rows])
-    after, _ = learner.after(transformed.detach(), rows)
-    outer_gradient, _ = learner.losses.gradient(given.X[OUTER], OUTER, after)
+    after, _ = learner.network_step.after(transformed.detach(), rows)
+    outer_gradient, _ = learner.network_step.losses.gradient(given.X[OUTER], OUTER, after)
     step.zero_grad()
-    step.gradients(drawn, learner.gain(transformed, rows, outer_gradient) / LENGTH)
-    space = step.space
+    step.gradients(drawn, learner.network_step.gain(transformed, rows, outer_gradient) / LENGTH)
+    space = step.sub_policies
     return torch.cat(
         [
             torch.zeros(p.numel()) if p.grad is None else p.grad.flatten()
@@ -144,13 +144,13 @@ def test_unbiased_for_the_derivative_of_the_held_out_loss(name, monkeypatch):
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-def test_worth_is_the_decrease_that_each_example_brings(name, monkeypatch):
+def test_contribution_is_the_decrease_that_each_example_brings(name, monkeypatch):
     """Exactly the inner product with the gradient of the example, and differentiable."""
     learner = make_learner(name, monkeypatch)
-    given, losses = learner.problem, learner.losses
+    given, losses = learner.problem, learner.network_step.losses
     X = given.X[INNER].clone().requires_grad_()
     outer_gradient, _ = losses.gradient(given.X[OUTER], OUTER)
-    worth = learner.worth(X, INNER, outer_gradient)
+    worth = learner.network_step.contribution(X, INNER, outer_gradient)
     for i in range(8):
         gradient, _ = losses.gradient(X[i : i + 1], INNER[i : i + 1])
         product = sum((a * b).sum() for a, b in zip(gradient, outer_gradient, strict=True))
@@ -159,7 +159,8 @@ def test_worth_is_the_decrease_that_each_example_brings(name, monkeypatch):
     step = torch.randn_like(X)
     h = 1e-5
     ahead, behind = (
-        learner.worth(X + sign * h * step, INNER, outer_gradient).sum() for sign in (1, -1)
+        learner.network_step.contribution(X + sign * h * step, INNER, outer_gradient).sum()
+        for sign in (1, -1)
     )
     torch.testing.assert_close((slope * step).sum(), (ahead - behind) / (2 * h), rtol=1e-5, atol=0)
 
@@ -168,12 +169,12 @@ def test_worth_is_the_decrease_that_each_example_brings(name, monkeypatch):
 def test_relax_has_less_variance_than_the_score_function(name, monkeypatch):
     learner = make_learner(name, monkeypatch)
     given, step = learner.problem, learner.policy_step
-    outer_gradient, _ = learner.losses.gradient(given.X[OUTER], OUTER)
+    outer_gradient, _ = learner.network_step.losses.gradient(given.X[OUTER], OUTER)
 
     def draw(n_copies):
         rows = INNER.repeat(n_copies)
         transformed, drawn = step.draw(given.X[rows], given.y[rows])
-        return drawn, learner.worth(transformed, rows, outer_gradient)
+        return drawn, learner.network_step.contribution(transformed, rows, outer_gradient)
 
     for group in step.optimizers[0].param_groups:
         group["lr"] = 0.0
@@ -196,16 +197,16 @@ def test_relax_has_less_variance_than_the_score_function(name, monkeypatch):
 def test_gain_is_free_of_dropout_and_of_the_example(name, monkeypatch):
     """Where nothing is done to an example, nothing is gained, and the spread is smaller."""
     learner = make_learner(name, monkeypatch)
-    learner.network.insert(1, nn.Dropout(0.5))
+    learner.network_step.network.insert(1, nn.Dropout(0.5))
     given = learner.problem
-    outer_gradient, _ = learner.losses.gradient(given.X[OUTER], OUTER)
+    outer_gradient, _ = learner.network_step.losses.gradient(given.X[OUTER], OUTER)
     arguments = (INNER, outer_gradient)
-    assert (learner.gain(given.X[INNER], *arguments) == 0).all()
+    assert (learner.network_step.gain(given.X[INNER], *arguments) == 0).all()
     worth, gain = [], []
     for _ in range(200):
         little = given.X[INNER] * 1.1
-        worth.append(learner.worth(little, *arguments))
-        gain.append(learner.gain(little, *arguments))
+        worth.append(learner.network_step.contribution(little, *arguments))
+        gain.append(learner.network_step.gain(little, *arguments))
     worth, gain = torch.stack(worth).detach(), torch.stack(gain).detach()
     assert gain.var(dim=0).sum() < 0.2 * worth.var(dim=0).sum()
 
@@ -217,7 +218,7 @@ def test_extra_passes_do_not_move_batch_statistics(cls, monkeypatch):
 
     def step(self, *args):
         result = original(self, *args)
-        counts.append(self.network.backbone.norm.num_batches_tracked.item())
+        counts.append(self.network_step.network.backbone.norm.num_batches_tracked.item())
         return result
 
     monkeypatch.setattr(one_step.OneStepLearner, "step", step)

@@ -7,9 +7,10 @@ from searched import Linear, data, prototype
 from sklearn.base import clone, is_classifier
 from torch import nn
 
-from eeginv import DDASSearch, InvariantClassifier, InvariantRegressor, Policy
+from eeginv import DDASSearch, InvariantRegressor, Policy
 from eeginv.search import ddas
-from eeginv.search.base import Problem
+from eeginv.search.problem import Problem, split
+from eeginv.search.prototype import Prototype
 from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
 
 
@@ -35,7 +36,7 @@ def test_meta_gradient_is_the_derivative_of_the_held_out_loss(monkeypatch):
     torch.set_rng_state(torch_state)
     length = 1e-3
     model = DDASSearch(prototype(), n_views=2, n_operations=1, search_lr=length)
-    criterion = InvariantClassifier._criterion()
+    criterion = nn.CrossEntropyLoss(reduction="none")
     rows, outer = torch.arange(8), torch.arange(8, 16)
 
     def held_out_loss(logits, gate):
@@ -56,7 +57,8 @@ def test_meta_gradient_is_the_derivative_of_the_held_out_loss(monkeypatch):
     logits = torch.tensor([0.3, -0.2], dtype=torch.float64)
     gate = torch.tensor(-0.4, dtype=torch.float64)
     weight = torch.ones(16, dtype=torch.float64)
-    problem = Problem(prototype(), [SignFlip(), TimeReverse()], X, target, weight, None, None)
+    candidates = [SignFlip(), TimeReverse()]
+    problem = Problem(Prototype(prototype()), candidates, X, target, weight, None, None)
     monkeypatch.setattr(problem, "make_network", lambda: _copy(start))
     learner = model._learner(problem).double()
     with torch.no_grad():
@@ -137,24 +139,23 @@ def test_same_seed_same_policy_and_global_state_left_alone():
 
 def test_held_out_side_has_other_subjects():
     _, y, groups = data()
-    model = search()
-    fitted = prototype(augmentation=None)
-    fitted._prepare(np.zeros((64, 2, 32)), y)
-    inner, outer = model._split(fitted, (y == "left").astype(int), groups, 0)
+    prepared = Prototype(prototype())
+    _, target, _, _ = prepared.prepare(np.zeros((64, 2, 32)), y)
+    inner, outer = split(prepared, target, groups, 0.5, 0)
     assert not set(groups[inner]) & set(groups[outer])
     assert len(inner) + len(outer) == len(y)
 
 
 def test_extra_views_do_not_move_batch_statistics(monkeypatch):
     X, y, groups = data()
-    counts, original = [], ddas._Learner.step
+    counts, original = [], ddas.DDASLearner.step
 
     def step(self, *args):
         result = original(self, *args)
-        counts.append(self.network.backbone.norm.num_batches_tracked.item())
+        counts.append(self.network_step.network.backbone.norm.num_batches_tracked.item())
         return result
 
-    monkeypatch.setattr(ddas._Learner, "step", step)
+    monkeypatch.setattr(ddas.DDASLearner, "step", step)
     for n_views in (1, 6):
         counts.clear()
         search(n_views=n_views, refit=False).fit(X, y, groups=groups)

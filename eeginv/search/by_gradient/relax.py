@@ -1,15 +1,15 @@
-"""RELAX: unbiased gradients through choices, whose spread a trained control variate lowers."""
+"""RELAX: unbiased gradients through discrete choices, with a trained control variate."""
 
 import torch
 from torch import nn
 
 
 class Choices:
-    """Categorical choices with all that RELAX needs to know of how they were drawn [1]_.
+    """Categorical choices, and the noise that they were drawn with [1]_.
 
-    A choice is the largest of ``z = log p + Gumbel noise``, which is a continuous function of the
-    probabilities; ``z`` is called relaxed. Given the choice, ``z`` can be drawn again: the
-    conditional relaxed draw.
+    A choice is the index of the largest element of ``z = log p + Gumbel noise``. The vector ``z``
+    is a continuous function of the probabilities and is called the relaxed draw. A second draw of
+    ``z``, given the choice, is called the conditional relaxed draw.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ class Choices:
     Attributes
     ----------
     outcomes : Tensor of int, shape (n_examples, n_variables)
-        What was chosen.
+        Indices of the chosen outcomes.
 
     References
     ----------
@@ -29,7 +29,7 @@ class Choices:
 
     def __init__(self, logits):
         logits = logits.detach()
-        # away from 0 and 1, where the noise would be infinite
+        # At 0 and 1 the noise would be infinite.
         tiny = torch.finfo(logits.dtype).eps
         self._first, self._second = (
             torch.rand_like(logits).clamp(tiny, 1 - tiny) for _ in range(2)
@@ -49,24 +49,24 @@ class Choices:
         """Return the relaxed draw given the choices, a differentiable function of the logits."""
         chosen = self.outcomes.unsqueeze(-1)
         noise = (-self._second.log()).log()
-        largest = noise.gather(-1, chosen)  # minus the largest z, which is that of the chosen one
+        largest = noise.gather(-1, chosen)  # Minus the z of the chosen outcome, the largest one.
         others = torch.logaddexp(noise - logits.log_softmax(dim=-1), largest)
         return -others.scatter(-1, chosen, largest)
 
 
 class ControlVariate(nn.Module):
-    """A network that predicts, from the relaxed draw, what the choices are worth.
+    """A network that predicts the worth of the choices from the relaxed draw.
 
     Parameters
     ----------
     n_variables, n_outcomes : int
         Shape of the choices.
     n_contexts : int
-        In how many contexts choices are made.
+        Number of contexts in which choices are made.
     temperature : float
-        The relaxed draw passes through a softmax of this temperature.
+        Temperature of the softmax through which the relaxed draw passes.
     n_hidden : int
-        Hidden units.
+        Number of hidden units.
     """
 
     def __init__(self, n_variables, n_outcomes, n_contexts=1, temperature=0.5, n_hidden=100):
@@ -79,19 +79,19 @@ class ControlVariate(nn.Module):
         )
 
     def forward(self, relaxed, context):
-        """Predict.
+        """Predict the worth.
 
         Parameters
         ----------
         relaxed : Tensor, shape (n_examples, n_variables, n_outcomes)
-            From :class:`Choices`.
+            A relaxed draw of :class:`Choices`.
         context : Tensor of int, shape (n_examples,)
             The context of each example.
 
         Returns
         -------
         worth : Tensor, shape (n_examples,)
-            The prediction.
+            The predicted worth.
         """
         soft = (relaxed / self.temperature).softmax(dim=-1).flatten(1)
         context = nn.functional.one_hot(context, self.n_contexts).to(soft)
@@ -99,28 +99,28 @@ class ControlVariate(nn.Module):
 
 
 def relax_gradient(logits, choices, worth, control):
-    """Estimate, example by example, the gradient of the expected worth of choices.
+    """Estimate the gradient of the expected worth of choices, for each example.
 
-    ``(worth - c(z~)) d log p(b) + d c(z) - d c(z~)`` with the choices b, the relaxed draw z and
-    the conditional one z~ is unbiased for every function c. The mean square of the estimate
-    depends on c through its variance alone, so its gradient trains c.
+    Let b be the choices, z the relaxed draw and z~ the conditional one. The estimate
+    ``(worth - c(z~)) d log p(b) + d c(z) - d c(z~)`` is unbiased for every function c. So c changes
+    the mean square of the estimate only through the variance, and its gradient can train c.
 
     Parameters
     ----------
     logits : Tensor, shape (n_examples, n_variables, n_outcomes)
-        Of the choices.
+        Logits of the outcomes.
     choices : Choices
-        Drawn from these logits.
+        Choices that were drawn from these logits.
     worth : Tensor, shape (n_examples,)
-        Of the choices; no gradient flows through it.
+        Worth of the choices. No gradient flows through it.
     control : callable
-        From a relaxed draw to a number per example.
+        Returns the prediction for each example from a relaxed draw.
 
     Returns
     -------
     gradient : Tensor, same shape as logits
-        With respect to the logits of each example; a differentiable function of the parameters of
-        ``control``.
+        Gradient with respect to the logits of each example, a differentiable function of the
+        parameters of ``control``.
     """
     own = logits.detach().requires_grad_()
     (score,) = torch.autograd.grad(choices.log_prob(own).sum(), own)

@@ -15,11 +15,13 @@ from eeginv import (
 )
 from eeginv.estimators.net import WeightedNet
 from eeginv.policy import PolicyEntry
-from eeginv.search.children import ChildTraining
-from eeginv.search.fast import DensityMatching
-from eeginv.search.space import SubPolicySpace
-from eeginv.search.study import Report, Study
-from eeginv.search.trials import _ranks
+from eeginv.search.by_trials.children import ChildTraining
+from eeginv.search.by_trials.search import rank_scores
+from eeginv.search.by_trials.space import SubPolicySpace
+from eeginv.search.by_trials.study import Study
+from eeginv.search.by_trials.trial import Report
+from eeginv.search.fastaa import DensityMatching
+from eeginv.search.prototype import Prototype
 from eeginv.transforms import FrequencyShift, GaussianNoise, SignFlip, TimeReverse
 
 
@@ -38,12 +40,9 @@ def density_matching(n=400):
             first = X[:, 0, 0]
             return torch.stack([-first, first], dim=1)
 
-    objective = DensityMatching.__new__(DensityMatching)
-    objective.network, objective.n_draws, objective.seed = Sign(), 1, 0
-    objective.device, objective.n_threads = "cpu", 1
-    objective.y = np.tile([0, 1], n // 2)
-    objective.X = np.where(objective.y == 1, 1.0, -1.0)[:, None, None].astype(np.float32)
-    return objective
+    y = np.tile([0, 1], n // 2)
+    X = np.where(y == 1, 1.0, -1.0)[:, None, None].astype(np.float32)
+    return DensityMatching(Prototype(prototype()), Sign(), X, y, n_draws=1, seed=0)
 
 
 def test_score_of_a_policy_is_the_mean_over_its_draws_not_the_best_of_them():
@@ -192,7 +191,7 @@ def test_median_pruner_gives_up_what_is_behind():
 
 def test_ranks():
     scores, pruned = np.array([0.5, 0.9, 0.5, 0.7]), np.array([False, True, False, False])
-    assert _ranks(scores, pruned).tolist() == [2, 4, 2, 1]
+    assert rank_scores(scores, pruned).tolist() == [2, 4, 2, 1]
 
 
 @pytest.mark.parametrize(

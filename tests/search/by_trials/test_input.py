@@ -15,9 +15,10 @@ from eeginv import (
     FastAutoAugmentSearch,
     RandAugmentSearch,
 )
-from eeginv.search import trials
-from eeginv.search.space import SubPolicySpace
-from eeginv.search.study import Outcome, Study
+from eeginv.search.by_trials import search as trial_loop
+from eeginv.search.by_trials.space import SubPolicySpace
+from eeginv.search.by_trials.study import Study
+from eeginv.search.by_trials.trial import Outcome
 from eeginv.transforms import SignFlip, TimeReverse
 
 
@@ -82,7 +83,7 @@ def test_objective_that_is_not_a_number_names_the_trial_and_keeps_the_others(
     assert model.cv_results_["params"] == []
 
     X, y, groups = data()
-    original = trials.run_trial
+    original = trial_loop.run_trial
     calls = []
 
     def run_trial(*args):
@@ -94,7 +95,7 @@ def test_objective_that_is_not_a_number_names_the_trial_and_keeps_the_others(
     options = {"strengths": (0.2, 0.4, 0.6, 0.8)} if cls is RandAugmentSearch else {"n_trials": 6}
     file = tmp_path / "others"
     with monkeypatch.context() as patch:
-        patch.setattr(trials, "run_trial", run_trial)
+        patch.setattr(trial_loop, "run_trial", run_trial)
         broken = trial_search(cls, storage=file, refit=False, **options)
         with pytest.raises(ValueError, match=r"Trial \d of fold \d failed: its score is nan"):
             broken.fit(X, y, groups=groups)
@@ -107,9 +108,9 @@ def test_objective_that_is_not_a_number_names_the_trial_and_keeps_the_others(
 
 
 def test_score_that_is_not_a_number_is_an_error():
-    outcome = trials.run_trial(lambda policy, report: float("nan"), None, None, [])
+    outcome = trial_loop.run_trial(lambda policy, report: float("nan"), None, None, [])
     assert outcome.error == "its score is nan."
-    outcome = trials.run_trial(lambda policy, report: report(float("inf"), 1), None, None, [])
+    outcome = trial_loop.run_trial(lambda policy, report: report(float("inf"), 1), None, None, [])
     assert outcome.error == "its score is inf."
 
 
@@ -117,7 +118,7 @@ def test_storage_of_other_proposals_is_refused(tmp_path):
     distributions = SubPolicySpace([SignFlip(), TimeReverse()], 1, 1).distributions()
     study = Study("fold 0", distributions, 0, tmp_path / "trials", "key")
     ((params, _),) = study.ask(range(1))
-    study.remember(
+    study.store(
         {**params, "strength_0_0": 0.05 if params["strength_0_0"] > 0.5 else 1.0}, Outcome(0.5)
     )
     with pytest.raises(ValueError, match="another version of Optuna"):

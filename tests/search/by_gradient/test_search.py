@@ -5,25 +5,25 @@ import json
 import numpy as np
 import pytest
 import torch
-from searched import Linear, data, prototype
+from searched import Linear, data, prototype, registered
 from sklearn.base import clone, is_classifier
 from torch import nn
 
 from eeginv import (
     ADDASearch,
     CADDASearch,
-    DADASearch,
     DDASSearch,
     FasterAutoAugmentSearch,
     InvariantRegressor,
     Policy,
 )
-from eeginv.search import gradient
-from eeginv.search.faster import Critic
+from eeginv.search.by_gradient import search as gradient_search
+from eeginv.search.by_gradient.sub_policy_search import SubPolicySearch
+from eeginv.search.fasteraa import Critic
 from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
 
-SEARCHES = [ADDASearch, CADDASearch, DADASearch, DDASSearch, FasterAutoAugmentSearch]
-OF_SUB_POLICIES = [cls for cls in SEARCHES if cls is not DDASSearch]
+SEARCHES = registered(gradient_search.GradientSearch)
+OF_SUB_POLICIES = registered(SubPolicySearch)
 PER_SEARCH = {DDASSearch: {"n_levels": 1}}
 
 
@@ -344,7 +344,7 @@ def test_final_training_sees_the_policy_of_each_class():
 
 def test_one_epoch_is_one_pass(cls, monkeypatch):
     X, y, groups = data()
-    seen, original = [], gradient.batches
+    seen, original = [], gradient_search.batches
 
     def watch(rows, batch_size, endless=False):
         for part in original(rows, batch_size, endless):
@@ -352,6 +352,6 @@ def test_one_epoch_is_one_pass(cls, monkeypatch):
                 seen.extend(part.tolist())
             yield part
 
-    monkeypatch.setattr(gradient, "batches", watch)
+    monkeypatch.setattr(gradient_search, "batches", watch)
     search(cls, search_epochs=1, refit=False).fit(X, y, groups=groups)
     assert len(seen) == len(set(seen)) == 32

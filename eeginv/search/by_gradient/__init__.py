@@ -1,0 +1,1 @@
+"""Searches that follow a gradient of the policy, epoch by epoch."""

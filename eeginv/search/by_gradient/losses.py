@@ -1,0 +1,66 @@
+"""Losses of a network and their gradients, as functions of its weights."""
+
+import torch
+from torch.func import functional_call
+
+
+class Losses:
+    """Losses of a network and their gradients for any weights, without side effects.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network.
+    problem : Problem
+        Labels and weights of the windows.
+    """
+
+    def __init__(self, network, problem):
+        self.network, self.problem = network, problem
+        self.criterion = problem.prototype.criterion
+
+    def parameters(self):
+        """Return the weights that learn, a dict by name."""
+        return {name: p for name, p in self.network.named_parameters() if p.requires_grad}
+
+    def each(self, X, rows, parameters=None, keep_statistics=False):
+        """Return the weighted loss of each example.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, n_channels, n_times)
+            Signals, transformed or not.
+        rows : Tensor of int, shape (n_examples,)
+            Numbers of the windows.
+        parameters : dict | None
+            Weights to use instead of those of the network.
+        keep_statistics : bool
+            Whether the forward pass updates batch statistics.
+
+        Returns
+        -------
+        losses : Tensor, shape (n_examples,)
+            The losses.
+        """
+        buffers = dict(self.network.named_buffers())
+        if not keep_statistics:
+            buffers = {name: buffer.clone() for name, buffer in buffers.items()}
+        parameters = self.parameters() if parameters is None else parameters
+        output = functional_call(self.network, (parameters, buffers), (X,))
+        return self.criterion(output, self.problem.y[rows]) * self.problem.weight[rows]
+
+    def loss(self, X, rows, parameters=None, keep_statistics=False):
+        """Return the weighted mean loss, a scalar Tensor; arguments as in :meth:`each`."""
+        return self.each(X, rows, parameters, keep_statistics).mean()
+
+    def gradient(self, X, rows, parameters=None, keep_statistics=False):
+        """Return the gradient with respect to the weights, a tuple, and the loss, a float.
+
+        The arguments are those of :meth:`each`.
+        """
+        parameters = self.parameters() if parameters is None else parameters
+        loss = self.loss(X, rows, parameters, keep_statistics)
+        gradient = torch.autograd.grad(
+            loss, list(parameters.values()), allow_unused=True, materialize_grads=True
+        )
+        return gradient, loss.item()

@@ -1,0 +1,152 @@
+"""The loop of all gradient searches: epochs over the inner windows."""
+
+import os
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from ..base import PolicySearch, TimeLimit
+from ..declared import count
+from .checkpoint import Checkpoint, OptimizedModule
+
+
+class GradientSearch(PolicySearch):
+    """Base class of searches that take one step of the policy for each batch of inner windows.
+
+    A subclass defines ``_learner(problem)``, which returns a :class:`Learner`.
+
+    Parameters
+    ----------
+    search_epochs : int
+        Number of epochs over the inner windows.
+    warmup_epochs : int
+        Number of first epochs in which the network learns from unchanged windows and the policy
+        stays as it is. A network that does not use a feature yet cannot show which transform
+        destroys this feature.
+    checkpoint : path-like | None
+        File that stores the state after every epoch. A search with the same parameters and data
+        continues from it.
+
+    Attributes
+    ----------
+    policy_ : Policy
+        The policy at the end of the search.
+    schedule_ : list of Policy
+        The policy after each epoch.
+    history_ : list of dict
+        The record of each epoch, averaged over its steps.
+    """
+
+    search_epochs: int = count(20)
+    warmup_epochs: int = count(0, at_least=0)
+    checkpoint: str | os.PathLike | None = None
+
+    _resumable = (*PolicySearch._resumable, "checkpoint", "search_epochs")
+
+    def _learner(self, problem):
+        raise NotImplementedError(f"{type(self).__name__} must define _learner.")
+
+    def _check_parameters(self):
+        super()._check_parameters()
+        if self.warmup_epochs >= self.search_epochs:
+            raise ValueError(
+                f"The policy would not learn: warmup_epochs ({self.warmup_epochs}) must be less "
+                f"than search_epochs ({self.search_epochs})."
+            )
+
+    def _search(self, problem, seed):
+        with problem.prototype.isolated(seed):
+            self._run_epochs(problem)
+
+    def _run_epochs(self, problem):
+        limit = TimeLimit(self.max_seconds)
+        learner = self._learner(problem)
+        inner_size, outer_size = (
+            min(problem.prototype.batch_size, len(rows)) for rows in (problem.inner, problem.outer)
+        )
+        checkpoint = Checkpoint(self.checkpoint, self, problem)
+        self.schedule_, self.history_ = checkpoint.restore(learner, self.search_epochs)
+        epochs = range(len(self.history_), self.search_epochs)
+        for epoch in tqdm(epochs, unit="epoch", disable=not self.verbose):
+            records = []
+            # New in each epoch, so that the batches do not depend on interruptions.
+            outer_batches = batches(problem.outer, outer_size, endless=True)
+            for rows in batches(problem.inner, inner_size):
+                if limit.is_over():
+                    break
+                learns = epoch >= self.warmup_epochs
+                records.append(learner.step(rows, next(outer_batches), learns))
+                if not np.isfinite(list(records[-1].values())).all():
+                    raise ValueError(
+                        f"The search diverged in epoch {epoch + 1}, step {len(records)}: "
+                        f"{records[-1]}. Lower its learning rates, or check the signals."
+                    )
+            if not records:
+                break
+            self.schedule_.append(learner.policy())
+            self.history_.append(
+                {key: float(np.mean([record[key] for record in records])) for key in records[0]}
+            )
+            if limit.is_over():  # The epoch may be incomplete.
+                break
+            checkpoint.save(learner, self.schedule_, self.history_)
+        if len(self.schedule_) <= self.warmup_epochs:
+            raise limit.error("the first step of the policy")
+        self.policy_ = self.schedule_[-1]
+
+
+class Learner(OptimizedModule):
+    """Base class of everything that changes during a gradient search.
+
+    A subclass sets ``optimizers`` and defines the methods below.
+
+    Parameters
+    ----------
+    search : GradientSearch
+        The search, whose parameters apply.
+    problem : Problem
+        The data.
+    """
+
+    def __init__(self, search, problem):
+        super().__init__()
+        self.search, self.problem = search, problem
+
+    def policy(self):
+        """Return the current policy."""
+        raise NotImplementedError(f"{type(self).__name__} must define policy.")
+
+    def step(self, rows, outer_rows, learns=True):
+        """Take one step of the network and one of the policy.
+
+        Parameters
+        ----------
+        rows : Tensor of int, shape (n_examples,)
+            A batch of inner windows.
+        outer_rows : Tensor of int, shape (n_outer_examples,)
+            A batch of held-out windows.
+        learns : bool
+            Whether the policy takes its step. In the warm-up it does not, and the network learns
+            from unchanged windows.
+
+        Returns
+        -------
+        record : dict of str to float
+            Numbers for ``history_``, the same in each step.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define step.")
+
+
+def batches(rows, batch_size, endless=False):
+    """Yield shuffled batches of one size, an epoch or endlessly, with torch's global generator.
+
+    The remainder of an epoch is left out.
+    """
+    rows = torch.as_tensor(rows)
+    while True:
+        order = torch.randperm(len(rows))
+        for start in range(0, len(rows) - batch_size + 1, batch_size):
+            yield rows[order[start : start + batch_size]]
+        if not endless:
+            return

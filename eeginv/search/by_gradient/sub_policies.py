@@ -1,0 +1,300 @@
+"""Sub-policies whose choices, probabilities and strengths are learnable."""
+
+import itertools
+import math
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from ...policy import Policy
+from ...transforms import REGISTRY
+from ..operations import make_operations
+
+
+class SubPolicies(nn.Module):
+    """Base class of sets of sub-policies, which consist of operations in slots.
+
+    Each slot holds one candidate with a probability and a strength of its own. A subclass sets
+    ``choice``, the parameter of the choices, ``n_variables`` and ``n_outcomes``, the shape of the
+    choices, and defines ``logits``, ``slots`` and ``policy``.
+
+    Parameters
+    ----------
+    transforms : list of Transform
+        The candidates. Only their types and ranges count.
+    candidates : list of int
+        Number of the candidate in each slot.
+    probability : float
+        Initial probability of applying an operation once it is chosen.
+    strength : float
+        Initial strength of each operation, as a share of its range.
+    """
+
+    n_contexts = 1
+
+    def __init__(self, transforms, candidates, probability, strength):
+        super().__init__()
+        self._operations = make_operations(transforms, n_levels=1)
+        self._candidates = list(candidates)
+        self.transforms = nn.ModuleList(
+            _make_transform(self._operations[candidate], strength) for candidate in self._candidates
+        )
+        logit = math.log(probability / (1 - probability))
+        self.gates = nn.Parameter(torch.full((len(self._candidates),), logit))
+
+    def context(self, labels):
+        """Return the context of each example, on which its choices depend.
+
+        Parameters
+        ----------
+        labels : Tensor of int, shape (n_examples,)
+            Encoded labels.
+
+        Returns
+        -------
+        context : Tensor of int, shape (n_examples,)
+            Numbers below ``n_contexts``.
+        """
+        return torch.zeros_like(labels)
+
+    def logits(self, context):
+        """Return log-probabilities of the outcomes of each choice.
+
+        Parameters
+        ----------
+        context : Tensor of int, shape (n_examples,)
+            From :meth:`context`.
+
+        Returns
+        -------
+        logits : Tensor, shape (n_examples, n_variables, n_outcomes)
+            The logits of each example, normalised.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define logits.")
+
+    def slots(self, context, outcomes):
+        """Return the slots of the chosen outcomes.
+
+        Parameters
+        ----------
+        context : Tensor of int, shape (n_examples,)
+            From :meth:`context`.
+        outcomes : Tensor of int, shape (n_examples, n_variables)
+            The chosen outcome of each choice.
+
+        Returns
+        -------
+        slots : Tensor of int, shape (n_examples, n_operations)
+            Slot of the operation of each stage. -1 applies none.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define slots.")
+
+    def policy(self):
+        """Return the current policy, a mixture of the sub-policies."""
+        raise NotImplementedError(f"{type(self).__name__} must define policy.")
+
+    def strengths(self):
+        """Return the learnable parameters of the strengths, a list."""
+        return [p for p in self.transforms.parameters() if p.requires_grad]
+
+    def transform(self, X, slots):
+        """Transform each example by the operations in its own slots.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, n_channels, n_times)
+            Signals.
+        slots : Tensor of int, shape (n_examples, n_stages)
+            From :meth:`slots`.
+
+        Returns
+        -------
+        X_transformed : Tensor, same shape as X
+            The transformed signals, a differentiable function of the continuous strengths.
+        jumps : list of (Transform, Tensor of int, dict)
+            Transforms whose output jumps with their strength, the examples that they were applied
+            to, and their draws.
+        """
+        generator = torch.Generator(device=X.device)
+        generator.manual_seed(int(torch.randint(2**62, ())))
+        jumps = []
+        for stage in slots.unbind(dim=1):
+            order = stage.argsort(stable=True)
+            counts = torch.bincount(stage + 1, minlength=len(self.transforms) + 1).tolist()
+            parts = []
+            for slot, rows in enumerate(order.split(counts), start=-1):
+                if not len(rows):
+                    continue
+                part = X.index_select(0, rows)
+                if slot >= 0:
+                    part = self._apply_slot(slot, part, rows, generator, jumps)
+                parts.append(part)
+            X = torch.cat(parts).index_select(0, order.argsort())
+        return X, jumps
+
+    def _apply_slot(self, slot, X, rows, generator, jumps):
+        transform = self.transforms[slot]
+        noise = transform.draw(X, generator)
+        if transform.continuous:
+            return transform.apply(X, noise)
+        if not self._operation(slot).binary:
+            jumps.append((transform, rows, noise))
+        return transform.apply(X, noise, transform.magnitude.detach())
+
+    def _operation(self, slot):
+        return self._operations[self._candidates[slot]]
+
+    def _entries(self, slot, weight, layer):
+        """Return the entries of one slot: the operation, applied or not."""
+        operation = self._operation(slot)
+        applied = torch.sigmoid(self.gates[slot]).item()
+        if operation.binary:
+            extent = round(applied, 7)
+            return [replace(operation, extent=extent, weight=round(weight, 7), layer=layer)]
+        extent = round(self.transforms[slot].magnitude.item(), 7)
+        return [
+            replace(operation, extent=strength, weight=round(share, 7), layer=layer)
+            for strength, share in ((extent, weight * applied), (0.0, weight * (1 - applied)))
+        ]
+
+
+class Combinations(SubPolicies):
+    """One choice among all combinations of different operations.
+
+    Each combination is a sub-policy with probabilities and strengths of its own.
+
+    Parameters
+    ----------
+    transforms : list of Transform
+        The candidates.
+    n_operations : int
+        Number of operations in a sub-policy.
+    probability, strength : float
+        Initial values, as in :class:`SubPolicies`.
+    """
+
+    def __init__(self, transforms, n_operations, probability=0.5, strength=0.5):
+        if n_operations > len(transforms):
+            raise ValueError(
+                f"Sub-policies of {n_operations} different operations need as many candidates, "
+                f"but there are {len(transforms)}: lower n_operations."
+            )
+        # Half of the combinations are in the order of the candidates, half in the reverse order.
+        combinations = list(itertools.combinations(range(len(transforms)), n_operations))
+        combinations = [c if i % 2 == 0 else c[::-1] for i, c in enumerate(combinations)]
+        super().__init__(transforms, itertools.chain(*combinations), probability, strength)
+        self.choice = nn.Parameter(torch.zeros(len(combinations)))
+        patterns = list(itertools.product([True, False], repeat=n_operations))
+        self.register_buffer("_applied", torch.tensor(patterns), persistent=False)
+        self.n_operations = n_operations
+        self.n_variables, self.n_outcomes = 1, len(combinations) * len(patterns)
+
+    def logits(self, context):
+        gates = self.gates.reshape(-1, 1, self.n_operations)
+        gates = torch.where(self._applied, gates, -gates)
+        logits = self.choice.log_softmax(0)[:, None] + nn.functional.logsigmoid(gates).sum(dim=-1)
+        return logits.reshape(1, 1, -1).expand(len(context), -1, -1)
+
+    def slots(self, context, outcomes):
+        combination = outcomes.div(len(self._applied), rounding_mode="floor")
+        stage = torch.arange(self.n_operations, device=outcomes.device)
+        applied = self._applied[outcomes.squeeze(1) % len(self._applied)]
+        return torch.where(applied, combination * self.n_operations + stage, -1)
+
+    def policy(self):
+        branches = [
+            Policy(
+                entry
+                for stage in range(self.n_operations)
+                for entry in self._entries(first + stage, 1.0, stage)
+            )
+            for first in range(0, len(self._candidates), self.n_operations)
+        ]
+        return Policy.mixture(branches, self.choice.softmax(0).tolist())
+
+
+class Stages(SubPolicies):
+    """Sub-policies that choose one of all candidates in each stage.
+
+    Each example draws one of the sub-policies, with equal probabilities.
+
+    Parameters
+    ----------
+    transforms : list of Transform
+        The candidates.
+    n_operations : int
+        Number of stages of a sub-policy.
+    n_policies : int
+        Number of sub-policies.
+    class_frequencies : list of float | None
+        None shares the sub-policies among all classes. The frequencies of the classes give each
+        class ``n_policies`` sub-policies of its own.
+    probability, strength : float
+        Initial values, as in :class:`SubPolicies`.
+    """
+
+    def __init__(
+        self,
+        transforms,
+        n_operations,
+        n_policies=1,
+        class_frequencies=None,
+        probability=0.5,
+        strength=0.5,
+    ):
+        self._frequencies = [1.0] if class_frequencies is None else class_frequencies
+        n_contexts = n_policies * len(self._frequencies)
+        self._shape = (n_contexts, n_operations, len(transforms))
+        candidates = list(range(len(transforms))) * (n_contexts * n_operations)
+        super().__init__(transforms, candidates, probability, strength)
+        self.choice = nn.Parameter(torch.zeros(self._shape))
+        self.n_policies, self.classwise = n_policies, class_frequencies is not None
+        self.n_contexts = n_contexts
+        self.n_variables, self.n_outcomes = n_operations, 2 * len(transforms)
+        if n_policies > 1:  # Equal sub-policies would stay equal.
+            with torch.no_grad():
+                self.choice.add_(0.1 * torch.randn(self._shape))
+
+    def context(self, labels):
+        drawn = torch.randint(self.n_policies, labels.shape).to(labels.device)
+        return labels * self.n_policies + drawn if self.classwise else drawn
+
+    def logits(self, context):
+        # Each candidate applied, then each candidate not applied.
+        choice, gates = self.choice.log_softmax(-1), self.gates.reshape(self._shape)
+        signs = (gates, -gates)
+        table = torch.cat([choice + nn.functional.logsigmoid(gate) for gate in signs], dim=-1)
+        return table[context]
+
+    def slots(self, context, outcomes):
+        _, n_operations, n_transforms = self._shape
+        stage = torch.arange(n_operations, device=outcomes.device)
+        slot = (context[:, None] * n_operations + stage) * n_transforms + outcomes
+        return torch.where(outcomes < n_transforms, slot, -1)
+
+    def policy(self):
+        n_contexts, n_operations, n_transforms = self._shape
+        weights = self.choice.softmax(-1).tolist()
+        slots = torch.arange(len(self._candidates)).reshape(self._shape).tolist()
+        branches = [
+            Policy(
+                entry
+                for stage in range(n_operations)
+                for k in range(n_transforms)
+                for entry in self._entries(
+                    slots[context][stage][k], weights[context][stage][k], stage
+                )
+            )
+            for context in range(n_contexts)
+        ]
+        shares = [f / self.n_policies for f in self._frequencies for _ in range(self.n_policies)]
+        return Policy.mixture(branches, shares)
+
+
+def _make_transform(operation, strength):
+    """Make the transform of a slot. An on/off one always acts: its gate is the probability."""
+    cls = REGISTRY[operation.transform]
+    extent = operation.extent * (1 if operation.binary else strength)
+    transform = cls(**{cls.strength_name: extent}, **operation.config)
+    return transform.requires_grad_(not operation.binary)

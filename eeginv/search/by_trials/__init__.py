@@ -1,0 +1,1 @@
+"""Searches by trials: policies are proposed in rounds, and each is scored on held-out windows."""

@@ -1,0 +1,218 @@
+"""The loop of all searches by trials: rounds of policies, each scored on held-out windows."""
+
+import os
+
+import joblib
+import numpy as np
+from tqdm.auto import tqdm
+
+from ...policy import Policy
+from ..base import PolicySearch, TimeLimit
+from ..declared import count
+from ..fingerprint import fingerprint
+from .space import SubPolicySpace
+from .study import Study
+from .trial import run_trial
+
+
+class TrialSearch(PolicySearch):
+    """Base class of searches that score policies one by one, in trials.
+
+    A subclass defines ``_space(problem)``, which returns a :class:`TrialSpace`, and
+    ``_objectives(problem, seed)``, a list of functions that return a score from a policy and a
+    :class:`Report`. The functions can be pickled. Each has a study of its own, called a fold.
+
+    Trials are proposed and finished in rounds. The proposals of a round depend only on the rounds
+    before it. So neither the number of workers nor an interruption changes the result.
+
+    Parameters
+    ----------
+    child_epochs : int | None
+        Number of epochs of each training in the search. None takes that of the final training.
+    round_size : int
+        Number of policies in a round of a fold. Those of one round can be scored in parallel; each
+        round learns from those before. In contrast to ``n_jobs``, it changes the result.
+    storage : path-like | None
+        Journal file of Optuna that stores every finished trial. A search with the same parameters
+        and data continues from it.
+    n_jobs : int | None
+        Number of joblib workers that score trials in parallel. The results do not depend on it.
+
+    Attributes
+    ----------
+    policy_ : Policy
+        The policy of the highest score. With ``n_best``, a mixture of that number of policies of
+        the highest scores, of each fold.
+    cv_results_ : dict
+        One entry for each trial in each of ``params``, ``policy``, ``fold``, ``mean_test_score``
+        (balanced accuracy on held-out windows), ``rank_test_score``, ``pruned`` and
+        ``mean_fit_time`` (seconds).
+    history_ : list of dict
+        Number, fold, score and best score so far of each trial.
+    best_index_ : int
+        Row of the best trial in ``cv_results_``.
+    best_params_ : dict
+        Parameters of the best trial.
+    best_score_ : float
+        Score of the best trial.
+    """
+
+    child_epochs: int | None = count(None)
+    round_size: int = count(10)
+    storage: str | os.PathLike | None = None
+    n_jobs: int | None = None
+
+    _resumable = (*PolicySearch._resumable, "n_trials", "n_best", "storage", "n_jobs")
+
+    # methods of subclasses ----------------------------------------------------------------------
+    def _space(self, problem):
+        raise NotImplementedError(f"{type(self).__name__} must define _space.")
+
+    def _objectives(self, problem, seed):
+        raise NotImplementedError(f"{type(self).__name__} must define _objectives.")
+
+    def _pruner(self):
+        """Return a new pruner, or None to finish all trials."""
+        return None
+
+    def _choose_best(self, n_best=1):
+        """Set the policy to the mixture of the best ones of each fold."""
+        results, best = self.cv_results_, []
+        for fold in np.unique(results["fold"]):
+            rows = np.flatnonzero((results["fold"] == fold) & ~results["pruned"])
+            order = np.argsort(-results["mean_test_score"][rows], kind="stable")
+            best.extend(rows[order][:n_best].tolist())
+        self.policy_ = Policy.mixture([results["policy"][row] for row in best])
+        self.best_index_ = int(np.flatnonzero(results["rank_test_score"] == 1)[0])
+        self.best_score_ = float(results["mean_test_score"][self.best_index_])
+        self.best_params_ = results["params"][self.best_index_]
+
+    # the search ---------------------------------------------------------------------------------
+    def _search(self, problem, seed):
+        limit = TimeLimit(self.max_seconds)
+        space = self._space(problem)
+        grid, distributions = space.grid(), space.distributions()
+        n_trials = self.n_trials if grid is None else len(grid)
+        key = "" if self.storage is None else fingerprint(self, problem)
+        objectives = [] if limit.is_over() else self._objectives(problem, seed)
+        studies = [
+            Study(f"fold {fold}", distributions, seed + fold, self.storage, key, grid)
+            for fold in range(len(objectives))
+        ]
+        bar = tqdm(total=n_trials * len(studies), unit="trial", disable=not self.verbose)
+        try:
+            for first in range(0, n_trials, self.round_size):
+                if limit.is_over():
+                    break
+                numbers = range(first, min(first + self.round_size, n_trials))
+                self._run_round(space, studies, objectives, numbers, bar)
+        finally:
+            bar.close()
+            self._tabulate(space, studies)
+        if not self.history_:
+            raise limit.error("the first trial of the search")
+        self._choose_best()
+
+    def _run_round(self, space, studies, objectives, numbers, bar):
+        """Run one round of all folds: the trials that the storage lacks, on all workers."""
+        proposals = [study.ask(numbers) for study in studies]
+        outcomes = [[outcome for _, outcome in proposed] for proposed in proposals]
+        missing = [
+            (fold, i, params)
+            for fold, proposed in enumerate(proposals)
+            for i, (params, outcome) in enumerate(proposed)
+            if outcome is None
+        ]
+        results = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator")(
+            joblib.delayed(run_trial)(
+                objectives[fold],
+                space.policy(params),
+                self._pruner(),
+                studies[fold].finished()[: numbers.start] if self._pruner() else [],
+            )
+            for fold, _, params in missing
+        )
+        bar.update(sum(map(len, proposals)) - len(missing))
+        failures = {}
+        for (fold, i, params), outcome in zip(missing, results, strict=True):
+            outcomes[fold][i] = outcome
+            if outcome.error is not None:
+                failures.setdefault(fold, (i, params, outcome.error))
+            elif fold not in failures:  # The journal must not have gaps.
+                studies[fold].store(params, outcome)
+            bar.update()
+        for fold, (i, params, error) in failures.items():
+            raise ValueError(
+                f"Trial {numbers[i]} of fold {fold} failed: {error} Its parameters were {params}. "
+                "Lower the estimator's lr or the transforms' ranges, or check the signals. "
+                "cv_results_ and the storage keep the trials before it."
+            )
+        for study, round_outcomes in zip(studies, outcomes, strict=True):
+            study.tell(round_outcomes)
+
+    def _tabulate(self, space, studies):
+        """Set ``cv_results_`` and ``history_`` from all finished trials, ordered by number."""
+        rows = [
+            (number, fold, params, outcome)
+            for fold, study in enumerate(studies)
+            for number, (params, outcome) in enumerate(study.trials)
+        ]
+        rows.sort(key=lambda row: row[:2])
+        scores = np.array([outcome.score for *_, outcome in rows])
+        pruned = np.array([outcome.pruned for *_, outcome in rows], dtype=bool)
+        self.cv_results_ = {
+            "params": [params for _, _, params, _ in rows],
+            "policy": [space.policy(params) for _, _, params, _ in rows],
+            "fold": np.array([fold for _, fold, _, _ in rows], dtype=int),
+            "mean_test_score": scores,
+            "rank_test_score": rank_scores(scores, pruned),
+            "pruned": pruned,
+            "mean_fit_time": np.array([outcome.seconds for *_, outcome in rows]),
+        }
+        best, self.history_ = -np.inf, []
+        for number, fold, _, outcome in rows:
+            best = max(best, -np.inf if outcome.pruned else outcome.score)
+            self.history_.append(
+                {"trial": number, "fold": fold, "score": outcome.score, "best_score": best}
+            )
+
+
+class SampledSearch(TrialSearch):
+    """Base class of searches by trials whose policies Optuna samples.
+
+    A policy is a mixture of sub-policies, each a sequence of operations with a probability and a
+    strength. They are sampled by a tree-structured Parzen estimator.
+
+    Parameters
+    ----------
+    n_sub_policies : int
+        Number of sub-policies in a policy.
+    n_operations : int
+        Number of operations in a sub-policy.
+    n_trials : int
+        Number of trials in each fold.
+    n_best : int
+        Number of the best policies of each fold that are mixed.
+    """
+
+    n_sub_policies: int = count(5)
+    n_operations: int = count(2)
+    n_trials: int = count(50)
+    n_best: int = count(5)
+
+    def _space(self, problem):
+        return SubPolicySpace(problem.transforms, self.n_sub_policies, self.n_operations)
+
+    def _choose_best(self):
+        super()._choose_best(self.n_best)
+
+
+def rank_scores(scores, pruned):
+    """Rank scores from 1. Equal scores share the lowest rank, and pruned trials come last."""
+    order = np.lexsort((-scores, pruned))
+    ranks = np.empty(len(scores), dtype=int)
+    for place, row in enumerate(order):
+        before = order[place - 1]
+        tied = place > 0 and scores[row] == scores[before] and pruned[row] == pruned[before]
+        ranks[row] = ranks[before] if tied else place + 1
+    return ranks

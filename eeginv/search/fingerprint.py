@@ -1,0 +1,39 @@
+"""Fingerprint of a search, by which it recognises the files that it may continue from."""
+
+import hashlib
+
+from torch import nn
+
+
+def fingerprint(search, problem):
+    """Return a text that differs between searches whose results differ.
+
+    Parameters
+    ----------
+    search : PolicySearch
+        The search. Its parameters count, except those in ``_resumable``.
+    problem : Problem
+        The data and the candidates, which count as well.
+
+    Returns
+    -------
+    key : str
+        Hexadecimal digits.
+    """
+    ignored = {*search._resumable, "estimator"}
+    parameters = {k: v for k, v in search.get_params().items() if k not in ignored}
+    # The configuration holds the ranges, which the repr of a transform does not show.
+    objects = [(transform.name, transform.config()) for transform in problem.transforms]
+    # The repr of an object may hold its address in memory, which differs between processes.
+    for name in [k for k in parameters if k.endswith("callbacks") or k.endswith("backbone")]:
+        value = parameters.pop(name)
+        objects.append(value if isinstance(value, str) else type(value).__name__)
+        if isinstance(value, nn.Module):
+            objects.append([tensor.cpu().tolist() for tensor in value.state_dict().values()])
+    text = repr([type(search).__name__, sorted(parameters.items()), objects])
+    digest = hashlib.sha256(text.encode())
+    for values in (problem.X, problem.y, problem.weight):
+        digest.update(values.cpu().numpy().tobytes())
+    for rows in (problem.inner, problem.groups):
+        digest.update(repr(None if rows is None else rows.tolist()).encode())
+    return digest.hexdigest()
