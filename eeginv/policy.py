@@ -57,6 +57,11 @@ class PolicyEntry:
             raise ValueError(
                 f"extent of {self.transform} must be a number of at least 0, got {self.extent!r}."
             )
+        if self.binary and not self.extent <= 1 + 1e-6:
+            raise ValueError(
+                f"extent of {self.transform}, which is there or not, is a probability; got "
+                f"{self.extent!r}."
+            )
         if not (_is_number(self.weight) and 0 <= self.weight <= 1 + 1e-6):
             raise ValueError(f"weight of {self.transform} must be in [0, 1], got {self.weight!r}.")
         if not (isinstance(self.layer, int) and self.layer >= 0):

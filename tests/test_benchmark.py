@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from edf_bytes import write_hypnogram, write_psg
 from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score, f1_score, log_loss
 from typer.testing import CliRunner
 
@@ -195,6 +196,33 @@ def test_other_settings_are_not_mixed(tmp_path):
     Store(tmp_path, settings()).write({"run_id": run.run_id, "status": "done", "policy": None})
     with pytest.raises(ValueError, match="other settings"):
         Store(tmp_path, settings(epochs=3))
+
+
+def test_data_that_changed_are_not_mixed(tmp_path):
+    """A night that is scored anew keeps the sizes of its files."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    write_psg(folder / "anna-PSG.EDF", 60)
+    rows = [(0, 30, "Sleep stage W"), (30, 30, "Sleep stage 1")]
+    write_hypnogram(folder / "anna-Hypnogram.edf", rows)
+    before = settings(data=str(folder)).fingerprint()
+    (folder / "._anna-PSG.EDF").write_bytes(b"x")  # what macOS puts there is not read
+    assert settings(data=f"{folder}/").fingerprint() == before
+    write_hypnogram(folder / "anna-Hypnogram.edf", [rows[0], (30, 30, "Sleep stage 2")])
+    scored_anew = settings(data=str(folder)).fingerprint()
+    assert scored_anew != before
+    write_psg(folder / "anna-PSG.EDF", 60, unit="mV")
+    assert settings(data=str(folder)).fingerprint() not in (before, scored_anew)
+    with pytest.raises(FileNotFoundError, match="nowhere is not a folder"):
+        settings(data=str(tmp_path / "nowhere")).fingerprint()
+
+
+def test_numbers_of_numpy_in_settings():
+    options = {"subjects": np.arange(3), "h_freq": np.float64(30)}
+    plain = {"subjects": [0, 1, 2], "h_freq": 30.0}
+    assert (
+        settings(data_options=options).fingerprint() == settings(data_options=plain).fingerprint()
+    )
 
 
 @pytest.mark.parametrize("content", [b"", b'{"status": "do', b"[]", b"\xff\xfe\x00", b'{"a": 1}'])

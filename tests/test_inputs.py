@@ -253,6 +253,16 @@ def test_rotations_and_searches_too():
             search.fit(epochs(X, y, NAMES))
 
 
+def test_inspection_looks_at_the_unit_of_the_signals_alone(data):
+    X, y = data
+    fitted = classifier().fit(epochs(X, y))
+    # one rotation brings both channels to where neither has signal: no other unit, so no word
+    invariance_profile(fitted, epochs(X, y), random_state=0)
+    with pytest.warns(UserWarning, match="another unit|score is NaN") as told:
+        invariance_profile(fitted, 1e-3 * X, sfreq=64, ch_names=["C3", "C4"], random_state=0)
+    assert ["another unit" in str(one.message) for one in told].count(True) == 1
+
+
 def test_inspection_matches_names_rates_and_transforms(data, fitted):
     X, y = data
     options = {"random_state": 0}

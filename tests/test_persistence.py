@@ -3,8 +3,14 @@
 import enum
 import fractions
 import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -13,6 +19,7 @@ from scipy.stats import uniform
 from sklearn.model_selection import RandomizedSearchCV
 from torch import nn
 
+import eeginv
 from eeginv import InvariantClassifier
 from eeginv.adapters import from_callable
 from eeginv.estimators.plain import NotPlainError, from_json, to_json
@@ -155,3 +162,103 @@ def test_what_cannot_be_written_is_asked_for_again(tmp_path):
     network = Configured(2, 2, **options)
     loaded = InvariantClassifier.load(tmp_path / "clf", backbone=network)
     np.testing.assert_array_equal(loaded.predict_proba(X), clf.predict_proba(X))
+
+
+# folders that are not as they were saved ----------------------------------------------------------
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Two saved classifiers of one architecture, and the probabilities of the first."""
+    folder = tmp_path_factory.mktemp("saved")
+    models = [classifier(random_state=seed).fit(X, TARGETS) for seed in (0, 1)]
+    for name, model in zip("ab", models, strict=True):
+        model.save(folder / name)
+    return folder, models[0].predict_proba(X)
+
+
+def change(folder, **values):
+    path = folder / "estimator.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+
+def without(folder, name):
+    path = folder / "estimator.json"
+    values = json.loads(path.read_text())
+    del values[name]
+    path.write_text(json.dumps(values))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "message"),
+    [
+        (lambda f: (f / "weights.safetensors").unlink(), FileNotFoundError, "copy the whole"),
+        (lambda f: (f / "weights.safetensors").write_bytes(b""), ValueError, "was cut, or is not"),
+        (
+            lambda f: shutil.copy(f.parent / "b" / "weights.safetensors", f),
+            ValueError,
+            "is not what was saved together with the estimator.json",
+        ),
+        (lambda f: without(f, "fitted"), ValueError, "estimator.json lacks fitted"),
+        (lambda f: (f / "estimator.json").write_text("[]"), ValueError, "is not what save"),
+    ],
+)
+def test_a_folder_that_was_changed_is_named(saved, tmp_path, spoil, error, message):
+    folder = tmp_path / "a"
+    shutil.copytree(saved[0] / "a", folder)
+    shutil.copytree(saved[0] / "b", tmp_path / "b")
+    spoil(folder)
+    with pytest.raises(error, match=message):
+        InvariantClassifier.load(folder, backbone=Powers)
+
+
+def test_folders_without_a_digest_are_read(saved, tmp_path):
+    folder = tmp_path / "a"
+    shutil.copytree(saved[0] / "a", folder)
+    without(folder, "weights")
+    loaded = InvariantClassifier.load(folder, backbone=Powers)
+    assert (loaded.predict_proba(X) == saved[1]).all()
+
+
+def test_another_backbone_is_named(saved):
+    with pytest.raises(ValueError, match="weights in .* are of another network"):
+        InvariantClassifier.load(saved[0] / "a", backbone=Wider)
+
+
+class Wider(Powers):
+    """Has more weights."""
+
+    def __init__(self, n_chans, n_outputs):
+        super().__init__(n_chans, n_outputs)
+        self.more = nn.Linear(2, 2)
+
+
+@pytest.mark.parametrize("how", ["pickle", "joblib", "load"])
+def test_in_a_fresh_process(tmp_path, how):
+    """Nothing but the file is there: not even `import eeginv` before it is read."""
+    options = {"backbone": "ShallowFBCSPNet", "sfreq": 64.0, "max_epochs": 1, "n_copies": 2}
+    model = InvariantClassifier(augmentation="trivial", random_state=0, **options)
+    longer = np.tile(X, (1, 1, 4))
+    expected = model.fit(longer, TARGETS).predict_proba(longer)
+    np.save(tmp_path / "X.npy", longer)
+    np.save(tmp_path / "expected.npy", expected)
+    read = {
+        "pickle": "import pickle; model = pickle.load(open('model', 'rb'))",
+        "joblib": "import joblib; model = joblib.load('model')",
+        "load": "import eeginv; model = eeginv.InvariantClassifier.load('model')",
+    }[how]
+    if how == "load":
+        model.save(tmp_path / "model")
+    else:
+        module = pickle if how == "pickle" else joblib
+        with (tmp_path / "model").open("wb") as file:
+            module.dump(model, file)
+    code = f"{read}\nimport numpy as np\nX, p = np.load('X.npy'), np.load('expected.npy')\n"
+    code += "assert (model.predict_proba(X) == p).all()"
+    path = os.pathsep.join(
+        [str(Path(eeginv.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        check=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )

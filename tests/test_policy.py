@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eeginv import AugNet, Policy
+from eeginv import AugNet, Policy, PolicyAugmentation
 from eeginv.policy import PolicyEntry
 from eeginv.transforms import default_transforms
 
@@ -142,6 +142,21 @@ def test_what_is_no_policy_is_named(content, message, tmp_path):
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
         Policy.from_json(path)
+
+
+def test_extents_are_in_the_unit_of_the_transform():
+    config = {"sfreq": 100.0}
+    shift = PolicyEntry("FrequencyShift", 2.0, "s", config=config)
+    with pytest.raises(ValueError, match="FrequencyShift in s, but its unit is Hz"):
+        PolicyAugmentation(Policy([shift]))
+    shift = PolicyEntry("FrequencyShift", 2.0, "Hz")
+    with pytest.raises(ValueError, match="FrequencyShift needs sfreq in its config"):
+        PolicyAugmentation(Policy([shift]))
+    for unit in ("Hz", "1"):
+        shift = PolicyEntry("FrequencyShift", 2.0, unit, config=config)
+        assert PolicyAugmentation(Policy([shift])).policy().entries[0].extent == 2.0
+    with pytest.raises(ValueError, match="extent of SignFlip, .* is a probability; got 1.5"):
+        PolicyEntry("SignFlip", 1.5, binary=True)
 
 
 def test_text_that_is_no_policy():

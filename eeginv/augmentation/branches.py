@@ -1,5 +1,6 @@
 """Branches: each example is transformed by one of the members of a mixture."""
 
+import inspect
 import json
 from dataclasses import replace
 
@@ -211,11 +212,30 @@ def make_transforms(entries):
     transforms : list of Transform
         New objects.
     """
-    classes = [transform_class(entry.transform) for entry in entries]
-    return [
-        cls(**{cls.strength_name: entry.extent}, **entry.config)
-        for cls, entry in zip(classes, entries, strict=True)
+    return [_make(entry) for entry in entries]
+
+
+def _make(entry):
+    cls = transform_class(entry.transform)
+    missing = [
+        name
+        for name, parameter in inspect.signature(cls).parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        and name not in (cls.strength_name, *entry.config)
     ]
+    if missing:
+        raise ValueError(
+            f"The policy's {entry.transform} needs {', '.join(missing)} in its config; it holds "
+            f"{sorted(entry.config)}."
+        )
+    transform = cls(**{cls.strength_name: entry.extent}, **entry.config)
+    if entry.unit not in ("1", transform.unit):  # a number without a unit is taken as it is
+        raise ValueError(
+            f"The policy has {entry.transform} in {entry.unit}, but its unit is {transform.unit}: "
+            f"convert the extent, {entry.extent:g}."
+        )
+    return transform
 
 
 def _layers(policy):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import __version__
+from .._json import plain
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,11 @@ class Settings:
         fingerprint : str
             Sixteen hexadecimal digits.
         """
-        values = {**dataclasses.asdict(self), "version": __version__}
+        values = plain({**dataclasses.asdict(self), "version": __version__})
         if self.data != "simulated":
             folder = Path(self.data).resolve()
             values["data"] = str(folder)
-            values["files"] = sorted((p.name, p.stat().st_size) for p in folder.rglob("*.edf"))
+            values["files"] = _digests(folder)
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -95,6 +96,18 @@ class Settings:
             Number of passes over the training windows.
         """
         return max(1, round(self.epochs * max(self.n_train) / n_train))
+
+
+def _digests(folder):
+    """Hash what the files of a folder hold: a night that is scored anew keeps its size."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder} is not a folder: give one with *-PSG.edf files.")
+    digests = []
+    for path in sorted(folder.iterdir()):  # those that the loader looks at
+        if path.suffix.lower() == ".edf" and path.name[0] != "." and path.is_file():
+            with path.open("rb") as file:
+                digests.append((path.name, hashlib.file_digest(file, "sha256").hexdigest()))
+    return digests
 
 
 @dataclass(frozen=True)

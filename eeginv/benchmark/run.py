@@ -9,6 +9,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from .._files import write_atomically
+from .._json import plain
 from .methods import DERIVED, METHODS
 from .plan import Run, Settings, choose_subjects, make_plan
 from .store import Store
@@ -239,5 +240,5 @@ def _describe(store, settings, methods, n_splits, seeds, command):
         "cpu_count": joblib.cpu_count(),
         "packages": {name: version(name) for name in packages},
     }
-    write_atomically(store.folder / "plan.json", json.dumps(plan, indent=1))
+    write_atomically(store.folder / "plan.json", json.dumps(plain(plan), indent=1))
     write_atomically(store.folder / "environment.json", json.dumps(environment, indent=1))

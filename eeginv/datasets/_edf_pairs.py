@@ -135,6 +135,8 @@ def _choose(header, channels):
         chosen = [signal for signal in signals if signal.label.upper().startswith("EEG")]
         chosen = chosen or signals
     else:
+        if isinstance(channels, str):
+            raise TypeError(f"channels must be a list of names, got {channels!r}.")
         chosen = [_find(header, signals, name) for name in channels]
         if len({signal.name for signal in chosen}) < len(chosen) or not chosen:
             raise ValueError(
@@ -196,7 +198,9 @@ def _scale(raw, chosen, header):
                 unclear[signal.name] = signal.unit
         factor = known / _factor_of_mne(signal.unit)
         if factor != 1:
-            raw.apply_function(lambda x, factor=factor: x * factor, picks=[signal.name])
+            raw.apply_function(
+                lambda x, factor=factor: x * factor, picks=[raw.ch_names.index(signal.name)]
+            )
     if unclear:
         warnings.warn(
             f"{header.path}: channels whose unit is no voltage: {unclear}. Their values are taken "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from typing import NamedTuple
 
@@ -10,10 +11,17 @@ SLEEP_EDF = re.compile(
     r"(?P<study>SC4|ST7)(?P<subject>\d\d)(?P<recording>\d)[A-Z]", flags=re.IGNORECASE
 )
 """Names of Sleep-EDF: the study, two digits for the subject, one for the night."""
-BIDS = re.compile(r"(?P<subject>sub-[A-Za-z0-9]+)(?:_ses-(?P<session>[A-Za-z0-9]+))?(?:_|$)")
+BIDS = re.compile(
+    r"(?P<subject>sub-[A-Za-z0-9]+)(?:_ses-(?P<session>[A-Za-z0-9]+))?(?:_|$)", flags=re.IGNORECASE
+)
 """Names of the Brain Imaging Data Structure."""
 
 _FILE = re.compile(r"(?P<stem>.+)-(?P<kind>PSG|Hypnogram)\.edf", flags=re.IGNORECASE)
+# What a reader takes for a recording in the folder, though it has another ending.
+_LIKE_OURS = re.compile(
+    r"\.edf$|-(?:PSG|Hypnogram)\.(?:edf|bdf|rec|gdf|vhdr|fif|set|xml|txt|csv|tsv)(?:\.gz)?$",
+    flags=re.IGNORECASE,
+)
 # Ends of names by which people tell nights apart: "_night2", "-visit1", "n2" or "_2" after a
 # number, "b" after a number.
 _NIGHT = re.compile(
@@ -38,7 +46,7 @@ def find_pairs(folder):
     -------
     pairs : list of Pair
     unused : list of str
-        Names of EDF files that are in no pair.
+        Names of EDF files, and of others that are called like those of a pair, that are in none.
 
     Raises
     ------
@@ -49,22 +57,24 @@ def find_pairs(folder):
     """
     # Names that begin with a point are hidden: macOS writes "._NAME" beside each file that it
     # copies to another file system, and files that are being written are hidden too.
-    files = sorted(
-        path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file()
-    )
+    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    files = [path for path in entries if path.is_file()]
     edf = [path for path in files if path.suffix.lower() == ".edf"]
+    dangling = [p for p in entries if p.is_symlink() and not p.exists() and _is_ours(p.name)]
     kinds = {"psg": [], "hypnogram": []}
     for path in edf:
-        match = _FILE.fullmatch(path.name)
+        # macOS takes letters with accents apart
+        match = _FILE.fullmatch(unicodedata.normalize("NFC", path.name))
         if match:
             kinds[match["kind"].lower()].append((match["stem"], path))
     if not kinds["psg"]:
-        names = f"; it has {', '.join(path.name for path in edf[:5])}" if edf else ""
+        others = edf + [path for path in entries if path.is_dir()] + dangling
+        names = f"; it has {', '.join(_named(path) for path in others[:5])}" if others else ""
         raise FileNotFoundError(
             f"{folder} has no *-PSG.edf file{names}. Expected pairs such as SC4001E0-PSG.edf and "
             "SC4001EC-Hypnogram.edf, or night1-PSG.edf and night1-Hypnogram.edf."
         )
-    pairs, problems, used = [], [], {}
+    pairs, problems, used, seen = [], [], {}, {}
     for stem, psg in kinds["psg"]:
         found = _hypnograms_of(stem, kinds["hypnogram"])
         if len(found) > 1:
@@ -76,11 +86,27 @@ def find_pairs(folder):
             problems.append(f"{psg.name} and {used[found[0]]} have the same, {found[0].name}")
         else:
             used[found[0]] = psg.name
+            twin = seen.setdefault((psg.stat().st_dev, psg.stat().st_ino), psg)
+            if twin is not psg:
+                problems.append(f"{twin.name} and {psg.name} are links to one file")
             pairs.append(Pair(stem, psg, found[0]))
     if problems:
         raise ValueError(f"In {folder}: {'; '.join(problems)}. Add or move the files.")
     paired = {path for pair in pairs for path in (pair.psg, pair.hypnogram)}
-    return pairs, [path.name for path in edf if path not in paired]
+    unused = [path for path in files if path not in paired and _is_ours(path.name)]
+    return pairs, [_named(path) for path in sorted([*unused, *dangling])]
+
+
+def _is_ours(name):
+    """Say whether a file is EDF, or is called as one of a pair is but for its ending."""
+    return bool(_LIKE_OURS.search(name))
+
+
+def _named(path):
+    if path.is_dir():
+        return f"{path.name} (a folder, which is not searched)"
+    # what git-annex and DataLad leave where a file was not fetched
+    return path.name if path.exists() else f"{path.name} (a link to a file that is not there)"
 
 
 def _hypnograms_of(stem, hypnograms):
@@ -110,7 +136,11 @@ def identify(stems, pattern=None):
         Whether the name tells the subject; otherwise the whole name is taken for one.
     """
     if pattern is not None:
-        return _identify_by(re.compile(pattern), stems), [True] * len(stems)
+        try:
+            compiled = re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"pattern {pattern!r} is no regular expression: {error}.") from error
+        return _identify_by(compiled, stems), [True] * len(stems)
     studies = {match["study"].upper() for match in map(SLEEP_EDF.match, stems) if match}
     rows, told, numbers = [], [], Counter()
     for stem in stems:
@@ -122,7 +152,7 @@ def identify(stems, pattern=None):
             subject = name if len(studies) > 1 else int(match["subject"])
             rows.append({"subject": subject, "recording": int(match["recording"])})
         else:
-            subject = bids["subject"] if bids else stem
+            subject = f"sub-{bids['subject'][4:]}" if bids else stem
             numbers[subject] += 1
             rows.append({"subject": subject, "recording": numbers[subject]})
     return rows, told

@@ -8,17 +8,40 @@ import numpy as np
 
 from .._process import in_this_process
 
+# Between V and µV lie six decades; between persons, or a night and an artefact, two or three.
+TWO_UNITS = 1e4
+
 
 def check_signal(raw, name):
     """Raise ValueError if a recording holds NaN or infinite samples."""
-    for channel in raw.ch_names:
-        signal = raw.get_data(picks=[channel])[0]
+    for i, channel in enumerate(raw.ch_names):
+        signal = raw.get_data(picks=[i])[0]  # a name such as "EOG" may mean a type
         bad = np.flatnonzero(~np.isfinite(signal))
         if len(bad):
             raise ValueError(
                 f"{name}, channel {channel}: {len(bad)} samples are NaN or infinite, the first at "
                 f"{bad[0] / raw.info['sfreq']:.2f} s. Interpolate or cut them before."
             )
+
+
+def check_one_unit(recordings, names):
+    """Raise ValueError if some recordings seem to be in V and others in µV."""
+    scales = {}
+    for raw, name in zip(recordings, names, strict=True):
+        picks = [i for i, kind in enumerate(raw.get_channel_types()) if kind == "eeg"]
+        spread = np.median(raw.get_data(picks=picks).std(axis=1)) if picks else 0.0
+        if spread > 0:
+            scales[name] = float(spread)
+    if not scales:
+        return
+    low, high = min(scales, key=scales.get), max(scales, key=scales.get)
+    if scales[high] > TWO_UNITS * scales[low]:
+        raise ValueError(
+            f"The recordings are in two units: the standard deviation of the EEG is "
+            f"{scales[low]:.1e} in {low} and {scales[high]:.1e} in {high}. Bring all to V, as MNE "
+            "has it (raw.apply_function), or give standardize=True, for which the unit does not "
+            "matter."
+        )
 
 
 @in_this_process()

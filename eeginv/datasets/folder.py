@@ -63,8 +63,8 @@ def load_sleep_folder(
     -----
     UserWarning
         If names or headers suggest that recordings of several subjects are nights of one person,
-        which would then be in training and test; if an EDF file is in no pair; and for what
-        `SleepDataset` warns about.
+        which would then be in training and test; if a recording is in no pair,
+        or a link to a file that is not there; and for what `SleepDataset` warns about.
 
     Examples
     --------

@@ -12,7 +12,7 @@ from .._process import in_this_process
 from ._bouts import Bouts, check_stages
 from ._checks import check_number
 from ._epochs import read_scoring
-from ._preprocess import check_signal, prepare_recording
+from ._preprocess import check_one_unit, check_signal, prepare_recording
 from ._remarks import Remarks
 from ._scored import ScoredRecording
 from .hypnogram import STAGES
@@ -84,14 +84,14 @@ class SleepDataset:
     ------
     TypeError, ValueError
         If an option is out of range, a stage is unknown, epochs contradict each other, a signal is
-        not finite, channels or sampling frequencies differ, a subject is missing, or nothing is
-        left.
+        not finite, channels or sampling frequencies differ, a subject is missing or written in two
+        ways, recordings are in two units (unless standardised), or nothing is left.
 
     Warns
     -----
     UserWarning
-        If annotations look like stages and are none that is known, if durations are missing, or if
-        a recording has no window of the chosen stages.
+        If channels are marked as bad, if annotations look like stages and are none that is known,
+        if durations are missing, or if a recording has no window of the chosen stages.
 
     Examples
     --------
@@ -122,7 +122,7 @@ class SleepDataset:
         window = check_number("window", window, exclusive=True)
         if sfreq is not None:
             sfreq = check_number("sfreq", sfreq, exclusive=True)
-        recordings = list(recordings)
+        recordings = _as_list(recordings)
         description = _check_description(description, len(recordings))
         names = [f"subject {d.subject}, recording {d.recording}" for d in description.itertuples()]
         scored = _as_scored(recordings, names)
@@ -132,6 +132,8 @@ class SleepDataset:
             for name, one in zip(names, scored, strict=True)
         ]
 
+        if not standardize:
+            check_one_unit([one.raw for one in scored], names)
         self.standardize = bool(standardize)
         self.true_invariances = None
         self.nuisances = None
@@ -274,6 +276,10 @@ class SleepDataset:
 def _check_description(description, n_recordings):
     if n_recordings == 0:
         raise ValueError("At least one recording is needed; got none.")
+    if isinstance(description, dict) and not any(
+        map(pd.api.types.is_list_like, description.values())
+    ):
+        description = [description]
     description = pd.DataFrame(description).reset_index(drop=True)
     missing = [name for name in ("subject", "recording") if name not in description]
     if missing:
@@ -286,13 +292,31 @@ def _check_description(description, n_recordings):
             f"description needs one row per recording; got {len(description)} rows for "
             f"{n_recordings} recordings."
         )
-    if description["subject"].isna().any():
+    lacking = description["subject"].isna() | (description["subject"].astype(str).str.strip() == "")
+    if lacking.any():
         raise ValueError(
             "description has no subject for the recordings "
-            f"{np.flatnonzero(description['subject'].isna()).tolist()}; without one, windows of a "
-            "person could be in training and test."
+            f"{np.flatnonzero(lacking).tolist()}; without one, windows of a person could be in "
+            "training and test."
+        )
+    written = {}
+    for subject in description["subject"].unique():
+        written.setdefault(str(subject).strip().casefold(), []).append(subject)
+    alike = [subjects for subjects in written.values() if len(subjects) > 1]
+    if alike:
+        raise ValueError(
+            f"The subjects {alike[0]} in description differ only by type, capitals or spaces: "
+            "windows of one person could be in training and test. Write each in one way."
         )
     return description
+
+
+def _as_list(recordings):
+    import mne
+
+    if isinstance(recordings, mne.io.BaseRaw):
+        raise TypeError("recordings must be a list of mne.io.Raw; got one: give [raw].")
+    return list(recordings)
 
 
 def _as_scored(recordings, names):
@@ -308,6 +332,13 @@ def _as_scored(recordings, names):
                 f"recordings must be mne.io.Raw objects; {name} is a {type(recording).__name__}."
             )
         scored.append(recording)
+    bad = {name for one in scored for name in one.raw.info["bads"]}
+    if bad:
+        warnings.warn(
+            f"Channels that are marked as bad go in all the same: {', '.join(sorted(bad))}. "
+            "Interpolate them, or drop them from all recordings.",
+            stacklevel=3,
+        )
     stim = {name for one in scored for name in _stim_channels(one.raw)}
     if stim:
         warnings.warn(

@@ -27,7 +27,7 @@ from .callbacks import check_callbacks, prepare_callbacks
 from .channels import Expected
 from .effects import check_effects, check_learned, default_parameters, without_effect
 from .evidence import count_outputs, log_evidence
-from .inputs import read_signals, read_targets
+from .inputs import check_complete, read_signals, read_targets
 from .net import Progress, SignalDataset, StopAfterWarmup, WeightedNet
 from .persistence import load_estimator, save_estimator
 from .units import typical_scale, warn_of_another_unit, warn_of_volts
@@ -144,10 +144,23 @@ class InvariantEstimator(BaseEstimator):
         target = self._encode_target(y)
         sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         weight = sample_weight * self._class_weights(y)
+        if (weight < 0).any():
+            raise ValueError(
+                f"{np.count_nonzero(weight < 0)} windows have a negative weight, by sample_weight "
+                "or class_weight; a loss of negative weight has no minimum. Give 0 to windows that "
+                "should not count."
+            )
         if not weight.sum() > 0:
             raise ValueError("All sample weights are zero.")
         if groups is not None:
+            check_complete("groups", groups)
             groups = np.asarray(groups)
+            if groups.ndim == 2 and groups.shape[1] == 1:
+                groups = groups[:, 0]
+            if groups.ndim != 1:
+                raise ValueError(
+                    f"groups must hold one subject for each window; got shape {groups.shape}."
+                )
             check_consistent_length(X, groups)
         return X, target, weight, groups
 
@@ -163,8 +176,13 @@ class InvariantEstimator(BaseEstimator):
             if not isinstance(value, kind) or isinstance(value, bool) or value <= 0:
                 noun = "whole number" if kind is numbers.Integral else "number"
                 raise ValueError(f"{name} must be a {noun} above 0, got {value!r}.")
-        if isinstance(self.penalty, str) and self.penalty != "auto":
+        if self.penalty != "auto" and not isinstance(self.penalty, numbers.Real):
             raise ValueError(f"penalty must be a number or 'auto', got {self.penalty!r}.")
+        for name in ("n_layers", "patience"):
+            value = getattr(self, name)
+            if value is None or (isinstance(value, numbers.Integral) and value >= 1):
+                continue
+            raise ValueError(f"{name} must be None or a whole number of at least 1, got {value!r}.")
         check_callbacks(self.callbacks, self.validation is not None)
         if self.patience is not None and self.validation is None:
             raise ValueError(
@@ -298,6 +316,11 @@ class InvariantEstimator(BaseEstimator):
         scale = weight[train].mean()  # the mean loss keeps its size, and lr and penalty with it
         if not scale > 0:
             raise ValueError("All training windows have weight zero.")
+        if valid is not None and not weight[valid].sum() > 0:
+            raise ValueError(
+                "All held-out windows have weight zero, so that there is no valid_loss to look at; "
+                "use more subjects, or another random_state."
+            )
         batch_size = min(self.batch_size, len(train))
         progress = Progress(bar=self.verbose == 1)
         callbacks = [("progress", progress)]
@@ -384,6 +407,8 @@ class InvariantEstimator(BaseEstimator):
     def _in_shape_of_fit(self, X):
         """Bring signals of one channel to the shape of fit; refuse what has other channels."""
         n_dimensions = getattr(X, "ndim", 0)
+        if n_dimensions > 3:
+            self._as_signals(X)
         if n_dimensions == 3 and X.shape[1] != self.n_chans_:
             raise ValueError(
                 f"X has {X.shape[1]} channels, but {type(self).__name__} was fitted with "

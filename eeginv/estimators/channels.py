@@ -18,11 +18,14 @@ class Expected:
         Names of the channels, in order.
     sfreq : float | None
         Sampling frequency in Hz.
+    scale : float | None
+        Median standard deviation over time.
     """
 
     owner: str = ""
     ch_names: list | None = None
     sfreq: float | None = None
+    scale: float | None = None
 
     def check_rate(self, sfreq, what):
         """Refuse signals that were sampled at another rate."""

@@ -62,8 +62,9 @@ def read_epochs(epochs, expected):
     else:
         factors = np.array([[FACTORS.get(kind, 1.0)] for kind in first.types])
         X = from_volts(X, factors, "the Epochs")
-    labels = [_labels(part) for part in parts]
-    return Signals(X, sfreq, first.names, labels=lambda: np.concatenate(labels))
+    return Signals(
+        X, sfreq, first.names, labels=lambda: np.concatenate([_labels(part) for part in parts])
+    )
 
 
 def _check_kind(part, what):
@@ -77,5 +78,20 @@ def _check_kind(part, what):
 
 
 def _labels(epochs):
-    names = {code: name for name, code in epochs.event_id.items()}
-    return np.array([names[code] for code in epochs.events[:, 2]])
+    codes = set(epochs.events[:, 2].tolist())
+    names = {}
+    for name, code in epochs.event_id.items():
+        names.setdefault(code, []).append(name)
+    unnamed = sorted(codes - set(names))
+    if unnamed:
+        raise ValueError(
+            f"The event_id of the Epochs, {dict(epochs.event_id)}, has no name for the events "
+            f"{unnamed}: add them to event_id, drop their epochs, or pass y."
+        )
+    twice = [names[code] for code in sorted(codes) if len(names[code]) > 1]
+    if twice:
+        raise ValueError(
+            f"The event_id of the Epochs gives one event several names, {twice}: leave one of "
+            "them, or pass y."
+        )
+    return np.array([names[code][0] for code in epochs.events[:, 2]])

@@ -1,5 +1,6 @@
 """Save and load estimators as safetensors and JSON, never pickle."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -18,6 +19,8 @@ from .plain import NotPlainError, from_json, to_json
 _FORMAT = 2
 _NOT_PLAIN = "not saved"
 _NOT_SAVED = ("backbone", "augmentation", "transforms", "callbacks", "device")
+_PARTS = ("params", "backbone", "augmentation", "transforms", "fitted", "arrays")
+_PARTS += ("penalty_scores", "policy_history", "history")
 _FITTED = (
     "n_chans_",
     "n_times_",
@@ -53,8 +56,10 @@ def save_estimator(estimator, path):
         state = estimator.module_.state_dict()
         weights = {k: value.detach().cpu().clone().contiguous() for k, value in state.items()}
         # not by save_file, whose files only their owner can read
-        (scratch / "weights.safetensors").write_bytes(to_bytes(weights))
-        text = json.dumps(_describe(estimator), indent=1, default=_number)
+        content = to_bytes(weights)
+        (scratch / "weights.safetensors").write_bytes(content)
+        description = {**_describe(estimator), "weights": hashlib.sha256(content).hexdigest()}
+        text = json.dumps(description, indent=1, default=_number)
         (scratch / "estimator.json").write_text(text + "\n")
         if path.exists():  # at every moment there is a whole model, if under another name
             old = unused_name(path, "-old")
@@ -89,7 +94,6 @@ def load_estimator(cls, path, backbone=None, augmentation=None, transforms=None)
     estimator : InvariantClassifier | InvariantRegressor
         The fitted estimator, on the CPU; it has no ``net_``, since it was not trained here.
     """
-    from safetensors.torch import load_file
     from skorch.history import History
 
     path = Path(path)
@@ -97,11 +101,19 @@ def load_estimator(cls, path, backbone=None, augmentation=None, transforms=None)
         saved, _ = parse(path / "estimator.json", "what save() writes")
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{path} does not hold a saved estimator.") from error
+    if not isinstance(saved, dict):
+        raise ValueError(f"{path / 'estimator.json'} is not what save() writes.")
     if saved.get("format") != _FORMAT or saved.get("class") != cls.__name__:
         raise ValueError(
             f"{path} holds a {saved.get('class')} (format {saved.get('format')}), not a "
             f"{cls.__name__} (format {_FORMAT})."
         )
+    missing = [name for name in _PARTS if name not in saved]
+    if missing:
+        raise ValueError(
+            f"{path / 'estimator.json'} lacks {', '.join(missing)}: it was changed after save()."
+        )
+    weights = _read_weights(path, saved.get("weights"))
     params = {name: from_json(value) for name, value in saved["params"].items()}
     if saved.get("backbone_params_left_out") and not isinstance(backbone, nn.Module):
         raise ValueError(
@@ -131,12 +143,37 @@ def load_estimator(cls, path, backbone=None, augmentation=None, transforms=None)
         estimator._single_output = saved["single_output"]
     with isolated(0):  # the weights that are replaced below are drawn from torch's generator
         module = estimator._build_module(seed=0, penalty=estimator.penalty_)
-    module.load_state_dict(load_file(path / "weights.safetensors"))
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ValueError(
+            f"The weights in {path} are of another network than the one that estimator.json "
+            f"describes, or that was passed to load(): {error}"
+        ) from error
     estimator.module_ = module.eval()
     estimator.policy_ = None if module.augmentation is None else module.augmentation.policy()
     estimator.policy_history_ = [Policy.from_dict(values) for values in saved["policy_history"]]
     estimator.history_ = History(saved["history"])
     return estimator
+
+
+def _read_weights(path, expected):
+    """Read the weights of a folder, if they are those that were saved into it."""
+    from safetensors.torch import load
+
+    file = path / "weights.safetensors"
+    try:
+        content = file.read_bytes()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{path} has an estimator.json, but no weights.safetensors: copy the whole folder."
+        ) from error
+    if expected is not None and hashlib.sha256(content).hexdigest() != expected:
+        raise ValueError(
+            f"{file} was cut, or is not what was saved together with the estimator.json beside "
+            "it: copy the whole folder again."
+        )
+    return load(content)
 
 
 def _describe(estimator):

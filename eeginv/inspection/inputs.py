@@ -6,7 +6,7 @@ import numpy as np
 
 from ..estimators.channels import Expected
 from ..estimators.inputs import ANYTHING, read_signals
-from ..estimators.units import typical_scale, warn_of_volts
+from ..estimators.units import typical_scale, warn_of_another_unit, warn_of_volts
 from ..transforms import Transform
 from ..transforms.layout import check_made_for
 
@@ -103,6 +103,7 @@ def read_windows(X, groups=None, sfreq=None, ch_names=None, expected=ANYTHING):
         raise ValueError("X holds NaN or infinite values; drop or repair these examples.")
     if signals.is_array:
         warn_of_volts(typical_scale(values))
+    warn_of_another_unit(typical_scale(values), expected.scale)
     groups = signals.groups if groups is None else groups
     if groups is not None:
         groups = np.asarray(groups)

@@ -9,6 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
+from .._process import ignoring
 from .._randomness import isolated
 from ..estimators.channels import Expected
 
@@ -133,7 +134,9 @@ class FittedModel:
     def _ask(self, method, X):
         signals = self._input(X)
         try:
-            return method(signals)
+            # what a transform makes of signals may be small: the signals themselves were checked
+            with ignoring(("The median standard deviation", UserWarning)):
+                return method(signals)
         except Exception as error:
             shape = ", ".join(["n_examples", *map(str, signals.shape[1:])])
             reason = str(error).strip().splitlines()
@@ -248,7 +251,7 @@ def expected_by(model):
     model = getattr(model, "best_estimator_", model)
     owner = f"{type(model).__name__} was fitted with"
     if hasattr(model, "ch_names_") and hasattr(model, "sfreq_"):
-        return Expected(owner, model.ch_names_, model.sfreq_)
+        return Expected(owner, model.ch_names_, model.sfreq_, getattr(model, "scale_", None))
     network = model if isinstance(model, nn.Module) else getattr(model, "module_", None)
     if not any(base.__module__.startswith("braindecode.") for base in type(network).__mro__):
         return Expected(owner)
