@@ -116,7 +116,7 @@ def test_extension_that_fails_is_said_to_be_unavailable(fake_torchaudio, failure
             raise SystemExit("forced_align ran")
 
         (warning,) = caught
-        assert warning.category is eeginv.TorchaudioExtensionWarning
+        assert warning.category is eeginv.exceptions.TorchaudioExtensionWarning
         assert warning.filename == torchaudio.__file__
         print(warning.message)
         """,
@@ -276,3 +276,19 @@ def test_braindecode_imports_after_eeginv():
         """
     )
     assert printed == "braindecode"
+
+
+def test_a_backbone_by_name_brings_no_warnings_of_others():
+    printed = run_python(
+        """
+        import warnings
+        import eeginv
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)
+            from eeginv.estimators.backbone import build_backbone
+            build_backbone("ShallowFBCSPNet", n_chans=2, n_times=200, n_outputs=2, sfreq=100)
+        print("quiet")
+        """
+    )
+    assert printed == "quiet"

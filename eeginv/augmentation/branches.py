@@ -9,7 +9,7 @@ from torch import nn
 from ..policy import Policy
 from ..transforms import BinaryTransform
 from ..transforms.draws import Draws
-from ..transforms.registry import transform_class
+from ..transforms.registry import needs, transform_class
 from .joint import JointLayer
 from .layer import _Map, strata
 
@@ -212,6 +212,13 @@ def make_transforms(entries):
         New objects.
     """
     classes = [transform_class(entry.transform) for entry in entries]
+    for cls, entry in zip(classes, entries, strict=True):
+        for argument in needs(cls):
+            if argument not in entry.config:
+                raise ValueError(
+                    f"{entry.transform} needs {argument}, which its entry of the policy lacks: "
+                    f"PolicyEntry({entry.transform!r}, ..., config={{{argument!r}: ...}})."
+                )
     return [
         cls(**{cls.strength_name: entry.extent}, **entry.config)
         for cls, entry in zip(classes, entries, strict=True)
@@ -230,7 +237,7 @@ def _key(entry):
 
 
 def _strength(transform, extent, random, X, generator, stratified=False):
-    """Strength of each example: its extent, or uniform below it (always, if there or not)."""
+    """Strength of each example: its extent, or uniform below it (always, for on/off transforms)."""
     extent = extent.to(X)
     if not random.any():
         return extent

@@ -7,9 +7,13 @@ import inspect
 import torch
 from torch import nn
 
+from .._process import ignoring
+
 
 def _braindecode_models():
-    from braindecode.models.util import models_dict
+    # a warning of MNE to Braindecode, about which users can do nothing
+    with ignoring(("Montage name", FutureWarning)):
+        from braindecode.models.util import models_dict
 
     return models_dict
 
