@@ -1,210 +1,223 @@
-"""Find out on real EEG what learning gains, and which averaging over copies helps.
+"""Compare methods on real EEG of subjects that nobody trained on.
 
-    python benchmarks/real_eeg.py [--tasks "ucddb 1" ...] [--methods none augnet ...] [--choices 8]
+    python benchmarks/real_eeg.py --half development [--tasks "ucddb 4" ...] [--choices 4]
+    python benchmarks/real_eeg.py --half reporting --choices 10
 
-Tasks are ``ucddb`` (one channel, wake against N3) with 1, 2 and 4 training subjects, and ``eegmat``
-(19 channels, rest against mental arithmetic, windows of 4 s) with 8. A choice is a random choice of
-training subjects, the same for all methods; the other subjects are the test. Each trained model
-predicts from the signals as they are, and averaged over copies: under all of its augmentation, only
-under its transforms that form a group (reversals, flips, shifts, rotations), only under those that
-take something away (noise, dropout, random phases). Every training adds rows to a table; a second
-start continues it.
+Tasks and the division of subjects into halves are in ``real_eeg_tasks.py``. Whatever is chosen
+(candidates, recipe, constants) is chosen on the development half; the reporting half is run once,
+with what was chosen. All methods have the same networks, seeds, epochs and recipe: AdamW with a
+learning rate that falls along half a cosine. Every training adds rows to a table, one for each test
+subject; a second start continues it, and ``--part 0/2`` and ``--part 1/2`` may run side by side.
 """
 
 import argparse
-import copy
 import os
 import time
 import warnings
+import zlib
 from pathlib import Path
 
 for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
 
-import joblib  # noqa: E402
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import torch  # noqa: E402
+from real_eeg_tasks import HALVES, TASKS, choose_subjects, load  # noqa: E402
 from sklearn.metrics import recall_score  # noqa: E402
+from skorch.callbacks import Callback  # noqa: E402
 
-from eeginv import InvariantClassifier, TrivialAugment  # noqa: E402
-from eeginv.benchmark.intervals import crossed_mean  # noqa: E402
-from eeginv.datasets import load_sleep_folder  # noqa: E402
+from eeginv import (  # noqa: E402
+    FastAutoAugmentSearch,
+    InvariantClassifier,
+    Policy,
+    RandAugmentSearch,
+    TrivialAugment,
+)
+from eeginv.benchmark.intervals import crossed_mean, holm  # noqa: E402
+from eeginv.policy import PolicyEntry  # noqa: E402
 from eeginv.transforms import default_transforms  # noqa: E402
 
-TASKS = {  # data, training subjects, options of the training
-    "ucddb 1": ("ucddb", 1, {"max_epochs": 48}),
-    "ucddb 2": ("ucddb", 2, {"max_epochs": 24}),
-    "ucddb 4": ("ucddb", 4, {"max_epochs": 12}),
-    "eegmat 8": ("eegmat", 8, {"backbone": "EEGNet", "max_epochs": 40}),
-}
-METHODS = ["none", "trivial", "augnet", "augerino"]
-CORRUPTIONS = (
-    "GaussianNoise",
-    "ChannelsDropout",
-    "FTSurrogate",
-    "SmoothTimeMask",
-    "BandstopFilter",
+KEYS = ["half", "task", "method", "choice"]
+# One layer each: what was picked by hand for sleep staging.
+BY_HAND = Policy(
+    [
+        PolicyEntry("SignFlip", 0.5, binary=True, layer=0),
+        PolicyEntry("TimeReverse", 0.5, binary=True, layer=1),
+        PolicyEntry("AmplitudeScale", 6.0, unit="dB", layer=2, config={"max_magnitude": 6.0}),
+        PolicyEntry("GaussianNoise", 0.1, layer=3),
+    ]
 )
-AVERAGES = ["plain", "all", "group", "corruptions"]
 
 
-def load_ucddb(folder):
-    """Return windows, labels, subjects, sampling frequency and channel names."""
-    data = load_sleep_folder(folder, stages=("W", "N3"))
-    return (*data.to_arrays(), data.sfreq, None)
+def train_estimator(augmentation):
+    """Return a method that trains the classifier under an augmentation."""
+
+    def fit(options, transforms, X, y, groups):
+        takes_transforms = isinstance(augmentation, str)
+        candidates = {"transforms": transforms} if takes_transforms else {}
+        clf = InvariantClassifier(augmentation=augmentation, **options, **candidates)
+        return clf.fit(X, y, groups=groups)
+
+    return fit
 
 
-def load_eegmat(folder):
-    """Cut both recordings of each subject into windows; standardise each channel of a subject."""
-    import mne
+def search_policy(cls, **settings):
+    """Return a method that searches a policy on held-out subjects, then trains under it."""
 
-    X, y, groups = [], [], []
-    subjects = sorted({path.name.split("_")[0] for path in folder.glob("*.edf")})
-    for subject in subjects:
-        signals = []
-        for number in (1, 2):
-            path = folder / f"{subject}_{number}.edf"
-            raw = mne.io.read_raw_edf(path, preload=True, verbose="error")
-            signals.append(raw.filter(None, 40.0, verbose="error").get_data(units="uV"))
-        both = np.concatenate(signals, axis=1)
-        mean, scale = both.mean(axis=1, keepdims=True), both.std(axis=1, keepdims=True)
-        length = int(4 * raw.info["sfreq"])
-        for label, signal in zip(["rest", "arithmetic"], signals, strict=True):
-            n = signal.shape[1] // length
-            windows = ((signal - mean) / scale)[:, : n * length].reshape(len(mean), n, length)
-            X.append(windows.transpose(1, 0, 2))
-            y += [label] * n
-            groups += [subject] * n
-    ch_names = [name.removeprefix("EEG ") for name in raw.ch_names]
-    X = np.concatenate(X).astype(np.float32)
-    return X, np.array(y), np.array(groups), float(raw.info["sfreq"]), ch_names
+    def fit(options, transforms, X, y, groups):
+        clf = InvariantClassifier(**options)
+        epochs = max(2, options["max_epochs"] // 4)
+        children = {"child_epochs": epochs} if cls is RandAugmentSearch else {}
+        search = cls(
+            clf,
+            transforms=transforms,
+            n_jobs=1,
+            random_state=options["random_state"],
+            **settings,
+            **children,
+        )
+        # with one subject, windows are held out
+        search.fit(X, y, groups=groups if len(np.unique(groups)) > 1 else None)
+        return search.best_estimator_
+
+    return fit
 
 
-def averaged(clf, X, how):
-    """Predict probabilities, averaging over some of the transforms only."""
-    original = clf.module_
-    module = copy.deepcopy(original)
-    if how == "plain":
-        module.n_copies = 0
-    elif how != "all":
-        for layer in module.augmentation.layers:
-            for transform in layer.transforms:
-                if (transform.name in CORRUPTIONS) != (how == "corruptions"):
-                    transform._set_strength(0.0)
-    clf.module_ = module
-    try:
-        return clf.predict_proba(X)
-    finally:
-        clf.module_ = original
+METHODS = {
+    "none": train_estimator(None),
+    "random": train_estimator("trivial"),
+    "by hand": train_estimator(BY_HAND),
+    "augnet": train_estimator("augnet"),
+    "augerino": train_estimator("augerino"),
+    "fastaa": search_policy(FastAutoAugmentSearch, n_folds=2, n_trials=60),
+    "randaugment": search_policy(RandAugmentSearch),
+}
 
 
-def run(task, method, choice, data, penalty):
-    """Train once; return the rows of the table."""
+class HalfCosine(Callback):
+    """A learning rate that falls along half a cosine, to zero after the last epoch."""
+
+    def on_train_begin(self, net, **kwargs):
+        cosine = torch.optim.lr_scheduler.CosineAnnealingLR
+        self.schedule_ = cosine(net.optimizer_, T_max=net.max_epochs)  # of children, too
+
+    def on_epoch_end(self, net, **kwargs):
+        self.schedule_.step()
+
+
+def run(half, task_name, method, choice, recordings):
+    """Train once.
+
+    Returns
+    -------
+    rows : list of dict
+        Of each test subject: balanced accuracy and mean log-loss of the network on the signals as
+        they are, and averaged over copies.
+    """
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    start = time.perf_counter()
-    X, y, groups, sfreq, ch_names = data
-    _, n_train, options = TASKS[task]
-    # the choices of one number of subjects are parts of those of a larger one
-    subjects = np.random.default_rng(choice).permutation(np.unique(groups))
-    train, test = subjects[:n_train], subjects[4 if task.startswith("ucddb") else n_train :]
-    options, transforms = dict(options), default_transforms(sfreq, ch_names)
-    if method != "none":
-        options["transforms"] = transforms
-    if method in ("augnet", "augerino"):
-        options["penalty"] = penalty
-    clf = InvariantClassifier(
-        augmentation=None if method == "none" else method,
-        sfreq=sfreq,
-        batch_size=32,
-        class_weight="balanced",
-        random_state=choice,
-        **options,
-    )
+    task, groups = TASKS[task_name], recordings.groups
+    train, test = choose_subjects(task, groups, choice, half)
+    transforms = default_transforms(recordings.sfreq, recordings.ch_names, kind=task.kind)
+    options = {
+        **task.options,
+        "sfreq": recordings.sfreq,
+        "batch_size": 32,
+        "class_weight": "balanced",
+        "callbacks": [HalfCosine()],
+        "random_state": choice,
+    }
     rows = np.isin(groups, train)
-    clf.fit(X[rows], y[rows], groups=groups[rows])
+    start = time.perf_counter()
+    clf = METHODS[method](options, transforms, recordings.X[rows], recordings.y[rows], groups[rows])
     seconds = time.perf_counter() - start
-    if method == "none":  # what averaging alone does
-        clf.module_.augmentation = TrivialAugment(transforms, random_state=0)
-    found = []
-    extents = {} if clf.policy_ is None else clf.policy_.by_transform()["extent"].to_dict()
-    for how in AVERAGES[:2] if method in ("none", "trivial") else AVERAGES:
-        for subject in test:
-            here = groups == subject
-            p = averaged(clf, X[here], how)
-            right = np.searchsorted(clf.classes_, y[here])
-            nll = -np.log(np.clip(p[np.arange(len(p)), right], 1e-12, None))
-            recall = recall_score(y[here], clf.classes_[p.argmax(1)], average="macro")
-            row = {"task": task, "method": method, "penalty": penalty, "choice": choice}
-            row |= {"average": how, "subject": subject, "balanced_accuracy": recall}
-            found.append({**row, "nll": nll.mean(), "seconds": seconds, **extents})
+    module, found = clf.module_, []
+    if module.augmentation is None:  # what averaging alone does
+        module.augmentation = TrivialAugment(transforms, random_state=0)
+    n_copies = module.n_copies
+    for subject in test:
+        here = groups == subject
+        scores = {}
+        for name, copies in (("plain", 0), ("averaged", n_copies)):
+            module.n_copies = copies
+            p = clf.predict_proba(recordings.X[here])
+            right = np.searchsorted(clf.classes_, recordings.y[here])
+            scores[name] = recall_score(right, p.argmax(axis=1), average="macro")
+            log_loss = -np.log(np.clip(p[np.arange(len(p)), right], 1e-12, None)).mean()
+            scores[f"{name}_log_loss"] = log_loss
+        key = dict(zip(KEYS, (half, task_name, method, choice), strict=True))
+        found.append({**key, "subject": subject, **scores, "seconds": seconds})
     return found
 
 
-def interval(gain, n_train):
-    """Mean difference and its interval, as text, in points."""
-    subjects, choices = (gain.index.get_level_values(name) for name in ("subject", "choice"))
-    shared = n_train / len(set(subjects))  # what two random choices have in common on average
-    found = crossed_mean(100 * gain.to_numpy(), subjects, choices, shared)
-    return f"{found.mean:+5.1f} [{found.low:+.1f}, {found.high:+.1f}]"
-
-
 def report(table):
-    """Print means over choices, and paired differences to no augmentation with intervals."""
-    keys = ["method", "penalty", "average"]
-    for task, rows in table.groupby("task", sort=False):
-        scores = rows.set_index([*keys, "choice", "subject"])["balanced_accuracy"]
-        nll = rows.groupby(keys, sort=False)["nll"].mean()
-        print(f"\n{task}: balanced accuracy, points over no augmentation [95 %], NLL")
-        plain = scores[scores.index.isin(["plain"], level="average")].droplevel("average")
-        known = plain.index.isin(["none"], level="method")  # pairs need the runs without
-        baseline = plain[known].droplevel(["method", "penalty"])
-        for key, here in scores.groupby(keys, sort=False):
-            here = here.droplevel(keys)
-            gain = (here - baseline).dropna()
-            compared = len(gain) and key[::2] != ("none", "plain")
-            text = interval(gain, TASKS[task][1]) if compared else ""
-            each = here.groupby("choice").mean()
-            print(
-                f"  {key[0]:9} {key[1]:<6} {key[2]:12} {each.mean():.3f} {text:24} "
-                f"{nll[key]:.2f} | " + " ".join(f"{value:.2f}" for value in each)
-            )
+    """Print scores, and differences to no augmentation with intervals and corrected p-values."""
+    for (half, name), rows in table.groupby(["half", "task"], sort=False):
+        scores = rows.set_index(["method", "choice", "subject"]).sort_index()
+        seconds = rows.groupby(["method", "choice"])["seconds"].first()
+        methods = rows["method"].unique()
+        n_subjects = rows["subject"].nunique()
+        print(f"\n{name}, {half} half: balanced accuracy, points over none [95 %], p (Holm), time")
+        compared = {}
+        if "none" in methods:
+            baseline = scores.loc["none"]
+            for method in methods:
+                gain = 100 * (scores.loc[method, "plain"] - baseline["plain"]).dropna()
+                if method != "none" and len(gain):
+                    subjects = gain.index.get_level_values("subject")
+                    choices = gain.index.get_level_values("choice")
+                    # what two random choices have in common on average
+                    shared = TASKS[name].n_train / max(TASKS[name].n_train + 1, n_subjects)
+                    compared[method] = crossed_mean(gain.to_numpy(), subjects, choices, shared)
+        corrected = dict(
+            zip(compared, holm([found.p_value for found in compared.values()]), strict=True)
+        )
+        for method in methods:
+            mean = scores.loc[method].groupby("choice")[["plain", "averaged"]].mean().mean()
+            text = ""
+            if method in compared:
+                found = compared[method]
+                ratio = (seconds[method] / seconds["none"]).median()
+                text = (
+                    f"{found.mean:+5.1f} [{found.low:+.1f}, {found.high:+.1f}] "
+                    f"{corrected[method]:.2f} {ratio:.1f}"
+                )
+            print(f"  {method:12} {mean['plain']:.3f} (averaged {mean['averaged']:.3f}) {text}")
 
 
 def main():
     """Run."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--folder", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--half", choices=HALVES, default="development")
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
-    parser.add_argument("--penalty", default="0.02", help="weight of the reward, or auto")
-    parser.add_argument("--choices", type=int, default=8)
-    parser.add_argument("--n-jobs", type=int, default=2)
+    parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
+    parser.add_argument("--choices", type=int, default=10)
+    parser.add_argument("--part", default="0/1", help="0/2 and 1/2 share the work")
     parser.add_argument("--output", type=Path, default=Path("results/real_eeg.csv"))
     arguments = parser.parse_args()
-    penalty = arguments.penalty if arguments.penalty == "auto" else float(arguments.penalty)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    table = pd.read_csv(arguments.output) if arguments.output.exists() else pd.DataFrame()
-    keys = ["task", "method", "penalty", "choice"]
-    done = set() if table.empty else {tuple(map(str, key)) for key in table[keys].to_numpy()}
+    part, n_parts = map(int, arguments.part.split("/"))
+    known = pd.read_csv(arguments.output) if arguments.output.exists() else None
+    done = set() if known is None else set(map(tuple, known[KEYS].to_numpy()))
     cells = [
-        (task, method, choice)
+        (arguments.half, task, method, choice)
         for choice in range(arguments.choices)
         for task in arguments.tasks
         for method in arguments.methods
-        if tuple(map(str, (task, method, penalty, choice))) not in done
     ]
-    loaders = {"ucddb": load_ucddb, "eegmat": load_eegmat}
-    needed = dict.fromkeys(TASKS[task][0] for task, _, _ in cells)
-    data = {name: loaders[name](arguments.folder / name) for name in needed}
-    parallel = joblib.Parallel(n_jobs=arguments.n_jobs, return_as="generator_unordered")
-    jobs = (joblib.delayed(run)(*cell, data[TASKS[cell[0]][0]], penalty) for cell in cells)
-    for number, rows in enumerate(parallel(jobs), start=1):
-        table = pd.concat([table, pd.DataFrame(rows)], ignore_index=True)
-        table.to_csv(arguments.output, index=False)
-        print(f"{number}/{len(cells)} {rows[0]['task']} {rows[0]['method']}", flush=True)
-    report(table.sort_values(["task", "choice"], kind="stable"))
+    mine = [c for c in cells if zlib.crc32(repr(c).encode()) % n_parts == part and c not in done]
+    recordings = {
+        name: load(name, arguments.folder)
+        for name in dict.fromkeys(TASKS[task].data for _, task, _, _ in mine)
+    }
+    for number, cell in enumerate(mine, start=1):
+        rows = pd.DataFrame(run(*cell, recordings[TASKS[cell[1]].data]))
+        rows.to_csv(arguments.output, mode="a", index=False, header=not arguments.output.exists())
+        print(f"{number}/{len(mine)} {cell[1]}, {cell[2]}, choice {cell[3]}", flush=True)
+    if arguments.output.exists():
+        report(pd.read_csv(arguments.output))
 
 
 if __name__ == "__main__":

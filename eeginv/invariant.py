@@ -205,6 +205,12 @@ class InvariantModule(nn.Module):
         self.example_weights = self.example_labels = None
         if self.augmentation is None:
             return self.backbone(X)
+        if torch._C._current_graph_task_id() != -1:
+            raise ValueError(
+                "A forward pass in training inside a backward pass, as torch.utils.checkpoint "
+                "makes it, would transform the signals by other draws than the first time. Use "
+                "the checkpoint inside the backbone, or around it alone."
+            )
         takes_labels = getattr(self.augmentation, "takes_labels", False)
         options = {"labels": labels} if takes_labels else {}
         with as_constants(self.augmentation, self.augmentation.held):

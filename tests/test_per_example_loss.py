@@ -531,3 +531,131 @@ def test_weight_decay_leaves_the_augmentation_alone():
     every = [id(p) for group in optimizer.param_groups for p in group["params"]]
     assert sorted(every) == sorted(map(id, model.parameters()))
     assert len(InvariantModule(model.backbone).param_groups()) == 1
+
+
+# found by review ----------------------------------------------------------------------------------
+def test_a_loss_that_is_only_looked_at_is_not_the_one_that_is_learned_from():
+    model, X, y, criterion = problem("cross-entropy", 8000)
+    truth = exact(model, X[:8], y[:8], criterion)
+    output = model(X)
+    PerExampleLoss(focal)(output, y)  # for a report
+    nn.functional.cross_entropy(output, y).backward()
+    assert learned(model) == pytest.approx(truth, rel=0.03)
+    output = model(X)
+    PerExampleLoss(criterion)(output, y)
+    with pytest.raises(ValueError, match="Hand the losses of the examples over instead"):
+        smoothed(output, y).mean().backward()
+
+
+@pytest.mark.parametrize("use_reentrant", [True, False])
+@pytest.mark.parametrize("learns", [True, False])
+def test_checkpoint_that_would_draw_again_is_refused(use_reentrant, learns):
+    from torch.utils.checkpoint import checkpoint
+
+    model, X, y, criterion = problem("cross-entropy", 100)
+    model.augmentation.requires_grad_(learns)
+    X.requires_grad_()
+    with pytest.raises(ValueError, match="would transform the signals by other draws"):
+        criterion(checkpoint(model, X, use_reentrant=use_reentrant), y).mean().backward()
+    gradients = []
+    for around in (False, True):  # the backbone alone draws nothing
+        one = copy.deepcopy(model)
+        one.augmentation.stream.n_drawn = 0
+        if around:
+            net, one.backbone = one.backbone, nn.Module()
+            one.backbone.net = net
+            one.backbone.forward = lambda X, net=net: checkpoint(
+                net, X, use_reentrant=use_reentrant
+            )
+        PerExampleLoss(criterion)(one(X), y).backward()
+        gradients.append([p.grad for p in one.parameters() if p.grad is not None])
+    assert all(map(torch.equal, *gradients))
+
+
+@pytest.mark.parametrize("name", ["cross-entropy", "label smoothing", "Huber"])
+def test_batches_without_weight_are_passed_over(name):
+    model, X, y, criterion = problem(name, 8000)
+    truth = exact(model, X[:8], y[:8], criterion)
+    criterion = PerExampleLoss(criterion)
+    criterion(model(X), y, torch.zeros(len(X))).backward()
+    assert learned(model) == 0
+    criterion(model(X), y).backward()
+    assert learned(model) == pytest.approx(truth, rel=0.03)
+    if name == "cross-entropy":
+        other = problem(name)[0]
+        criterion(other(X), torch.full_like(y, -100)).backward()
+        assert learned(other) == 0
+
+
+def test_weights_and_targets_that_were_announced_hold_for_a_second_backward_pass():
+    for name in ("cross-entropy", "squared error"):
+        model, X, y, criterion = problem(name, 4)
+        model.example_weights = weights = torch.linspace(0.1, 2, len(X))
+        model.example_labels = y
+        losses = criterion(model(X), y).reshape(len(X), -1).mean(dim=1)
+        loss = (weights * losses).mean()
+        loss.backward(retain_graph=True)
+        first = model.backbone[1].weight.grad.clone()
+        loss.backward()
+        torch.testing.assert_close(model.backbone[1].weight.grad, 2 * first)
+
+
+@pytest.mark.parametrize("handed_over", [True, False])
+def test_graphs_of_gradients_are_not_remembered(handed_over):
+    model, X, y, criterion = problem("cross-entropy", penalty=0.1)
+    criterion = PerExampleLoss(criterion) if handed_over else nn.CrossEntropyLoss()
+    batches = []
+    for _ in range(2):
+        batch = X.clone()
+        batches.append(weakref.ref(batch))
+        loss = criterion(model(batch), y)
+        torch.autograd.grad(loss, list(model.parameters()), create_graph=True, allow_unused=True)
+        del batch, loss
+    gc.collect()
+    assert [batch() for batch in batches] == [None, None]
+    assert not any(buffer.requires_grad for buffer in model.buffers())
+
+
+def test_reward_of_a_sum_in_half_precision_does_not_overflow():
+    model, X, y, _ = problem("cross-entropy", 8, penalty=1.0)
+    model.augmentation = AugNet([GaussianNoise(0.1)], penalty=1.0, random_state=0).calibrate(X)
+    output = (12.0 * nn.functional.one_hot(y, 5)).half().requires_grad_()
+    model.backbone.forward = lambda X: output
+    (8192 * nn.functional.cross_entropy(model(X).float(), y, reduction="sum")).backward()
+    raw = model.augmentation.layers[0].transforms[0].raw
+    (full,) = torch.autograd.grad(model.augmentation.reward(), raw)
+    assert raw.grad.item() == pytest.approx(-8192 * len(X) * full.item(), rel=0.01)
+
+
+def test_one_example_that_is_heard_among_certain_ones_is_weighted_by_all():
+    """In a mean, each weighs by how many there are, and in a weighted one by their labels."""
+    model, X, _, _ = problem("cross-entropy", penalty=0.1)
+    y = torch.tensor([0, 1, 2, 3, 4, 0, 1, 2])
+    model.backbone = nn.Identity()
+    sure = 200.0 * nn.functional.one_hot(y, 5)
+    sure[0] = torch.tensor([0.0, 1.0, 0.0, 0.0, 0.0])
+    output = sure.requires_grad_()
+    weight = torch.tensor([0.1, 1.0, 2.0, 4.0, 8.0])
+    for rows in ([0, 1], [0, 2, 3, 4], [0, 1, 2, 3, 4, 5, 6, 7], [0]):
+        model.backbone.forward = lambda X, rows=rows: output[rows]
+        for w in (weight, None):
+            nn.functional.cross_entropy(model(X[rows]), y[rows], w).backward()
+
+
+def test_scale_that_fell_several_times_between_single_examples_of_a_label():
+    model, X, y, _ = problem("cross-entropy")
+    for scale, row in ((65536, 0), (65536, 1), (8192, 2), (8192, 0), (16384, 1)):
+        (scale * nn.functional.cross_entropy(model(X[row, None]), y[row, None])).backward()
+    loss = 1.4 * 16384 * nn.functional.cross_entropy(model(X[:1]), y[:1])
+    with pytest.raises(ValueError, match="of one label have one weight"):
+        loss.backward()
+
+
+def test_positions_in_the_net_of_the_estimators():
+    """The level of chance is that of the labels, whose numbers mean nothing."""
+    y = torch.tensor([[0, 2], [0, 2], [0, 0], [2, 0]])
+    model = InvariantModule(nn.Conv1d(1, 3, 3, 3), AugNet([SignFlip(0.3)], random_state=0)).train()
+    PerExampleLoss(CrossEntropy())(model(torch.randn(4, 1, 6)), y, torch.ones(4)).backward()
+    level = model._chance.update(torch.zeros(1, 1, 3), torch.zeros(1, 1))
+    shares = torch.tensor([5 / 8, 0, 3 / 8])
+    assert level.item() == pytest.approx(torch.special.entr(shares).sum().item(), rel=1e-6)

@@ -103,6 +103,10 @@ class BestConstant(Memory):
         take = self._take_targets if labels is None else self._take_labels
         take(*((target, weights, seen) if labels is None else (labels, weights)))
         seen += len(output)
+        weighted = self.target_weights if labels is None else self.of_label
+        if solved == 0 and not weighted.any():  # of what has no weight, nothing is best
+            self.counts = torch.tensor([seen, 0], device=output.device)
+            return torch.zeros((), dtype=torch.float64, device=output.device)
         if seen >= GROWTH * solved:
             solved = seen
             with torch.enable_grad(), torch.autocast(output.device.type, enabled=False):

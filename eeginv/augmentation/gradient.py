@@ -70,6 +70,8 @@ class Step:
     forget : list of Parameter
         Whose gradients are dropped after the backward pass: those that are held, where all
         processes have to take part.
+    handed_over, delivered : bool
+        Whether a loss has claimed this step, and whether it was that loss that was minimised.
     """
 
     log_prob: torch.Tensor | None
@@ -85,6 +87,7 @@ class Step:
     half: bool = False
     forget: list = field(default_factory=list)
     handed_over: bool = False
+    delivered: bool = False
 
     @property
     def learns(self):
@@ -153,22 +156,28 @@ def learn_from_output(output, step, tie=None):
 class _AtOutput(torch.autograd.Function):
     @staticmethod
     def forward(ctx, output, log_prob, reward, tie, step):
-        ctx.save_for_backward(output, reward)
-        ctx.step, ctx.tied = step, tie is not None
+        targets = step.targets if isinstance(step.targets, torch.Tensor) else None
+        # and not by way of the step, which would lack them in a second backward pass
+        ctx.save_for_backward(output, reward, step.weights, targets)
+        ctx.step, ctx.tied, ctx.dtype = step, tie is not None, getattr(log_prob, "dtype", None)
         return output.view_as(output)
 
     @staticmethod
     def backward(ctx, gradient):
-        step, (output, reward) = ctx.step, ctx.saved_tensors
+        step, (output, reward, *announced) = ctx.step, ctx.saved_tensors
         of_log_prob = of_reward = None
-        if step.handed_over or not step.learns:
+        # a loss may have been handed over only to be looked at, and another one be minimised
+        if step.delivered or not step.learns:
             # on a GPU, a look at the values would wait for it
             if not (gradient.is_cuda or torch.isfinite(gradient).all()):
                 step.not_finite(_is_scaled(step, gradient), output=output)
-            elif not step.handed_over:
-                step.past.largest = gradient.abs().amax()
+            elif not step.delivered:
+                step.past.largest = gradient.detach().abs().amax()
         else:
-            of_log_prob, of_reward = _infer(step, output, gradient, reward)
+            with torch.no_grad():  # of a graph of gradients, nothing may stay in what is remembered
+                of_log_prob, of_reward = _infer(step, output, gradient, reward, *announced)
+            # in half precision, a sum over the batch would overflow
+            of_log_prob = of_log_prob.to(ctx.dtype)
         if step.forget:
             _after_backward(step.forget)
         step.release()
@@ -176,7 +185,7 @@ class _AtOutput(torch.autograd.Function):
         return gradient, of_log_prob, of_reward, of_tie, None
 
 
-def _infer(step, output, gradient, reward):
+def _infer(step, output, gradient, reward, weights, targets):
     # not a number if the reward is not, which so needs no look of its own at the device
     checked = gradient.double() + 0 * reward.double()
     try:
@@ -184,8 +193,8 @@ def _infer(step, output, gradient, reward):
             output.double(),
             checked,
             step.chance.loss,
-            step.weights,
-            step.targets,
+            weights,
+            targets,
             gradient.dtype,
             step.past.label_weights,
         )
@@ -194,17 +203,17 @@ def _infer(step, output, gradient, reward):
             raise
         step.not_finite(_is_scaled(step, gradient), output=output, reward=reward)
         nothing = torch.full_like(reward, torch.nan)
-        return gradient.new_full((len(output),), torch.nan), nothing
+        return nothing.expand(len(output)), nothing
     step.past.largest = gradient.abs().amax()
     labels = targets if step.chance.loss == "cross_entropy" else _one_label(losses)
     chance = step.chance.update(targets, weights)
     of_log_prob, of_reward = step.signal(losses, weights, labels, chance)
-    return of_log_prob.to(gradient.dtype), of_reward.to(gradient.dtype)
+    return of_log_prob, of_reward.to(reward)
 
 
 def _is_scaled(step, gradient):
     """Whether the loss was multiplied, so that half precision can hold its gradient."""
-    if step.handed_over:
+    if step.delivered:
         return bool(step.past.scale is not None and step.past.scale > 1)
     finite = gradient[torch.isfinite(gradient)]
     seen = [finite.abs().max()] if len(finite) else []
@@ -302,8 +311,9 @@ class _AtLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx, scale):
         step = ctx.step
-        before = step.past.scale
-        step.past.scale = scale if before is None else scale.where(torch.isfinite(scale), before)
+        step.delivered = True
+        before, now = step.past.scale, scale.detach()
+        step.past.scale = now if before is None else now.where(torch.isfinite(now), before)
         reward, losses, weights, labels, output, target = ctx.saved_tensors
         nothing = (None,) * 7
         if reward is None:

@@ -30,7 +30,7 @@ class LabelWeights:
     def __init__(self):
         self._known = self._single = None
 
-    def check(self, sizes, trusted, n_entries):
+    def check(self, sizes, trusted, alone):
         """Compare the weights of a batch with those before.
 
         Parameters
@@ -39,8 +39,9 @@ class LabelWeights:
             Weight of an example of each label.
         trusted : Tensor of bool, shape (n_labels,)
             Where that is known to within a few per cent.
-        n_entries : Tensor
-            How many weights the batch holds.
+        alone : bool
+            Whether the batch is of a single example and position. Of several, a mean by the weights
+            of all of them decides about each, also of those whose gradient is rounded to zero.
 
         Returns
         -------
@@ -53,14 +54,16 @@ class LabelWeights:
         known, single = self._known.to(logs), self._single.to(logs)
         offset = (logs - known).nanmedian()
         agrees = ~((logs - known - offset).abs() > DRIFT).any()
-        # nothing beside it to compare with: only the loss scale of mixed precision may change, by 2
-        alone = n_entries == 1
-        moved = (logs - single).abs()
-        agrees &= ~(alone & (moved > DRIFT) & ((moved - math.log(2)).abs() > DRIFT)).any()
-        self._single = torch.where(alone & trusted, logs, single)
+        if alone:
+            # nothing beside it to compare with; only the scale of mixed precision may change since
+            # this label was seen, by a factor of 2 for each step that was skipped
+            moved = (logs - single) / math.log(2)
+            agrees &= ~((moved - moved.round()).abs() * math.log(2) > DRIFT).any()
+            self._single = torch.where(trusted, logs, single)
+            return agrees
         first = known.isnan().all()
         placed = logs - torch.where(first, 0.0, offset)
-        self._known = torch.where(known.isnan() & ~alone, placed, known)
+        self._known = torch.where(known.isnan(), placed, known)
         return agrees
 
 
@@ -148,7 +151,7 @@ def _cross_entropy(output, gradient, announced, eps, past):
     agrees = ((pull - expected).norm(dim=1) <= allowed).all()
     largest = (heard.unsqueeze(1) * one_hot * miss.unsqueeze(1)).amax(dim=0)
     trusted = (sizes > 0) & (largest > 400 * eps)
-    agrees &= past.check(sizes, trusted, heard.sum())
+    agrees &= past.check(sizes, trusted, alone=len(flat) == 1)
     if not agrees:
         raise ValueError(
             "The gradient at the output is not that of a cross-entropy of logits whose examples "

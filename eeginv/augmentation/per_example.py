@@ -31,7 +31,9 @@ class PerExampleLoss(nn.Module):
 
     The losses are found by the graph of the computation: whatever is done between the module and
     the criterion is part of the loss. They must depend on one forward pass of one
-    :class:`~eeginv.InvariantModule`.
+    :class:`~eeginv.InvariantModule`, and be in the order of its examples. Choices learn from these
+    losses only: what the examples cost beside them (a term of one's own that is added to the total)
+    belongs into the criterion.
 
     Examples
     --------

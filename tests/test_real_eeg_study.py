@@ -1,0 +1,75 @@
+"""The study on real EEG: no subject that something was chosen on is reported on."""
+
+import importlib.util
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+
+@pytest.fixture(scope="module")
+def study(root):
+    """The two scripts of the study, as modules."""
+    folder = str(root / "benchmarks")
+    sys.path.insert(0, folder)
+    try:
+        found = []
+        for name in ("real_eeg_tasks", "real_eeg"):
+            spec = importlib.util.spec_from_file_location(name, f"{folder}/{name}.py")
+            module = importlib.util.module_from_spec(spec)
+            sys.modules[name] = module
+            spec.loader.exec_module(module)
+            found.append(module)
+        yield found
+    finally:
+        sys.path.remove(folder)
+        for name in ("real_eeg_tasks", "real_eeg"):
+            sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("n_subjects", [7, 12, 14, 24])
+def test_halves_test_different_subjects(study, n_subjects):
+    tasks = study[0]
+    groups = np.repeat([f"S{i:02d}" for i in range(n_subjects)], 3)
+    for task in tasks.TASKS.values():
+        most = max(t.n_train for t in tasks.TASKS.values() if t.data == task.data)
+        if most + 2 > n_subjects:
+            continue
+        tested = {half: set() for half in tasks.HALVES}
+        for half in tasks.HALVES:
+            for choice in range(20):
+                train, test = tasks.choose_subjects(task, groups, choice, half)
+                assert len(set(train)) == task.n_train
+                assert len(set(test)) >= 2
+                assert not set(train) & set(test)
+                tested[half] |= set(test)
+        assert not tested["development"] & tested["reporting"]
+
+
+def test_smaller_training_sets_are_parts_of_larger_ones(study):
+    tasks = study[0]
+    groups = np.repeat(np.arange(14), 2)
+    found = [
+        tasks.choose_subjects(tasks.TASKS[f"ucddb {n}"], groups, 3, "reporting") for n in (1, 2, 4)
+    ]
+    assert set(found[0][0]) < set(found[1][0]) < set(found[2][0])
+    assert all(set(test) == set(found[0][1]) for _, test in found)
+
+
+def test_report_compares_the_same_subjects_and_choices(study, capsys):
+    rng = np.random.default_rng(0)
+    rows = []
+    for choice in range(6):
+        for subject in "abcdef":
+            base = rng.normal(0.7, 0.05)
+            for method, gain in [("none", 0.0), ("random", 0.03 + 0.005 * rng.normal())]:
+                key = {"half": "reporting", "task": "ucddb 1", "method": method, "choice": choice}
+                scores = {"plain": base + gain, "averaged": base, "seconds": 2.0}
+                rows.append({**key, "subject": subject, **scores})
+    study[1].report(pd.DataFrame(rows).sample(frac=1, random_state=0))
+    line = next(x for x in capsys.readouterr().out.splitlines() if "random" in x)
+    mean, low, high = (float(x.strip("[],+")) for x in line.split(")")[1].split()[:3])
+    assert low < 3.0 < high
+    assert abs(mean - 3.0) < 0.3
+    assert high - low < 2  # far below the scatter of the scores themselves, which is common to both
