@@ -278,16 +278,25 @@ def test_braindecode_imports_after_eeginv():
     assert printed == "braindecode"
 
 
-def test_a_backbone_by_name_brings_no_warnings_of_others():
+@pytest.mark.parametrize(
+    "call",
+    [
+        "eeginv.estimators.backbone.build_backbone(\n"
+        "    'ShallowFBCSPNet', n_chans=2, n_times=200, n_outputs=2, sfreq=100)",
+        "eeginv.simulate_sleep(n_subjects=1, hours=0.25, sfreq=64, random_state=0)",
+    ],
+    ids=["backbone", "nights"],
+)
+def test_loading_braindecode_brings_no_warnings_of_others(call):
     printed = run_python(
-        """
+        f"""
         import warnings
         import eeginv
 
         with warnings.catch_warnings():
             warnings.simplefilter("error", FutureWarning)
-            from eeginv.estimators.backbone import build_backbone
-            build_backbone("ShallowFBCSPNet", n_chans=2, n_times=200, n_outputs=2, sfreq=100)
+            import eeginv.estimators.backbone
+            exec({call!r})
         print("quiet")
         """
     )

@@ -6,6 +6,7 @@ import datetime
 
 import numpy as np
 
+from .._braindecode import load_braindecode
 from .._process import in_this_process
 
 
@@ -42,6 +43,7 @@ def prepare_recording(raw, span, l_freq, h_freq, sfreq, standardize):
     -------
     raw : mne.io.Raw
     """
+    load_braindecode()
     from braindecode.datasets import BaseConcatDataset, RawDataset
     from braindecode.preprocessing import Preprocessor, preprocess
 

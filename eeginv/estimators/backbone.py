@@ -7,13 +7,12 @@ import inspect
 import torch
 from torch import nn
 
-from .._process import ignoring
+from .._braindecode import load_braindecode
 
 
 def _braindecode_models():
-    # a warning of MNE to Braindecode, about which users can do nothing
-    with ignoring(("Montage name", FutureWarning)):
-        from braindecode.models.util import models_dict
+    load_braindecode()
+    from braindecode.models.util import models_dict
 
     return models_dict
 
