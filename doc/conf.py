@@ -10,11 +10,12 @@ from sphinx.addnodes import pending_xref
 from sphinx.ext.autosummary import autosummary_table
 
 import eeginv
+from eeginv.exceptions import TorchaudioExtensionWarning
 
 sys.path.insert(0, str(Path(__file__).parent))  # for gallery_order
 
 # Said once to whoever installs; not in the output of the examples.
-warnings.filterwarnings("ignore", category=eeginv.TorchaudioExtensionWarning)
+warnings.filterwarnings("ignore", category=TorchaudioExtensionWarning)
 warnings.filterwarnings("ignore", message="Montage name 'standard_10", category=FutureWarning)
 
 project = "eeginv"

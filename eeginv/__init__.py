@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 # Before anything can import Braindecode, which imports torchaudio.
 _torchaudio_hook.install()
 
-__getattr__, __dir__, __all__ = _lazy.attach(
+_load, __dir__, __all__ = _lazy.attach(
     __name__,
     submodules=[
         "adapters",
@@ -25,13 +25,13 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "benchmark",
         "datasets",
         "estimators",
+        "exceptions",
         "inspection",
         "search",
         "transforms",
         "viz",
     ],
     submod_attrs={
-        "_torchaudio_hook": ["TorchaudioExtensionWarning"],
         "augmentation": [
             "AugNet",
             "Augerino",
@@ -40,9 +40,35 @@ __getattr__, __dir__, __all__ = _lazy.attach(
             "PolicyAugmentation",
             "TrivialAugment",
         ],
+        "datasets": ["load_sleep_folder", "load_sleep_physionet", "simulate_sleep"],
         "estimators": ["InvariantClassifier", "InvariantRegressor"],
+        "inspection": ["invariance_profile"],
         "invariant": ["InvariantModule"],
-        "policy": ["Policy"],
+        "policy": ["Policy", "PolicyEntry"],
         "search": list(_SEARCHES.values()),
     },
 )
+
+
+def __getattr__(name):
+    try:
+        return _load(name)
+    except AttributeError as error:
+        # imports ask every module for names of this kind
+        if name.startswith("_") or name in __all__:
+            raise
+        raise AttributeError(_explain(name)) from error
+
+
+def _explain(name):
+    """Say where a name that is not here may be found."""
+    from difflib import get_close_matches
+
+    import eeginv.transforms
+
+    if name in dir(eeginv.transforms):
+        hint = f"Did you mean eeginv.transforms.{name}?"
+    else:
+        close = get_close_matches(name, __all__, n=1)
+        hint = f"Did you mean eeginv.{close[0]}?" if close else f"It has {', '.join(__all__)}."
+    return f"module 'eeginv' has no attribute {name!r}. {hint}"

@@ -17,22 +17,9 @@ import importlib.abc
 import sys
 import warnings
 
+from .exceptions import TorchaudioExtensionWarning
+
 _MODULE = "torchaudio._extension"
-
-
-class TorchaudioExtensionWarning(UserWarning):
-    """The compiled part of torchaudio did not load; torchaudio runs without it.
-
-    See Also
-    --------
-    warnings.filterwarnings : Silence it with ``category=eeginv.TorchaudioExtensionWarning``.
-
-    Examples
-    --------
-    >>> import warnings
-    >>> import eeginv
-    >>> warnings.filterwarnings("ignore", category=eeginv.TorchaudioExtensionWarning)
-    """
 
 
 class _ExtensionFinder(importlib.abc.MetaPathFinder):
@@ -89,12 +76,13 @@ class _GuardedLoader(importlib.abc.Loader):
         self._finder.has_warned = True
         reason = str(error).strip().splitlines()
         warnings.warn(
-            "torchaudio's compiled extension did not load, and torchaudio now runs without it "
-            f"({type(error).__name__}: {reason[0] if reason else 'no message'}). "
-            "Most often it was built for another torch than the one installed. Nothing in eeginv, "
-            "nor in the Braindecode models that it uses, needs it. The one loss: lfilter "
-            "has no backward pass, so braindecode's FilterBankLayer(method='iir') cannot be "
-            "trained. Install torch and torchaudio from the same channel to get it back.",
+            "torchaudio's compiled extension did not load, and torchaudio runs without it "
+            f"({type(error).__name__}: {reason[0] if reason else 'no message'}). You can ignore "
+            "this warning: eeginv and the Braindecode models that it uses do not need the "
+            "extension. Only Braindecode's FilterBankLayer(method='iir') cannot be trained. To get "
+            "the extension back, install torch and torchaudio from the same channel. To hide the "
+            "warning: warnings.filterwarnings('ignore', "
+            "category=eeginv.exceptions.TorchaudioExtensionWarning).",
             TorchaudioExtensionWarning,
             stacklevel=3,
         )

@@ -21,37 +21,53 @@ def benchmark(
         str, typer.Option(help='"simulated", or a folder of PSG and hypnogram EDF files.')
     ] = "simulated",
     methods: Annotated[
-        str, typer.Option(help="Methods, separated by commas.")
+        str,
+        typer.Option(
+            help="Methods, separated by commas: none, trivial (random augmentation), augnet, "
+            "augerino, ddas, dada, adda, cadda, fasteraa, autoaugment, fastaa, randaugment."
+        ),
     ] = "none,trivial,augnet,ddas",
     n_train: Annotated[
         str | None, typer.Option(help="Numbers of training subjects, separated by commas.")
     ] = None,
-    splits: Annotated[int, typer.Option(help="Random choices of training subjects.")] = 4,
+    splits: Annotated[int, typer.Option(help="Number of random choices of training subjects.")] = 4,
     seeds: Annotated[str, typer.Option(help="Seeds of the training, separated by commas.")] = "0",
     epochs: Annotated[
-        int | None, typer.Option(help="Epochs with the largest number of training subjects.")
+        int | None,
+        typer.Option(
+            help="Training epochs at the largest number of training subjects. Default: by data."
+        ),
     ] = None,
     stages: Annotated[
-        str | None, typer.Option(help="Stages to keep, as in W,N3; default: those all have.")
+        str | None,
+        typer.Option(
+            help="Stages to keep, such as W,N3. Default: the stages that all subjects have."
+        ),
     ] = None,
     crop_wake: Annotated[
-        float | None, typer.Option(help="Minutes of wake to keep around sleep; default: all.")
+        float | None,
+        typer.Option(help="Minutes of wake to keep before and after sleep. Default: all."),
     ] = None,
     backbone: Annotated[str | None, typer.Option(help="Name of a Braindecode model.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Windows in one step.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Windows in one training step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate of the backbone.")] = None,
-    n_copies: Annotated[int | None, typer.Option(help="Copies to average over.")] = None,
-    n_jobs: Annotated[
-        int | None, typer.Option(help="Runs at the same time; default: one for each core.")
+    n_copies: Annotated[
+        int | None, typer.Option(help="Transformed copies that a prediction averages over.")
     ] = None,
-    output: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results"),
+    n_jobs: Annotated[
+        int | None, typer.Option(help="Trainings that run in parallel. Default: one for each core.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("results"),
     smoke: Annotated[
-        bool, typer.Option("--smoke", help="Everything once, small: it runs, it shows nothing.")
+        bool,
+        typer.Option(
+            "--smoke", help="A tiny run that checks the installation; its results mean nothing."
+        ),
     ] = False,
 ):
-    """Train and compare all methods on the same nights; write a report.
+    """Train and compare methods on the same recordings; write a report.
 
-    Started again with the same options, it goes on where it was stopped.
+    Started again with the same options, it continues where it was stopped.
     """
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 

@@ -18,16 +18,17 @@ class PolicyEntry:
     transform : str
         Name of the transform in ``eeginv.transforms.REGISTRY``, or of a user's own class.
     extent : float
-        Strength in ``unit``; for a transform that is there or not, the probability with which it
-        is applied once chosen.
-    unit : str
-        Physical unit of the extent.
+        Strength in ``unit``; for an on/off transform, the probability with which it is applied
+        once chosen.
+    unit : str | None
+        Physical unit of the extent. None takes that of the transform; "1" for a user's own class.
     weight : float
         Probability with which the layer chooses this candidate.
     layer : int
         Layers are applied one after the other.
-    binary : bool
-        Whether the transform is there or not (time reversal) rather than of some strength.
+    binary : bool | None
+        Whether this is an on/off transform, such as time reversal, rather than one of some
+        strength. None takes what the transform is; False for a user's own class.
     random_strength : bool
         Whether the strength is uniform in [0, extent] (always applied, if binary) rather than the
         extent itself.
@@ -35,19 +36,33 @@ class PolicyEntry:
         Whether the layer applies all entries, each of weight 1, in one joint draw.
     config : dict
         Further constructor arguments of the transform.
+
+    Examples
+    --------
+    >>> from eeginv import PolicyEntry
+    >>> PolicyEntry("SignFlip", 0.5).binary
+    True
+    >>> PolicyEntry("FrequencyShift", 0.6, config={"sfreq": 100.0}).unit
+    'Hz'
     """
 
     transform: str
     extent: float
-    unit: str = "1"
+    unit: str | None = None
     weight: float = 1.0
     layer: int = 0
-    binary: bool = False
+    binary: bool | None = None
     random_strength: bool = False
     joint: bool = False
     config: Mapping = field(default_factory=dict)
 
     def __post_init__(self):
+        if self.unit is None or self.binary is None:
+            from .transforms.registry import kind_of  # loads torch
+
+            unit, binary = kind_of(self.transform)
+            object.__setattr__(self, "unit", unit if self.unit is None else self.unit)
+            object.__setattr__(self, "binary", binary if self.binary is None else self.binary)
         if not isinstance(self.config, Mapping):
             raise TypeError(f"config of {self.transform} must be a dict, got {self.config!r}.")
         # numbers of numpy become Python's, which JSON can hold
@@ -352,8 +367,9 @@ class Policy:
         -------
         table : pandas.DataFrame
             One row a candidate: layer, transform, extent, unit, probability (with which it is
-            applied once chosen) and weight (with which its layer chooses it). Of a mixture, branch
-            and branch_weight come first.
+            applied once chosen) and weight (with which its layer chooses it). On/off transforms
+            have a probability and no extent (NaN). Of a mixture, branch and branch_weight come
+            first.
         """
         import pandas as pd
 
@@ -381,7 +397,7 @@ class Policy:
         -------
         table : pandas.DataFrame
             Indexed by transform: ``extent`` (mean over layers and branches, by weight, of the
-            strengths above zero; the probability for transforms that are there or not), ``unit``
+            strengths above zero; the probability for on/off transforms), ``unit``
             and ``usage``, the probability that at least one layer applies the transform to an
             example.
         """
@@ -394,7 +410,7 @@ class Policy:
 
         For each transform, the expected number of its applications to an example is spread over
         the strengths from 0 to 1, relative to the range of the transform; not to be applied is to
-        be applied at strength 0, and a transform that is there or not is applied at strength 1.
+        be applied at strength 0, and an on/off transform is applied at strength 1.
         The distance is the least work (mass times change of strength, the earth mover's distance
         [1]_) that turns one policy's spread into the other's, summed over transforms: 1 if one of
         them always applies one transform at its full strength more than the other.

@@ -99,8 +99,8 @@ def show(families, signal, names):
 # Time
 # ----
 # Reversal and (circular) shift keep the spectrum of amplitudes, a mask takes a little from it, a
-# warp makes the peak of the spindles wider. A transform that is there or not has no strength to
-# compare: the picture shows the signal transformed.
+# warp makes the peak of the spindles wider. An on/off transform has no strength to compare: the
+# picture shows the signal transformed.
 
 show(["temporal"], sleep, nights.ch_names)
 

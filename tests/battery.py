@@ -36,7 +36,7 @@ def part_of(noise, rows):
 
 
 def is_binary(t):
-    """Whether a transform is there or not."""
+    """Whether a transform is an on/off transform."""
     return t.strength_name == "probability"
 
 

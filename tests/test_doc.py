@@ -8,6 +8,7 @@ import sys
 import types
 from pathlib import Path
 
+import mne
 import pytest
 import torch
 from battery import CHECKS
@@ -39,7 +40,9 @@ def run_page(path):
     """Run the examples of a page; return what they define, and how many there were and failed."""
     page = doctest.DocTestParser().get_doctest(path.read_text(), {}, path.name, str(path), 0)
     page.globs["__name__"] = module = f"{path.parent.name}_{path.stem}_page"
-    outcome = doctest.DocTestRunner(optionflags=FLAGS).run(page, clear_globs=False)
+    # where pytest logs MNE's warnings, MNE prints them too, among them those for Braindecode
+    with mne.use_log_level("error"):
+        outcome = doctest.DocTestRunner(optionflags=FLAGS).run(page, clear_globs=False)
     sys.modules[module] = types.ModuleType(module)  # where pickle looks for classes
     vars(sys.modules[module]).update(page.globs)
     return page.globs, outcome
@@ -84,6 +87,16 @@ def test_python_in_the_guide_and_on_the_front_page_runs():
         # the front page trains for a minute; here with less
         block = block.replace("hours=1,", "hours=0.5,").replace("max_epochs=10", "max_epochs=2")
         exec(compile(block, name, "exec"), {})
+
+
+def test_quick_start_of_the_readme_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "README.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    smaller = block.replace("hours=1,", "hours=0.5,").replace("max_epochs=10", "max_epochs=2")
+    assert smaller.count("hours=0.5") == smaller.count("max_epochs=2") == 1
+    exec(compile(smaller, "README.md", "exec"), {})
+    assert (tmp_path / "policy.png").stat().st_size > 0
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)

@@ -116,7 +116,7 @@ def test_extension_that_fails_is_said_to_be_unavailable(fake_torchaudio, failure
             raise SystemExit("forced_align ran")
 
         (warning,) = caught
-        assert warning.category is eeginv.TorchaudioExtensionWarning
+        assert warning.category is eeginv.exceptions.TorchaudioExtensionWarning
         assert warning.filename == torchaudio.__file__
         print(warning.message)
         """,
@@ -276,3 +276,28 @@ def test_braindecode_imports_after_eeginv():
         """
     )
     assert printed == "braindecode"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "eeginv.estimators.backbone.build_backbone(\n"
+        "    'ShallowFBCSPNet', n_chans=2, n_times=200, n_outputs=2, sfreq=100)",
+        "eeginv.simulate_sleep(n_subjects=1, hours=0.25, sfreq=64, random_state=0)",
+    ],
+    ids=["backbone", "nights"],
+)
+def test_loading_braindecode_brings_no_warnings_of_others(call):
+    printed = run_python(
+        f"""
+        import warnings
+        import eeginv
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)
+            import eeginv.estimators.backbone
+            exec({call!r})
+        print("quiet")
+        """
+    )
+    assert printed == "quiet"

@@ -255,7 +255,7 @@ def test_profile_takes_what_the_signals_allow():
     options = {"n_strengths": 1, "n_draws": 1}
     everything = invariance_profile(Polarity(), X, SFREQ, SCALP, **options)
     assert list(everything.index) == list(REGISTRY)
-    assert everything["extent"].isna().sum() == 3  # those that are there or not
+    assert everything["extent"].isna().sum() == 3  # on/off transforms
     no_names = set(invariance_profile(Polarity(), X, SFREQ, **options).index)
     assert set(REGISTRY) - no_names == {name for name in REGISTRY if "Sensors" in name} | {
         "ChannelsSymmetry"

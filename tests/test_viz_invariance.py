@@ -73,7 +73,7 @@ def test_profile_shows_extents_in_their_units():
     extent = profile.loc["FrequencyShift", "extent"]
     assert f"{extent:.2g} of 2 Hz" in shown
     assert "of 12 dB" in shown
-    assert "there or not" in shown
+    assert "on/off" in shown
     assert "95 % same predictions, up to" in shown
     assert "net | again" in shown
     scores, agreements, extents = figure.axes

@@ -1,6 +1,7 @@
 """Augerino: every transform in sequence, each with an extent of its own."""
 
 from .augnet import AugNet
+from .candidates import list_transforms
 from .joint import joint_layers
 
 
@@ -68,7 +69,7 @@ class Augerino(AugNet):
         joint=False,
     ):
         self._joint = bool(joint)
-        chain = [[transform] for transform in transforms]
+        chain = [[transform] for transform in list_transforms(transforms)]
         super().__init__(
             chain, penalty=penalty, reward=reward, warmup=warmup, random_state=random_state
         )

@@ -3,6 +3,7 @@
 import torch
 
 from .base import Augmentation
+from .candidates import list_transforms
 from .constants import as_constants
 from .diagnosis import check_displacements
 from .layer import AugmentationLayer
@@ -78,7 +79,7 @@ class AugNet(Augmentation):
         warmup=0.0,
         random_state=None,
     ):
-        per_layer = _arrange(list(transforms), n_layers)
+        per_layer = _arrange(list_transforms(transforms), n_layers)
         if not penalty >= 0:
             raise ValueError(f"penalty must be at least 0, got {penalty}.")
         if not callable(reward) and reward not in REWARDS:

@@ -62,7 +62,8 @@ class Augmentation(nn.Module):
         generator : torch.Generator | None
             Source of randomness; None takes the next one of the object's own stream.
         undo : Undo | None
-            Takes down what moves the examples in time.
+            Records the steps that move the examples in time, so that outputs can be mapped
+            back.
 
         Returns
         -------
@@ -133,8 +134,8 @@ class Augmentation(nn.Module):
         # drawn on the CPU, whose generator gives the same numbers for a model on any device
         generator = self.stream.fixed("cpu")
         template = torch.empty(1, *X.shape[1:], dtype=X.dtype)
-        # points that fill the cube evenly, and each of its sides: where several transforms are
-        # there or not, all combinations occur as often as they should
+        # points that fill the cube evenly, and each of its sides: where there are several
+        # on/off transforms, all combinations occur as often as they should
         seed = int(torch.randint(2**31, (), generator=generator))
         cube = torch.quasirandom.SobolEngine(self._n_choices, scramble=True, seed=seed)
         points = strata(cube.draw(n_copies))

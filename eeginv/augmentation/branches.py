@@ -226,8 +226,9 @@ def _make(entry):
     ]
     if missing:
         raise ValueError(
-            f"The policy's {entry.transform} needs {', '.join(missing)} in its config; it holds "
-            f"{sorted(entry.config)}."
+            f"The policy's {entry.transform} needs {', '.join(missing)} in its config, which holds "
+            f"{sorted(entry.config)}: PolicyEntry({entry.transform!r}, ..., "
+            f"config={{{', '.join(f'{name!r}: ...' for name in missing)}}})."
         )
     transform = cls(**{cls.strength_name: entry.extent}, **entry.config)
     if entry.unit not in ("1", transform.unit):  # a number without a unit is taken as it is
@@ -250,7 +251,7 @@ def _key(entry):
 
 
 def _strength(transform, extent, random, X, generator, stratified=False):
-    """Strength of each example: its extent, or uniform below it (always, if there or not)."""
+    """Strength of each example: its extent, or uniform below it (always, for on/off transforms)."""
     extent = extent.to(X)
     if not random.any():
         return extent

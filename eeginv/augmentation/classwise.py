@@ -143,7 +143,8 @@ class ClasswiseAugmentation(PolicyAugmentation):
         generator : torch.Generator | None
             Source of randomness; None takes the next one of the object's own stream.
         undo : Undo | None
-            Takes down what moves the examples in time.
+            Records the steps that move the examples in time, so that outputs can be mapped
+            back.
         labels : sequence of label | Tensor of int, shape (n_examples,)
             Label of each example by name; or, as a tensor, by its code in ``classes``, where these
             are known.

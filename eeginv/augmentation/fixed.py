@@ -7,6 +7,7 @@ import torch
 from ..policy import Policy
 from .base import Augmentation
 from .branches import Branches, make_transforms
+from .candidates import check_transforms
 from .joint import JointLayer
 from .layer import AugmentationLayer
 
@@ -132,8 +133,8 @@ class TrivialAugment(Augmentation):
     Parameters
     ----------
     transforms : list of Transform
-        The candidates. Strengths are uniform between 0 and each ``max_magnitude``; transforms
-        that are there or not are always applied once chosen.
+        The candidates. Strengths are uniform between 0 and each ``max_magnitude``; on/off
+        transforms are always applied once chosen.
     random_state : int | None
         Seed of all draws.
 
@@ -151,7 +152,7 @@ class TrivialAugment(Augmentation):
     """
 
     def __init__(self, transforms, random_state=None):
-        candidates = [copy.deepcopy(t) for t in transforms]
+        candidates = [copy.deepcopy(t) for t in check_transforms(transforms)]
         for transform in candidates:
             if transform.strength_name != "probability":
                 transform._set_strength(transform.max_magnitude)

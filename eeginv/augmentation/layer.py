@@ -6,8 +6,9 @@ import torch
 from torch import nn
 
 from ..policy import PolicyEntry
-from ..transforms import BinaryTransform, Transform
+from ..transforms import BinaryTransform
 from ..transforms.draws import Draws
+from .candidates import check_transforms
 
 
 class AugmentationLayer(nn.Module):
@@ -21,7 +22,7 @@ class AugmentationLayer(nn.Module):
         Initial probabilities of the choice; None for equal ones.
     random_strength : bool
         Draw the strength of each application uniformly between 0 and the transform's magnitude
-        (and always apply transforms that are there or not) instead of taking the magnitude.
+        (and always apply on/off transforms) instead of taking the magnitude.
 
     Attributes
     ----------
@@ -49,15 +50,9 @@ class AugmentationLayer(nn.Module):
 
     def __init__(self, transforms, weights=None, random_strength=False):
         super().__init__()
-        transforms = list(transforms)
+        transforms = check_transforms(transforms)
         if not transforms:
             raise ValueError("An augmentation layer needs at least one transform.")
-        for transform in transforms:
-            if not isinstance(transform, Transform):
-                raise TypeError(
-                    f"Expected eeginv transforms, got {type(transform).__name__}; see "
-                    "eeginv.transforms."
-                )
         self.transforms = nn.ModuleList(copy.deepcopy(t) for t in transforms)
         self.random_strength = bool(random_strength)
         probabilities = torch.ones(len(transforms)) if weights is None else torch.tensor(weights)
@@ -92,7 +87,8 @@ class AugmentationLayer(nn.Module):
         generator : torch.Generator
             Source of randomness.
         undo : Undo | None
-            Takes down what moves the examples in time.
+            Records the steps that move the examples in time, so that outputs can be mapped
+            back.
 
         Returns
         -------
@@ -132,7 +128,7 @@ class AugmentationLayer(nn.Module):
             Says shape and dtype of the signals, and on which device to draw.
         points : Tensor, shape (n_copies, 2)
             Numbers between 0 and 1 that decide, for each copy, which candidate is chosen and
-            whether one that is there or not is there. All other draws are stratified over the
+            whether an on/off transform is applied. All other draws are stratified over the
             copies.
         generator : torch.Generator
             Source of randomness.

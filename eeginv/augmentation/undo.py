@@ -35,7 +35,7 @@ class Undo:
 
     @classmethod
     def of(cls, maps, n_times):
-        """Take down maps with everything random fixed.
+        """Record maps with everything random fixed.
 
         Parameters
         ----------
@@ -56,7 +56,7 @@ class Undo:
         return undo
 
     def add(self, inverse, rows=None):
-        """Take down a step.
+        """Record a step.
 
         Parameters
         ----------
@@ -68,7 +68,7 @@ class Undo:
         self._steps.append((inverse, rows))
 
     def add_transform(self, transform, noise, magnitude=None, rows=None):
-        """Take down that a transform was applied, unless it leaves time as it is.
+        """Record that a transform was applied, unless it leaves time as it is.
 
         Parameters
         ----------
@@ -85,14 +85,14 @@ class Undo:
             self.add(partial(transform.undo, noise=noise, magnitude=magnitude), rows)
 
     def add_where(self, happened, steps):
-        """Take down steps that only some examples underwent in the end.
+        """Record steps that only some examples underwent in the end.
 
         Parameters
         ----------
         happened : Tensor of bool, shape (n_examples,)
             Which examples.
         steps : Undo
-            The steps, taken down for all examples.
+            The steps, recorded for all examples.
         """
 
         def inverse(output, n_times):
@@ -102,7 +102,7 @@ class Undo:
         self.add(inverse)
 
     def part(self, rows):
-        """Return what takes down the steps of some examples, which it numbers from 0.
+        """Return a recorder for the steps of some examples, which it numbers from 0.
 
         Parameters
         ----------
@@ -112,7 +112,7 @@ class Undo:
         Returns
         -------
         undo : Undo
-            Whatever it takes down, this object has taken down.
+            Every step that it records is recorded in this object.
         """
         return _Part(self, rows)
 

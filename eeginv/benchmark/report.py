@@ -232,7 +232,7 @@ def _add_policies(pages, runs):
     pages.figure(
         "Extents and use of each transform",
         plot_learned(runs),
-        "Above, how far each transform goes, in its own unit (for those that are there or not, "
+        "Above, how far each transform goes, in its own unit (for on/off transforms, "
         "the probability with which it is applied once chosen); below, the share of examples to "
         "which it is applied. Each small marker is one run, each large one the mean. A large "
         f"extent matters only if the transform is also used, and use changes nothing where the "

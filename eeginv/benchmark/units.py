@@ -10,9 +10,9 @@ import numpy as np
 
 from .._process import ignoring, in_this_process
 from .._randomness import isolated
-from .._torchaudio_hook import TorchaudioExtensionWarning
 from ..augmentation import PolicyAugmentation
 from ..estimators.backbone import build_backbone
+from ..exceptions import TorchaudioExtensionWarning
 from ..policy import Policy
 from .methods import DERIVED, METHODS
 from .plan import choose_subjects

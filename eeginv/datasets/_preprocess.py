@@ -6,6 +6,7 @@ import datetime
 
 import numpy as np
 
+from .._braindecode import load_braindecode
 from .._process import in_this_process
 
 # Between V and µV lie six decades; between persons, or a night and an artefact, two or three.
@@ -65,6 +66,7 @@ def prepare_recording(raw, span, l_freq, h_freq, sfreq, standardize):
     -------
     raw : mne.io.Raw
     """
+    load_braindecode()
     from braindecode.datasets import BaseConcatDataset, RawDataset
     from braindecode.preprocessing import Preprocessor, preprocess
 

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 import pandas as pd
 
+from .._braindecode import load_braindecode
 from .._process import in_this_process
 from ._bouts import Bouts, check_stages
 from ._checks import check_number
@@ -188,6 +189,7 @@ class SleepDataset:
 
     @in_this_process()
     def _cut(self, labels, window):
+        load_braindecode()
         from braindecode.datasets import BaseConcatDataset, RawDataset
         from braindecode.preprocessing import create_windows_from_events
 

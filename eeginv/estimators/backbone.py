@@ -7,8 +7,11 @@ import inspect
 import torch
 from torch import nn
 
+from .._braindecode import load_braindecode
+
 
 def _braindecode_models():
+    load_braindecode()
     from braindecode.models.util import models_dict
 
     return models_dict

@@ -22,6 +22,7 @@ from ..invariant import InvariantModule
 from ..policy import Policy
 from ..transforms import default_transforms
 from ..transforms.layout import check_made_for
+from .augmentation_names import AUGMENTATIONS, hint_for_augmentation
 from .backbone import build_backbone
 from .callbacks import check_callbacks, prepare_callbacks
 from .channels import Expected
@@ -265,10 +266,11 @@ class InvariantEstimator(BaseEstimator):
             return augmentation
         if isinstance(augmentation, Policy):
             return PolicyAugmentation(augmentation, random_state=seed)
-        if augmentation not in ("augnet", "augerino", "trivial"):
+        # not ``in``, which an array or a tensor would answer with an array
+        if not (isinstance(augmentation, str) and augmentation in AUGMENTATIONS):
             raise ValueError(
                 "augmentation must be 'augnet', 'augerino', 'trivial', None, a Policy or an "
-                f"Augmentation; got {augmentation!r}."
+                f"Augmentation; got {augmentation!r}.{hint_for_augmentation(augmentation)}"
             )
         transforms = self._default_transforms() if self.transforms is None else self.transforms
         if augmentation == "trivial":

@@ -38,7 +38,7 @@ def invariance_curve(
         The transform.
     magnitudes : array-like, shape (n_magnitudes,) | None
         Strengths in the unit of the transform. None takes nine from 0 to its largest; 0 and 1 for
-        a transform that is there or not.
+        an on/off transform.
     groups : array-like, shape (n_examples,) | None
         Subjects, over which the intervals are taken; None takes those of a windows dataset.
         Without, intervals are over examples, as if they were independent.
@@ -99,7 +99,7 @@ def invariance_curve(
 
 
 def default_magnitudes(transform, n_strengths=N_STRENGTHS):
-    """Strengths from 0 to the largest; 0 and 1 for a transform that is there or not."""
+    """Strengths from 0 to the largest; 0 and 1 for an on/off transform."""
     if is_applied_or_not(transform):
         return [0.0, 1.0]
     return np.linspace(0, transform.max_magnitude, n_strengths).tolist()

@@ -159,7 +159,7 @@ def check_magnitudes(transform, magnitudes):
 
 
 def default_magnitude(transform):
-    """Strength of a transform, or 1 if it is there or not."""
+    """Strength of a transform, or 1 for an on/off transform."""
     return 1.0 if is_applied_or_not(transform) else transform.magnitude.item()
 
 

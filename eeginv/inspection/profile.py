@@ -70,13 +70,13 @@ def invariance_profile(
     profile : pandas.DataFrame
         One row a transform, indexed by its name:
 
-        - ``unit`` and ``largest``: its largest strength; 1, applied to every example, if it is
-          there or not;
+        - ``unit`` and ``largest``: its largest strength; for an on/off transform 1,
+          which applies it to every example;
         - ``score``, ``agreement`` and ``divergence`` there;
         - ``extent``: the strength at which the share of predictions that stay the same falls below
           ``share``, on straight lines between the measured strengths, after an isotonic
           regression (agreement does not rise with the strength, but for chance); ``largest`` if
-          it never does; NaN for a transform that is there or not. As in a policy, it is the end
+          it never does; NaN for an on/off transform. As in a policy, it is the end
           of the range that shifts, say, are drawn from;
         - for each of the last four, a 95 % interval ``<name>_low`` to ``<name>_high`` (percentiles
           of a bootstrap).

@@ -18,7 +18,7 @@ class InvarianceScore:
     transform : str
         Name of the transform.
     magnitude : float
-        Its strength; the probability, for a transform that is there or not.
+        Its strength; the probability, for an on/off transform.
     unit : str
         Unit of the strength.
     space : str
@@ -87,7 +87,7 @@ def invariance_score(
     transform : Transform
         The transform. It is left as it was.
     magnitude : float | None
-        Its strength; None takes its own, and applies a transform that is there or not to every
+        Its strength; None takes its own, and applies an on/off transform to every
         example (a probability of 1).
     space : "probability" | "logit" | "embedding"
         Where the distance is measured, on which the score depends strongly: probabilities of the

@@ -35,7 +35,7 @@ class SymmetryTest:
     transform : str
         Name of the transform.
     magnitude : float
-        Its strength; the probability, for a transform that is there or not.
+        Its strength; the probability, for an on/off transform.
     unit : str
         Unit of the strength.
     balanced_accuracy : float
@@ -95,7 +95,7 @@ def symmetry_test(
     transform : Transform
         The transform. It is left as it was.
     magnitude : float | None
-        Its strength; None takes its own, and applies a transform that is there or not (with
+        Its strength; None takes its own, and applies an on/off transform (with
         probability 1).
     groups : array-like, shape (n_examples,) | None
         Subjects; None takes those of a windows dataset. Without, examples are supposed to be

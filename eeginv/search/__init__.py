@@ -20,6 +20,10 @@ SEARCHES = {
 }
 
 __getattr__, __dir__, __all__ = _lazy.attach(
-    __name__, submod_attrs={method: [name] for method, name in SEARCHES.items()}
+    __name__,
+    submod_attrs={
+        "base": ["PolicySearch"],
+        **{method: [name] for method, name in SEARCHES.items()},
+    },
 )
 __all__ = ["SEARCHES", *__all__]

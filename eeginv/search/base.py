@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..augmentation import PolicyAugmentation
+from ..augmentation.candidates import check_transforms
 from ..estimators import InvariantClassifier
 from ..estimators.inputs import read_signals
 from ..transforms import Transform
@@ -56,6 +57,20 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
         Duration of the search in seconds, without the final training.
     refit_time_ : float
         Duration of the final training in seconds.
+
+    Examples
+    --------
+    A search that takes the first candidate:
+
+    >>> from eeginv import AugNet, InvariantClassifier
+    >>> from eeginv.search import PolicySearch
+    >>> class FirstTransform(PolicySearch):
+    ...     '''Take the first candidate.'''
+    ...
+    ...     def _search(self, problem, seed):
+    ...         self.policy_ = AugNet(problem.transforms[:1]).policy()
+    >>> FirstTransform(InvariantClassifier("EEGNet"), refit=False).refit
+    False
     """
 
     estimator: InvariantClassifier = field(kw_only=False)
@@ -135,7 +150,7 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
 
     def _candidates(self, prototype):
         given = self.transforms
-        transforms = list(prototype.default_transforms() if given is None else given)
+        transforms = check_transforms(prototype.default_transforms() if given is None else given)
         if not transforms:
             raise ValueError("The list of transforms is empty.")
         prototype.check_candidates(transforms)

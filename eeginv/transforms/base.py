@@ -129,7 +129,7 @@ class Transform(nn.Module):
         """How wide the distribution of transformed signals is, as a function of strength.
 
         The magnitude itself where the transform is continuous; ``2 p (1 - p)``, the probability
-        that two independent draws differ, where it is there or not with probability ``p``.
+        that two independent draws differ, for an on/off transform of probability ``p``.
 
         Parameters
         ----------
@@ -395,7 +395,7 @@ class Transform(nn.Module):
 
 
 class BinaryTransform(Transform):
-    """A transformation that is there or not, with a learnable probability.
+    """An on/off transform, with a learnable probability.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """Every transform by name."""
 
 import inspect
+from difflib import get_close_matches
 
 from .amplitude import AmplitudeScale, GaussianNoise, SignFlip
 from .generator import ChannelsGenerator
@@ -61,10 +62,13 @@ def transform_class(name):
     """
     known = {**REGISTRY, **NOT_IN_THE_CATALOGUE}
     if name not in known:
+        close = get_close_matches(name, known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
         raise ValueError(
             f"The policy holds the name of a transform, {name!r}, that is not in "
-            "eeginv.transforms.REGISTRY, so it cannot be made; known are "
-            f"{', '.join(sorted(known))}."
+            f"eeginv.transforms.REGISTRY, so it cannot be made.{hint} A transform of your own "
+            "needs its class: pass an augmentation, such as AugNet([MyTransform(...)]), instead "
+            f"of the policy. Known are {', '.join(sorted(known))}."
         )
     return known[name]
 
@@ -95,7 +99,11 @@ def make_transform(name, sfreq=None, ch_names=None, **options):
     FrequencyShift(magnitude=0.5 Hz)
     """
     if name not in REGISTRY:
-        raise ValueError(f"Unknown transform {name!r}; known are {', '.join(sorted(REGISTRY))}.")
+        close = get_close_matches(str(name), REGISTRY, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ValueError(
+            f"Unknown transform {name!r}.{hint} Known are {', '.join(sorted(REGISTRY))}."
+        )
     cls = REGISTRY[name]
     context = {"sfreq": sfreq, "ch_names": ch_names}
     for argument in needs(cls):
@@ -103,6 +111,27 @@ def make_transform(name, sfreq=None, ch_names=None, **options):
             raise ValueError(f"{name} needs {argument}.")
         options[argument] = context[argument]
     return cls(**options)
+
+
+def kind_of(name):
+    """Return the unit of a transform, and whether it is an on/off transform.
+
+    Parameters
+    ----------
+    name : str
+        Its name. One that is not known is that of a user's own class.
+
+    Returns
+    -------
+    unit : str
+        Its unit; "1" if the name is not known.
+    binary : bool
+        Whether its strength is a probability; False if the name is not known.
+    """
+    cls = {**REGISTRY, **NOT_IN_THE_CATALOGUE}.get(name)
+    if cls is None:
+        return "1", False
+    return cls.unit, cls.strength_name == "probability"
 
 
 def needs(cls):

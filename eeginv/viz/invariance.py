@@ -123,7 +123,7 @@ def plot_invariance_profile(profiles):
     places = (np.arange(len(profiles)) - (len(profiles) - 1) / 2) * 0.8 / max(len(profiles), 2)
     for y, name in enumerate(names):
         if all(np.isnan(p["extent"].get(name, np.nan)) for p in profiles.values()):
-            extents.text(0, y, "there or not", va="center", fontsize=8.5, color=LINE_COLOUR)
+            extents.text(0, y, "on/off", va="center", fontsize=8.5, color=LINE_COLOUR)
         for place, (model, profile) in zip(places, profiles.items(), strict=True):
             if name in profile.index:
                 row, style = profile.loc[name], styles[model]

@@ -8,6 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..policy import Policy
+from ..transforms import REGISTRY
 from .methods import FALSE_COLOUR, STYLES, TRUE_COLOUR, method_name, method_styles, with_unit
 
 RANGE_COLOUR = "#ebebeb"
@@ -20,8 +21,8 @@ def plot_policy(policy, truth=None, axes=None):
     ----------
     policy : Policy | list of Policy
         The policy. Of several (of repeated trainings, say) the bars show the mean, and the dots
-        each one; of a single policy the dots are its candidates, the larger the more often
-        chosen.
+        each one. Of a single policy, dots are drawn where it has a transform more than once, one
+        for each candidate, the larger the more often chosen.
     truth : dict of str to dict | None
         From the name of a transform to ``extent``, ``unit`` and ``invariant``, such as
         ``true_invariances`` of simulated nights.
@@ -49,6 +50,7 @@ def plot_policy(policy, truth=None, axes=None):
     if not policies or not all(isinstance(p, Policy) for p in policies):
         raise TypeError("policy must be a Policy or a non-empty list of Policy objects.")
     truth = truth or {}
+    _check_truth(truth, policies)
     rows = _rows(policies, truth)
     if axes is None:
         _, axes = plt.subplots(figsize=(9.5, 1.3 + 0.45 * len(rows)), layout="constrained")
@@ -70,11 +72,11 @@ def plot_policy(policy, truth=None, axes=None):
     left.set_yticks(range(len(rows)), [row["name"] for row in rows])
     left.spines["bottom"].set_visible(False)
     left.set_xticks([])
-    left.set_title("how far: extent", fontsize=10, loc="left")
+    left.set_title("how far: extent (on/off transforms: probability)", fontsize=10, loc="left")
     right.set_yticks(range(len(rows)), [""] * len(rows))
     right.set_xlim(0, 1.12)
     right.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
-    right.set_title("how often: share of examples", fontsize=10, loc="left")
+    right.set_title("how often: share of windows", fontsize=10, loc="left")
     if truth:
         handles = _truth_legend()
         axes.legend(
@@ -200,9 +202,7 @@ def _rows(policies, truth):
                 "extent": float(np.mean(extents)),
                 "usage": float(np.mean(usages)),
                 "usages": usages,
-                "dots": [(e.extent, weight) for weight, e in weighted]
-                if len(policies) == 1
-                else [(extent, 0.25) for extent in extents],
+                "dots": _dots(weighted) if len(policies) == 1 else [(x, 0.25) for x in extents],
                 "limit": limit,
                 "scale": max(limit or 0.0, largest) or 1.0,
                 "true": true,
@@ -210,6 +210,22 @@ def _rows(policies, truth):
             }
         )
     return rows
+
+
+def _dots(weighted):
+    """Extent and weight of each candidate; none where a single one is the bar itself."""
+    return [(e.extent, weight) for weight, e in weighted] if len(weighted) > 1 else []
+
+
+def _check_truth(truth, policies):
+    """Refuse names that are neither those of eeginv nor those of the policies."""
+    used = {entry.transform for policy in policies for entry in policy.entries}
+    for name in truth:
+        if name not in used and name not in REGISTRY:
+            raise ValueError(
+                f"truth has the unknown transform {name!r}; the policy has "
+                f"{', '.join(sorted(used))}."
+            )
 
 
 def _colour(true):
@@ -222,7 +238,7 @@ def _draw_extent(panel, y, row):
     scale = row["scale"]
     panel.barh(y, 1, height=0.56, color=RANGE_COLOUR)
     panel.barh(y, row["extent"] / scale, height=0.56, color=row["colour"], alpha=0.55)
-    x, weight = np.array(row["dots"]).T
+    x, weight = np.array(row["dots"], dtype=float).reshape(-1, 2).T
     panel.scatter(
         x / scale,
         _spread(y, len(x)),

@@ -46,7 +46,7 @@ def plot_transform(
         Sampling frequency in Hz.
     magnitudes : float | list of float | None
         Strengths in the unit of the transform. None takes a quarter, a half and all of its range;
-        of a transform that is there or not, it shows the signal transformed.
+        for an on/off transform, it shows the signal transformed.
     picks : list of int | list of str | None
         Channels to show. None shows all of up to three; of more, the one that the transform
         changes most, the one it changes least, and the median.

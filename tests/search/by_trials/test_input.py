@@ -8,7 +8,6 @@ import optuna
 import pytest
 import torch
 from searched import Linear, data, every_trial_search, prototype, scores_of, trial_search
-from torch import nn
 
 from eeginv import (
     AutoAugmentSearch,
@@ -22,12 +21,16 @@ from eeginv.search.by_trials.trial import Outcome
 from eeginv.transforms import SignFlip, TimeReverse
 
 
+class OwnFlip(SignFlip):
+    """A transform that has no name in the registry."""
+
+
 @every_trial_search
 @pytest.mark.parametrize(
     ("kwargs", "groups", "match"),
     [
         ({"transforms": []}, None, "empty"),
-        ({"transforms": [nn.ReLU()]}, None, "REGISTRY"),
+        ({"transforms": [OwnFlip()]}, None, "REGISTRY"),
         ({}, np.zeros(64), "only one"),
         ({}, np.where(np.arange(64) % 2, 1, 0), "No window of class"),
         ({"held_out": 1.0}, None, "held_out"),
