@@ -194,7 +194,7 @@ def test_other_settings_are_not_mixed(tmp_path):
     run = make_plan(["none"], (2,), 1, [0])[0]
     Store(tmp_path, settings()).write({"run_id": run.run_id, "status": "done", "policy": None})
     with pytest.raises(ValueError, match="other settings"):
-        Store(tmp_path, settings(epochs=2))
+        Store(tmp_path, settings(epochs=3))
 
 
 @pytest.mark.parametrize("content", [b"", b'{"status": "do', b"[]", b"\xff\xfe\x00", b'{"a": 1}'])
@@ -210,7 +210,7 @@ def test_a_run_that_cannot_be_read_is_not_done(content, tmp_path):
     with pytest.warns(UserWarning, match=rf"{unit.run_id}.json cannot be read"):
         assert [record["run_id"] for record in store.records()] == [other.run_id]
     with pytest.warns(UserWarning, match="not done"), pytest.raises(ValueError, match="other sett"):
-        Store(tmp_path, settings(epochs=2))
+        Store(tmp_path, settings(epochs=3))
 
 
 def test_a_cut_run_is_done_again(tmp_path):
