@@ -29,7 +29,7 @@ class RandomStream(nn.Module):
 
     def _generator(self, device, *key):
         words = np.random.SeedSequence([self.seed, *key]).generate_state(1, np.uint64)
-        return torch.Generator(device=device).manual_seed(int(words[0] >> 1))
+        return torch.Generator(device=device).manual_seed(int(words[0]) >> 1)
 
     def advance(self, device):
         """Return the next generator of the training stream."""

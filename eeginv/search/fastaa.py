@@ -63,7 +63,7 @@ class FastAutoAugmentSearch(SampledSearch):
         y = problem.y.cpu().numpy()
         trainings = []
         for fold in range(self.n_folds):
-            fold_seed = int(np.random.SeedSequence([seed, fold]).generate_state(1)[0] >> 1)
+            fold_seed = int(np.random.SeedSequence([seed, fold]).generate_state(1)[0]) >> 1
             sides = problem.inner, problem.outer
             if fold > 0:  # The first fold has the split of the problem.
                 sides = split(problem.prototype, y, problem.groups, self.held_out, fold_seed)
