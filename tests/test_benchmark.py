@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from eeginv import InvariantClassifier, Policy, PolicyAugmentation, benchmark
 from eeginv.benchmark import METHODS, Settings, default_settings, run_benchmark
 from eeginv.benchmark import methods as methods_module
+from eeginv.benchmark import run as run_module
 from eeginv.benchmark.plan import choose_subjects, make_plan
 from eeginv.benchmark.run import load_data
 from eeginv.benchmark.scores import calibration_error, score_predictions
@@ -196,6 +197,25 @@ def test_other_settings_are_not_mixed(tmp_path):
     Store(tmp_path, settings()).write({"run_id": run.run_id, "status": "done", "policy": None})
     with pytest.raises(ValueError, match="other settings"):
         Store(tmp_path, settings(epochs=3))
+
+
+def test_failures_of_other_settings_do_not_stay(tmp_path):
+    record = {"run_id": "none-train2-split0-seed0", "status": "failed", "error": "lr too large"}
+    Store(tmp_path, settings(lr=10.0)).write(record)
+    Store(tmp_path, settings(lr=10.0))
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+    Store(tmp_path, settings())
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_a_seed_given_twice_is_run_once(tmp_path, monkeypatch):
+    plans = []
+    monkeypatch.setattr(
+        run_module, "_execute", lambda store, _, missing, *__: plans.append(missing)
+    )
+    monkeypatch.setattr("eeginv.benchmark.report.write_report", lambda folder: folder)
+    run(tmp_path, seeds=(0, 1, 0))
+    assert [one.seed for one in plans[0]] == [0, 1]
 
 
 def test_data_that_changed_are_not_mixed(tmp_path):

@@ -63,7 +63,7 @@ class Settings:
         for name, values in counts.items():
             if any(int(value) != value or value < 1 for value in values):
                 raise ValueError(f"{name} must be whole numbers above 0, got {values}.")
-        if not self.n_train or not self.lr > 0:
+        if not self.n_train or not 0 < self.lr < np.inf:
             raise ValueError("Give at least one number of training subjects, and a positive lr.")
 
     def fingerprint(self):

@@ -119,7 +119,7 @@ def run_benchmark(
     if unknown or not methods:
         raise ValueError(f"Unknown methods {unknown}; known are {', '.join(METHODS)}.")
     store = Store(output, settings)
-    methods = list(dict.fromkeys(methods))
+    methods, seeds = list(dict.fromkeys(methods)), list(dict.fromkeys(seeds))
     derived = [name for name, parts in DERIVED.items() if set(parts) <= set(methods)]
     needed = {DERIVED[name][0] for name in derived}
     plan = make_plan(methods, settings.n_train, n_splits, list(seeds))

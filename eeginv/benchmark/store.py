@@ -56,6 +56,9 @@ class Store:
                 "backbone, batch size, learning rate or copies); choose another folder with "
                 "--output, or delete this one."
             )
+        if known != fingerprint:  # the report would show failures of other settings for ever
+            for failed in self.runs.glob("*.failed.json"):
+                failed.unlink(missing_ok=True)
         write_atomically(path, fingerprint + "\n")
 
     def has(self, run):
