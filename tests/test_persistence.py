@@ -149,7 +149,7 @@ def test_what_cannot_be_written_is_asked_for_again(tmp_path):
 
     clf = classifier(augmentation="augnet", transforms=transforms()).fit(X, TARGETS)
     clf.save(tmp_path / "clf")
-    with pytest.raises(ValueError, match="pass transforms= to load"):
+    with pytest.raises(ValueError, match="Pass transforms= to load"):
         InvariantClassifier.load(tmp_path / "clf", backbone=Powers)
     loaded = InvariantClassifier.load(tmp_path / "clf", backbone=Powers, transforms=transforms())
     np.testing.assert_array_equal(loaded.predict_proba(X), clf.predict_proba(X))

@@ -301,5 +301,5 @@ def _revive_transforms(saved):
 
 def _choose(name, saved, given):
     if given is None and saved is None:
-        raise ValueError(f"The {name} was not saved by name: pass {name}= to load().")
+        raise ValueError(f"Not saved by name: {name}. Pass {name}= to load().")
     return saved if given is None else given
