@@ -147,7 +147,7 @@ def test_augmentations_and_saving(augmentation, tmp_path):
     assert (loaded.predict_proba(X) == clf.predict_proba(X)).all()
     assert (loaded.predict(X) == clf.predict(X)).all()
     assert loaded.policy_ == clf.policy_
-    with pytest.raises(ValueError, match="pass backbone="):
+    with pytest.raises(ValueError, match="Pass backbone="):
         InvariantClassifier.load(tmp_path / "clf", augmentation=given)
     with pytest.raises(ValueError, match="InvariantClassifier"):
         InvariantRegressor.load(tmp_path / "clf", backbone=Network)

@@ -131,7 +131,8 @@ def upward_imports(path, tree):
             continue
         if room is None:
             # The package's own __init__ is lazy; private files beside the rooms stand below all.
-            if not (path == PACKAGE / "__init__.py" and parts[1] in LAZY_ROOMS):
+            is_lazy = inside or parts[1] in LAZY_ROOMS
+            if not (path == PACKAGE / "__init__.py" and is_lazy):
                 found.append((line, module))
         elif ROOMS.index(parts[1]) > ROOMS.index(room):
             if not (inside and (room, parts[1]) in UPWARD_INSIDE_FUNCTIONS):

@@ -6,7 +6,6 @@ import numbers
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
     _check_sample_weight,
@@ -28,6 +27,7 @@ from .callbacks import check_callbacks, prepare_callbacks
 from .channels import Expected
 from .effects import check_effects, check_learned, default_parameters, without_effect
 from .evidence import count_outputs, log_evidence
+from .held_out import hold_out
 from .inputs import check_complete, read_signals, read_targets
 from .net import Progress, SignalDataset, StopAfterWarmup, WeightedNet
 from .persistence import load_estimator, save_estimator
@@ -213,28 +213,9 @@ class InvariantEstimator(BaseEstimator):
         return X
 
     def _split(self, X, y, groups, seed):
-        everything = np.arange(len(X))
         if self.validation is None:
-            return everything, None
-        if not (isinstance(self.validation, numbers.Real) and 0 < self.validation < 1):
-            raise ValueError(
-                "validation must be the share of windows, or of groups, to hold out, between 0 "
-                f"and 1; got {self.validation!r}."
-            )
-        options = {"test_size": self.validation, "random_state": int(seed)}
-        try:
-            if groups is not None:
-                splitter = GroupShuffleSplit(1, **options)
-            elif self._loss == "cross_entropy":
-                splitter = StratifiedShuffleSplit(1, **options)
-            else:
-                splitter = ShuffleSplit(1, **options)
-            train, valid = next(splitter.split(X, y, groups))
-        except ValueError as error:
-            raise ValueError(
-                f"Too few windows or groups to hold out a share of {self.validation} for "
-                f"validation: {error}"
-            ) from error
+            return np.arange(len(X)), None
+        train, valid = hold_out(self.validation, y, groups, seed, self._loss == "cross_entropy")
         self._check_sides(y, train, valid)
         return train, valid
 

@@ -1,0 +1,49 @@
+"""Windows that are held out of a training."""
+
+import numbers
+
+from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
+
+
+def hold_out(share, y, groups, seed, stratified):
+    """Split windows into those to train on and those held out, by group where there are groups.
+
+    Parameters
+    ----------
+    share : float
+        Share of the groups, or of the windows, to hold out.
+    y : ndarray, shape (n_windows, ...)
+        Targets.
+    groups : ndarray, shape (n_windows,) | None
+        Subjects.
+    seed : int
+        Seed of the split.
+    stratified : bool
+        Without groups: whether both sides have the frequencies of the labels.
+
+    Returns
+    -------
+    train, held_out : ndarray of int
+        Rows.
+
+    Raises
+    ------
+    ValueError
+        If the share is not between 0 and 1, or there are too few windows or groups.
+    """
+    if not (isinstance(share, numbers.Real) and 0 < share < 1):
+        raise ValueError(
+            "validation must be the share of windows, or of groups, to hold out, between 0 "
+            f"and 1; got {share!r}."
+        )
+    if groups is not None:
+        splitter = GroupShuffleSplit
+    else:
+        splitter = StratifiedShuffleSplit if stratified else ShuffleSplit
+    try:
+        found = splitter(1, test_size=share, random_state=int(seed)).split(y, y, groups)
+        return next(found)
+    except ValueError as error:
+        raise ValueError(
+            f"Too few windows or groups to hold out a share of {share} for validation: {error}"
+        ) from error
