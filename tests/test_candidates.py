@@ -60,7 +60,7 @@ def test_default_transforms_bad_input():
 
 
 def test_make_transform_bad_input():
-    with pytest.raises(ValueError, match="Unknown transform 'Nothing'; known are"):
+    with pytest.raises(ValueError, match="Unknown transform 'Nothing'. Known are"):
         make_transform("Nothing")
     with pytest.raises(ValueError, match="FrequencyShift needs sfreq"):
         make_transform("FrequencyShift")
