@@ -34,11 +34,18 @@ from eeginv import (  # noqa: E402
     RandAugmentSearch,
     TrivialAugment,
 )
-from eeginv.benchmark.intervals import crossed_mean, holm  # noqa: E402
+from eeginv.benchmark.intervals import crossed_mean, holm, shared_subjects  # noqa: E402
 from eeginv.policy import PolicyEntry  # noqa: E402
 from eeginv.transforms import default_transforms  # noqa: E402
 
 KEYS = ["half", "task", "method", "choice"]
+COLUMNS = [
+    *KEYS,
+    "train",
+    "subject",
+    *("plain", "plain_log_loss", "averaged", "averaged_log_loss"),
+    "seconds",
+]
 # One layer each: what was picked by hand for sleep staging.
 BY_HAND = Policy(
     [
@@ -147,7 +154,8 @@ def run(half, task_name, method, choice, recordings):
             log_loss = -np.log(np.clip(p[np.arange(len(p)), right], 1e-12, None)).mean()
             scores[f"{name}_log_loss"] = log_loss
         key = dict(zip(KEYS, (half, task_name, method, choice), strict=True))
-        found.append({**key, "subject": subject, **scores, "seconds": seconds})
+        trained_on = " ".join(sorted(map(str, train)))
+        found.append({**key, "train": trained_on, "subject": subject, **scores, "seconds": seconds})
     return found
 
 
@@ -157,7 +165,10 @@ def report(table):
         scores = rows.set_index(["method", "choice", "subject"]).sort_index()
         seconds = rows.groupby(["method", "choice"])["seconds"].first()
         methods = rows["method"].unique()
-        n_subjects = rows["subject"].nunique()
+        trained_on = rows.groupby("choice")["train"].first()
+        shared = shared_subjects(
+            [{"split": c, "train_subjects": names.split()} for c, names in trained_on.items()]
+        )
         print(f"\n{name}, {half} half: balanced accuracy, points over none [95 %], p (Holm), time")
         compared = {}
         if "none" in methods:
@@ -167,8 +178,6 @@ def report(table):
                 if method != "none" and len(gain):
                     subjects = gain.index.get_level_values("subject")
                     choices = gain.index.get_level_values("choice")
-                    # what two random choices have in common on average
-                    shared = TASKS[name].n_train / max(TASKS[name].n_train + 1, n_subjects)
                     compared[method] = crossed_mean(gain.to_numpy(), subjects, choices, shared)
         corrected = dict(
             zip(compared, holm([found.p_value for found in compared.values()]), strict=True)
@@ -200,6 +209,8 @@ def main():
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     part, n_parts = map(int, arguments.part.split("/"))
     known = pd.read_csv(arguments.output) if arguments.output.exists() else None
+    if known is not None and list(known) != COLUMNS:
+        parser.error(f"{arguments.output} is a table of another revision: name another --output.")
     done = set() if known is None else set(map(tuple, known[KEYS].to_numpy()))
     cells = [
         (arguments.half, task, method, choice)
@@ -213,7 +224,7 @@ def main():
         for name in dict.fromkeys(TASKS[task].data for _, task, _, _ in mine)
     }
     for number, cell in enumerate(mine, start=1):
-        rows = pd.DataFrame(run(*cell, recordings[TASKS[cell[1]].data]))
+        rows = pd.DataFrame(run(*cell, recordings[TASKS[cell[1]].data]), columns=COLUMNS)
         rows.to_csv(arguments.output, mode="a", index=False, header=not arguments.output.exists())
         print(f"{number}/{len(mine)} {cell[1]}, {cell[2]}, choice {cell[3]}", flush=True)
     if arguments.output.exists():

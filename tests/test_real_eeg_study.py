@@ -57,7 +57,8 @@ def test_smaller_training_sets_are_parts_of_larger_ones(study):
     assert all(set(test) == set(found[0][1]) for _, test in found)
 
 
-def test_report_compares_the_same_subjects_and_choices(study, capsys):
+def interval(study, capsys, trained_on):
+    """Print the report of scores with a gain of three points; return mean, low and high."""
     rng = np.random.default_rng(0)
     rows = []
     for choice in range(6):
@@ -66,10 +67,31 @@ def test_report_compares_the_same_subjects_and_choices(study, capsys):
             for method, gain in [("none", 0.0), ("random", 0.03 + 0.005 * rng.normal())]:
                 key = {"half": "reporting", "task": "ucddb 1", "method": method, "choice": choice}
                 scores = {"plain": base + gain, "averaged": base, "seconds": 2.0}
-                rows.append({**key, "subject": subject, **scores})
+                rows.append({**key, "train": trained_on(choice), "subject": subject, **scores})
     study[1].report(pd.DataFrame(rows).sample(frac=1, random_state=0))
     line = next(x for x in capsys.readouterr().out.splitlines() if "random" in x)
-    mean, low, high = (float(x.strip("[],+")) for x in line.split(")")[1].split()[:3])
+    return tuple(float(x.strip("[],+")) for x in line.split(")")[1].split()[:3])
+
+
+def test_report_compares_the_same_subjects_and_choices(study, capsys):
+    mean, low, high = interval(study, capsys, trained_on=lambda choice: f"t{choice}")
     assert low < 3.0 < high
     assert abs(mean - 3.0) < 0.3
     assert high - low < 2  # far below the scatter of the scores themselves, which is common to both
+
+
+def test_choices_that_share_training_subjects_say_less(study, capsys):
+    apart = interval(study, capsys, trained_on=lambda choice: f"a{choice} b{choice}")
+    alike = interval(study, capsys, trained_on=lambda choice: f"a{choice} b")
+    assert alike[0] == apart[0]
+    assert alike[2] - alike[1] > 1.2 * (apart[2] - apart[1])
+
+
+def test_tables_of_another_revision_are_refused(study, tmp_path, monkeypatch, capsys):
+    table = tmp_path / "real_eeg.csv"
+    table.write_text("task,method,penalty,choice,average\nucddb 1,none,0.02,0,plain\n")
+    monkeypatch.setattr(sys, "argv", ["real_eeg.py", "--output", str(table)])
+    with pytest.raises(SystemExit):
+        study[1].main()
+    assert "table of another revision" in capsys.readouterr().err
+    assert table.read_text().count("\n") == 2
