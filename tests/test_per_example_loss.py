@@ -533,7 +533,7 @@ def test_weight_decay_leaves_the_augmentation_alone():
     assert len(InvariantModule(model.backbone).param_groups()) == 1
 
 
-# found by review ----------------------------------------------------------------------------------
+# uses that are easily wrong -----------------------------------------------------------------------
 def test_a_loss_that_is_only_looked_at_is_not_the_one_that_is_learned_from():
     model, X, y, criterion = problem("cross-entropy", 8000)
     truth = exact(model, X[:8], y[:8], criterion)
