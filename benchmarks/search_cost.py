@@ -41,8 +41,8 @@ from eeginv.benchmark.intervals import holm  # noqa: E402
 from eeginv.benchmark.methods import METHODS  # noqa: E402
 from eeginv.benchmark.report import load_runs  # noqa: E402
 from eeginv.benchmark.statistics import paired_differences  # noqa: E402
+from eeginv.estimators import Trainer  # noqa: E402
 from eeginv.search.problem import Problem  # noqa: E402
-from eeginv.search.prototype import Prototype  # noqa: E402
 from eeginv.transforms import default_transforms  # noqa: E402
 from eeginv.viz import plot_accuracy_time  # noqa: E402
 from eeginv.viz.methods import sort_methods  # noqa: E402
@@ -143,12 +143,12 @@ def measure_steps(rounds):
     X = torch.randn(n, 2, 3000, generator=generator).numpy()
     y = np.arange(n) % 5
     estimator = InvariantClassifier(sfreq=sfreq, batch_size=batch)
-    prototype = Prototype(estimator)
-    signals, target, weight, _ = prototype.prepare(X, y)
+    trainer = Trainer(estimator.under(None))
+    data = trainer.prepare(X, y)
     rows, outer_rows = torch.arange(n).split(batch)
-    tensors = (torch.as_tensor(values) for values in (signals, target, weight))
+    tensors = (torch.as_tensor(values) for values in (data.X, data.target, data.weight))
     candidates = default_transforms(sfreq)
-    problem = Problem(prototype, candidates, *tensors, rows.numpy(), outer_rows.numpy())
+    problem = Problem(trainer, candidates, *tensors, rows.numpy(), outer_rows.numpy())
     network = problem.make_network()
     optimizer = torch.optim.Adam(network.parameters())
 

@@ -21,6 +21,7 @@ from eeginv import (
     Policy,
     PolicyAugmentation,
 )
+from eeginv.estimators import Trainer
 from eeginv.policy import PolicyEntry
 from eeginv.transforms import FrequencyShift, GaussianNoise, SignFlip, TimeReverse
 
@@ -323,7 +324,8 @@ def test_weights_of_examples_and_classes():
 def test_validation_respects_groups_and_stops_early():
     X, y, groups = recordings()
     clf = classifier(validation=0.33, max_epochs=2).fit(X, y, groups=groups)
-    train, valid = clf._split(X, (y == "alpha").astype(int), groups, 0)
+    trainer = Trainer(clf)
+    train, valid = trainer.split(trainer.prepare(X, y, groups=groups), seed=0)
     assert not set(groups[train]) & set(groups[valid])
     assert len(set(groups[valid])) == 2
     stopped = classifier(validation=0.33, patience=2, max_epochs=60, lr=0.1).fit(

@@ -103,9 +103,10 @@ def test_subjects_survive_in_slices():
     subjects = []
 
     class Watched(InvariantClassifier):
-        def _split(self, X, y, groups, seed):
-            subjects.append(groups)
-            return super()._split(X, y, groups, seed)
+        def _prepare(self, *args):
+            data = super()._prepare(*args)
+            subjects.append(data.groups)
+            return data
 
     clf = Watched(**classifier(max_epochs=1, validation=0.5).get_params())
     cross_val_score(clf, FORMS["slices"](), TARGETS, groups=GROUPS, cv=GroupKFold(2))

@@ -15,6 +15,7 @@ from torch import nn
 from eeginv import AutoAugmentSearch, FastAutoAugmentSearch
 from eeginv._process import count_threads, ignoring, in_this_process
 from eeginv._randomness import isolated
+from eeginv.estimators import Trainer
 from eeginv.inspection import invariance_profile
 from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
 
@@ -144,7 +145,8 @@ def test_number_of_threads_is_not_that_of_a_parallel_context(backend):
     with joblib.parallel_config(backend, n_jobs=7):
         assert count_threads(None) == 1
         assert count_threads(2) == 2
-        assert prototype(n_jobs=2)._n_threads == 2
+        with Trainer(prototype(n_jobs=2)).isolated(0):
+            assert torch.get_num_threads() == 2
         with in_this_process():
             assert joblib.effective_n_jobs(3) == 1
     with pytest.raises(ValueError, match="n_jobs == 0"):

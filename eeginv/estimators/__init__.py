@@ -3,5 +3,13 @@
 from .classifier import InvariantClassifier
 from .evidence import log_evidence
 from .regressor import InvariantRegressor
+from .training import Trainer, Training, TrainingData
 
-__all__ = ["InvariantClassifier", "InvariantRegressor", "log_evidence"]
+__all__ = [
+    "InvariantClassifier",
+    "InvariantRegressor",
+    "Trainer",
+    "Training",
+    "TrainingData",
+    "log_evidence",
+]

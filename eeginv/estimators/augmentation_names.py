@@ -4,7 +4,8 @@ from difflib import get_close_matches
 
 from ..transforms import Transform
 
-AUGMENTATIONS = ("augnet", "augerino", "trivial")
+LEARNED = ("augnet", "augerino")
+AUGMENTATIONS = (*LEARNED, "trivial")
 
 
 def hint_for_augmentation(value):

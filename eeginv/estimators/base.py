@@ -1,8 +1,5 @@
 """scikit-learn's contract around a skorch net."""
 
-import copy
-import numbers
-
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, clone
@@ -14,27 +11,14 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from .._process import count_threads, ignoring
-from .._randomness import isolated
-from ..augmentation import Augerino, Augmentation, AugNet, PolicyAugmentation, TrivialAugment
-from ..invariant import InvariantModule
-from ..policy import Policy
-from ..transforms import default_transforms
-from ..transforms.layout import check_made_for
-from .augmentation_names import AUGMENTATIONS, hint_for_augmentation
-from .backbone import build_backbone
-from .callbacks import check_callbacks, prepare_callbacks
 from .channels import Expected
-from .effects import check_effects, check_learned, default_parameters, without_effect
-from .evidence import count_outputs, log_evidence
-from .held_out import hold_out
 from .inputs import check_complete, read_signals, read_targets
-from .net import Progress, SignalDataset, StopAfterWarmup, WeightedNet
+from .parameters import check_parameters, default_parameters, without_effect
 from .persistence import load_estimator, save_estimator
+from .selection import train_selected
+from .training import Trainer, TrainingData
 from .units import typical_scale, warn_of_another_unit, warn_of_volts
 
-# What penalty="auto" chooses among.
-PENALTIES = (0.005, 0.02, 0.05, 0.1)
 _PREDICT_BATCH = 32  # always full, so that a prediction does not depend on its neighbours
 
 
@@ -93,44 +77,22 @@ class InvariantEstimator(BaseEstimator):
 
     # fitting ----------------------------------------------------------------------------------
     def _fit(self, X, y, sample_weight, groups):
-        X, target, weight, groups = self._prepare(X, y, sample_weight, groups)
+        trainer = Trainer(self)
+        data = trainer.prepare(X, y, sample_weight, groups)
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3)
-        train, valid = self._split(X, target, groups, seeds[0])
-        self._train_all(X, target, weight, train, valid, seeds)
+        rows, held_out = trainer.split(data, seeds[0])
+        training, self.penalty_, self.penalty_scores_ = train_selected(
+            trainer, data, rows, held_out, seeds[1:]
+        )
+        self.net_, self.module_, self.history_ = training.net, training.module, training.history
+        self.n_iter_, self.policy_history_ = len(training.history), training.policies
+        augmentation = training.module.augmentation
+        self.policy_ = None if augmentation is None else augmentation.policy()
         return self
 
-    def _train_all(self, X, target, weight, train, valid, seeds):
-        """Train with the given penalty, or with several and keep the one of most evidence."""
-        automatic = self._learns and self.penalty == "auto"
-        penalties = PENALTIES if automatic else [self.penalty if self._learns else None]
-        scores, best = {}, None
-        for penalty in penalties:
-            with isolated(int(seeds[1]), self._n_threads, self.device):
-                module = self._build_module(int(seeds[2]), penalty)
-                if automatic:  # now, and not after a whole training
-                    count_outputs(module, torch.as_tensor(X[train][:1]))
-                found = self._train(module, X, target, weight, train, valid)
-                if automatic:
-                    arrays = (X[train], target[train], weight[train] / weight[train].mean())
-                    signals, labels, weights = (
-                        torch.as_tensor(array, device=self.device) for array in arrays
-                    )
-                    scores[penalty] = log_evidence(
-                        found["module_"], signals, labels, weights, self.n_copies, int(seeds[2])
-                    )
-            if best is None or scores[penalty] > scores[best[0]]:
-                best = (penalty, found)
-        for name, value in best[1].items():
-            setattr(self, name, value)
-        self.penalty_, self.penalty_scores_ = best[0], scores
-
-    @property
-    def _learns(self):
-        return isinstance(self.augmentation, str) and self.augmentation in ("augnet", "augerino")
-
     def _prepare(self, X, y, sample_weight=None, groups=None):
-        """Check everything that ``fit`` is given, and return arrays to train on."""
-        self._check_parameters()
+        """Check everything that ``fit`` is given: see :meth:`Trainer.prepare`."""
+        check_parameters(self)
         signals = read_signals(X, Expected("the estimator has sfreq =", sfreq=self.sfreq))
         y = signals.y if y is None else read_targets(y)
         groups = signals.groups if groups is None else groups
@@ -163,43 +125,24 @@ class InvariantEstimator(BaseEstimator):
                     f"groups must hold one subject for each window; got shape {groups.shape}."
                 )
             check_consistent_length(X, groups)
-        return X, target, weight, groups
+        return TrainingData(X, target, weight, groups)
 
-    def _check_parameters(self):
-        positive = {
-            "max_epochs": numbers.Integral,
-            "batch_size": numbers.Integral,
-            "lr": numbers.Real,
-            "augmentation_lr": numbers.Real,
-        }
-        for name, kind in positive.items():
-            value = getattr(self, name)
-            if not isinstance(value, kind) or isinstance(value, bool) or value <= 0:
-                noun = "whole number" if kind is numbers.Integral else "number"
-                raise ValueError(f"{name} must be a {noun} above 0, got {value!r}.")
-        if self.penalty != "auto" and not isinstance(self.penalty, numbers.Real):
-            raise ValueError(f"penalty must be a number or 'auto', got {self.penalty!r}.")
-        for name in ("n_layers", "patience"):
-            value = getattr(self, name)
-            if value is None or (isinstance(value, numbers.Integral) and value >= 1):
-                continue
-            raise ValueError(f"{name} must be None or a whole number of at least 1, got {value!r}.")
-        check_callbacks(self.callbacks, self.validation is not None)
-        if self.patience is not None and self.validation is None:
-            raise ValueError(
-                "patience needs held-out windows to watch: set validation, for instance to 0.2."
-            )
-        check_effects(self)
+    def under(self, augmentation):
+        """Return an unfitted copy with another augmentation, and none of what belongs to this one.
 
-    def _under(self, augmentation):
-        """Return an unfitted copy with another augmentation, and none of what belongs to this."""
+        Parameters
+        ----------
+        augmentation : str | None | Policy | Augmentation
+            The other augmentation.
+
+        Returns
+        -------
+        estimator : InvariantClassifier | InvariantRegressor
+            A clone. Parameters that this augmentation does not read have their defaults.
+        """
         copied = clone(self).set_params(augmentation=augmentation)
         defaults = default_parameters(copied)
         return copied.set_params(**{name: defaults[name] for name in without_effect(augmentation)})
-
-    @property
-    def _n_threads(self):
-        return count_threads(self.n_jobs)
 
     @staticmethod
     def _as_signals(X):
@@ -211,143 +154,6 @@ class InvariantEstimator(BaseEstimator):
                 f"n_times) for one channel; got an array of shape {X.shape}."
             )
         return X
-
-    def _split(self, X, y, groups, seed):
-        if self.validation is None:
-            return np.arange(len(X)), None
-        train, valid = hold_out(self.validation, y, groups, seed, self._loss == "cross_entropy")
-        self._check_sides(y, train, valid)
-        return train, valid
-
-    def _check_sides(self, target, train, held_out):
-        """Refuse a split of which one side lacks a class."""
-        if self._loss != "cross_entropy":
-            return
-        for name, part in (("training", train), ("held-out", held_out)):
-            missing = np.setdiff1d(np.arange(len(self.classes_)), target[part])
-            if len(missing):
-                raise ValueError(
-                    f"No window of class {', '.join(map(repr, self.classes_[missing].tolist()))} "
-                    f"on the {name} side of the split; use more subjects, or another random_state."
-                )
-
-    def _build_augmentation(self, seed, penalty):
-        augmentation = self.augmentation
-        if augmentation is None:
-            return None
-        if isinstance(augmentation, Augmentation):
-            augmentation = copy.deepcopy(augmentation)
-            if getattr(augmentation, "takes_labels", False):
-                if not hasattr(self, "classes_"):
-                    raise ValueError(
-                        f"{type(augmentation).__name__} needs classes, which a regression has not."
-                    )
-                augmentation.set_classes(self.classes_)
-            augmentation.stream.seed, augmentation.stream.n_drawn = seed, 0
-            return augmentation
-        if isinstance(augmentation, Policy):
-            return PolicyAugmentation(augmentation, random_state=seed)
-        # not ``in``, which an array or a tensor would answer with an array
-        if not (isinstance(augmentation, str) and augmentation in AUGMENTATIONS):
-            raise ValueError(
-                "augmentation must be 'augnet', 'augerino', 'trivial', None, a Policy or an "
-                f"Augmentation; got {augmentation!r}.{hint_for_augmentation(augmentation)}"
-            )
-        transforms = self._default_transforms() if self.transforms is None else self.transforms
-        if augmentation == "trivial":
-            return TrivialAugment(transforms, random_state=seed)
-        if augmentation == "augerino":
-            return Augerino(transforms, penalty, warmup=self.warmup, random_state=seed)
-        return AugNet(transforms, self.n_layers, penalty, warmup=self.warmup, random_state=seed)
-
-    def _default_transforms(self):
-        if self.sfreq_ is None:
-            raise ValueError(
-                "The default transforms work in Hz and need the sampling frequency: give the "
-                "estimator sfreq=, or pass transforms=[...], or mne.Epochs. (scikit-learn's "
-                "cross-validation takes windows datasets apart, and only the signals and targets "
-                "are left; it keeps what is inside skorch.helper.SliceDataset(dataset).)"
-            )
-        # nobody asked for those that these channels do not allow; policies show what is in
-        with ignoring(("Left out", UserWarning)):
-            return default_transforms(self.sfreq_, self.ch_names_)
-
-    def _build_module(self, seed, penalty=None):
-        backbone = build_backbone(
-            self.backbone,
-            n_chans=self.n_chans_,
-            n_times=self.n_times_,
-            n_outputs=self.n_outputs_,
-            sfreq=self.sfreq_,
-            params=self.backbone_params,
-        )
-        augmentation = self._build_augmentation(seed, penalty)
-        if augmentation is not None:
-            check_made_for(augmentation, self.sfreq_, self.ch_names_)
-        return InvariantModule(
-            backbone,
-            augmentation,
-            n_copies=self.n_copies,
-            average=getattr(self, "average", "logit"),
-            loss=self._loss,
-        )
-
-    def _train(self, module, X, target, weight, train, valid):
-        """Train a module; return what the fitted estimator keeps of it."""
-        from skorch.helper import predefined_split
-
-        scale = weight[train].mean()  # the mean loss keeps its size, and lr and penalty with it
-        if not scale > 0:
-            raise ValueError("All training windows have weight zero.")
-        if valid is not None and not weight[valid].sum() > 0:
-            raise ValueError(
-                "All held-out windows have weight zero, so that there is no valid_loss to look at; "
-                "use more subjects, or another random_state."
-            )
-        batch_size = min(self.batch_size, len(train))
-        progress = Progress(bar=self.verbose == 1)
-        callbacks = [("progress", progress)]
-        if self.patience is not None:
-            stopping = StopAfterWarmup(patience=self.patience, load_best=True)
-            callbacks.append(("stopping", stopping))
-        callbacks += prepare_callbacks(self.callbacks, self._readout, valid is not None)
-        split = None
-        if valid is not None:
-            held_out = SignalDataset(X[valid], target[valid], weight[valid] / scale)
-            split = predefined_split(held_out)
-        options = {} if self.verbose >= 2 else {"callbacks__print_log": None}
-        net = WeightedNet(
-            module,
-            criterion=self._criterion,
-            optimizer=torch.optim.AdamW,
-            optimizer__weight_decay=self.weight_decay,
-            optimizer__param_groups=[
-                ("augmentation.*", {"lr": self.augmentation_lr, "weight_decay": 0.0})
-            ],
-            lr=self.lr,
-            max_epochs=int(self.max_epochs),
-            batch_size=int(batch_size),
-            iterator_train__shuffle=True,
-            # batch normalisation has no statistics in a batch of one
-            iterator_train__drop_last=len(train) % batch_size == 1 and len(train) > 1,
-            train_split=split,
-            callbacks=callbacks,
-            device=self.device,
-            verbose=1 if self.verbose >= 2 else 0,
-            **options,
-        )
-        net.fit(SignalDataset(X[train], target[train], weight[train] / scale), None)
-        if getattr(net, "interrupted_", False):
-            raise KeyboardInterrupt
-        check_learned(module.augmentation, len(net.history), int(self.max_epochs))
-        return {
-            "net_": net,
-            "module_": net.module_,
-            "history_": net.history,
-            "n_iter_": len(net.history),
-            "policy_history_": progress.policies_,
-            "policy_": None if module.augmentation is None else module.augmentation.policy(),
-        }
 
     # predicting -------------------------------------------------------------------------------
     def _output(self, X, module=None):
@@ -364,7 +170,7 @@ class InvariantEstimator(BaseEstimator):
         module = self.module_ if module is None else module
         module.eval()
         outputs = []
-        with isolated(0, self._n_threads, self.device), torch.no_grad():
+        with Trainer(self).isolated(0), torch.no_grad():
             for start in range(0, len(X), _PREDICT_BATCH):
                 part = X[start : start + _PREDICT_BATCH]
                 batch = np.zeros((_PREDICT_BATCH, *X.shape[1:]), dtype=np.float32)

@@ -2,6 +2,7 @@
 
 import numbers
 
+import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
 
 
@@ -47,3 +48,29 @@ def hold_out(share, y, groups, seed, stratified):
         raise ValueError(
             f"Too few windows or groups to hold out a share of {share} for validation: {error}"
         ) from error
+
+
+def check_sides(classes, target, rows, held_out):
+    """Refuse a split of which one side lacks a class.
+
+    Parameters
+    ----------
+    classes : ndarray, shape (n_classes,)
+        Labels.
+    target : ndarray of int, shape (n_windows,)
+        Encoded labels.
+    rows, held_out : ndarray of int
+        The sides.
+
+    Raises
+    ------
+    ValueError
+        Names the classes.
+    """
+    for name, part in (("training", rows), ("held-out", held_out)):
+        missing = np.setdiff1d(np.arange(len(classes)), target[part])
+        if len(missing):
+            raise ValueError(
+                f"No window of class {', '.join(map(repr, classes[missing].tolist()))} "
+                f"on the {name} side of the split; use more subjects, or another random_state."
+            )

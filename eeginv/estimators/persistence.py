@@ -15,6 +15,7 @@ from ..augmentation import Augmentation, ClasswiseAugmentation, PolicyAugmentati
 from ..policy import Policy
 from ..transforms import REGISTRY
 from .plain import NotPlainError, from_json, to_json
+from .training import Trainer
 
 _FORMAT = 2
 _NOT_PLAIN = "not saved"
@@ -142,7 +143,7 @@ def load_estimator(cls, path, backbone=None, augmentation=None, transforms=None)
     if "single_output" in saved:
         estimator._single_output = saved["single_output"]
     with isolated(0):  # the weights that are replaced below are drawn from torch's generator
-        module = estimator._build_module(seed=0, penalty=estimator.penalty_)
+        module = Trainer(estimator).build(seed=0, penalty=estimator.penalty_)
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:

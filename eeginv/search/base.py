@@ -11,12 +11,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..augmentation import PolicyAugmentation
 from ..augmentation.candidates import check_transforms
-from ..estimators import InvariantClassifier
+from ..estimators import InvariantClassifier, Trainer
 from ..estimators.inputs import read_signals
 from ..transforms import Transform
 from .declared import DeclaredParameters, positive, share
 from .problem import Problem, split
-from .prototype import Prototype
 
 
 class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -24,7 +23,7 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
 
     A subclass declares its own parameters as annotated attributes and defines
     ``_search(problem, seed)``, which sets ``policy_`` and the record of the search. Whatever draws
-    from torch's global generators in it must be inside ``problem.prototype.isolated(seed)``.
+    from torch's global generators in it must be inside ``problem.trainer.isolated(seed)``.
 
     Parameters
     ----------
@@ -82,7 +81,7 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
     random_state: int | np.random.RandomState | None = None
 
     # Parameters that may differ between a search and one that continues from its file.
-    _resumable = ("max_seconds", "verbose", "refit")
+    resumable = ("max_seconds", "verbose", "refit")
 
     def fit(self, X, y=None, groups=None):
         """Search a policy, then train the final model under it.
@@ -107,22 +106,24 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
         split_seed, search_seed, refit_seed = (
             int(seed) for seed in check_random_state(self.random_state).randint(2**31 - 1, size=3)
         )
-        prototype = Prototype(self.estimator)
+        trainer = Trainer(self.estimator.under(None))
         X = read_signals(X)  # Once, for the search and the final training.
-        signals, target, weight, groups = prototype.prepare(X, y, groups)
-        transforms = self._candidates(prototype)
-        inner, outer = split(prototype, target, groups, self.held_out, split_seed)
-        self.classes_ = prototype.classes
+        data = trainer.prepare(X, y, groups=groups)
+        transforms = self._candidates(trainer)
+        inner, outer = split(trainer, data.target, data.groups, self.held_out, split_seed)
+        self.classes_ = trainer.estimator.classes_
+        weight = (data.weight / data.weight[inner].mean()).astype(np.float32)
         tensors = (
-            torch.as_tensor(values, device=prototype.device)
-            for values in (signals, target, (weight / weight[inner].mean()).astype(np.float32))
+            torch.as_tensor(values, device=trainer.device)
+            for values in (data.X, data.target, weight)
         )
-        self._search(Problem(prototype, transforms, *tensors, inner, outer, groups), search_seed)
+        problem = Problem(trainer, transforms, *tensors, inner, outer, data.groups)
+        self._search(problem, search_seed)
         self.search_time_ = time.perf_counter() - start
         if self.refit:
             start = time.perf_counter()
-            final = prototype.final_estimator(self._augmentation(), refit_seed)
-            self.best_estimator_ = final.fit(X, y, groups=groups)
+            final = self.estimator.under(self._augmentation()).set_params(random_state=refit_seed)
+            self.best_estimator_ = final.fit(X, y, groups=data.groups)
             self.refit_time_ = time.perf_counter() - start
         return self
 
@@ -148,12 +149,12 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
                 "own transforms."
             )
 
-    def _candidates(self, prototype):
+    def _candidates(self, trainer):
         given = self.transforms
-        transforms = check_transforms(prototype.default_transforms() if given is None else given)
+        transforms = check_transforms(trainer.default_transforms() if given is None else given)
         if not transforms:
             raise ValueError("The list of transforms is empty.")
-        prototype.check_candidates(transforms)
+        trainer.check_candidates(transforms)
         return transforms
 
     # predictions of the final model -------------------------------------------------------------

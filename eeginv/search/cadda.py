@@ -51,7 +51,7 @@ class CADDASearch(ADDASearch):
     """
 
     def _sub_policies(self, problem):
-        counts = torch.bincount(problem.y, minlength=len(problem.prototype.classes))
+        counts = torch.bincount(problem.y, minlength=len(problem.trainer.estimator.classes_))
         return super()._sub_policies(problem, (counts / counts.sum()).tolist())
 
     def _search(self, problem, seed):

@@ -66,14 +66,14 @@ class FastAutoAugmentSearch(SampledSearch):
             fold_seed = int(np.random.SeedSequence([seed, fold]).generate_state(1)[0]) >> 1
             sides = problem.inner, problem.outer
             if fold > 0:  # The first fold has the split of the problem.
-                sides = split(problem.prototype, y, problem.groups, self.held_out, fold_seed)
+                sides = split(problem.trainer, y, problem.groups, self.held_out, fold_seed)
             trainings.append(ChildTraining(problem, *sides, self.child_epochs, fold_seed))
         networks = joblib.Parallel(n_jobs=self.n_jobs)(
             joblib.delayed(training.train)(None) for training in trainings
         )
         return [
             DensityMatching(
-                training.prototype, network, *training.held_out(), self.n_draws, training.seed
+                training.trainer, network, *training.held_out(), self.n_draws, training.seed
             )
             for training, network in zip(trainings, networks, strict=True)
         ]
@@ -84,8 +84,8 @@ class DensityMatching:
 
     Parameters
     ----------
-    prototype : Prototype
-        Prototype of the network.
+    trainer : Trainer
+        Trained the network.
     network : nn.Module
         The network.
     X : ndarray, shape (n_windows, n_channels, n_times)
@@ -98,8 +98,8 @@ class DensityMatching:
         Seed of the draws.
     """
 
-    def __init__(self, prototype, network, X, y, n_draws, seed):
-        self.prototype, self.network, self.X, self.y = prototype, network, X, y
+    def __init__(self, trainer, network, X, y, n_draws, seed):
+        self.trainer, self.network, self.X, self.y = trainer, network, X, y
         self.n_draws, self.seed = n_draws, seed
 
     def __sizeof__(self):
@@ -120,8 +120,8 @@ class DensityMatching:
         score : float
             Balanced accuracy on the augmented windows.
         """
-        device = self.prototype.device
-        with self.prototype.isolated(self.seed):
+        device = self.trainer.device
+        with self.trainer.isolated(self.seed):
             # All policies have the same seed, so that their scores differ less by chance.
             augmentation = PolicyAugmentation(policy, random_state=self.seed).to(device)
             predicted = [

@@ -74,8 +74,8 @@ class FasterLearner(SubPolicyLearner):
 
     def __init__(self, search, problem, sub_policies):
         super().__init__(search, problem)
-        self.critic = Critic(problem.prototype.make_network(n_extra_outputs=1))
-        self.criterion = problem.prototype.criterion
+        self.critic = Critic(problem.make_network(n_extra_outputs=1))
+        self.criterion = problem.trainer.criterion
         self._make_policy_step(sub_policies)
         learning = [p for p in self.critic.parameters() if p.requires_grad]
         self.optimizers = [torch.optim.Adam(learning, lr=search.critic_lr, betas=(0.0, 0.999))]

@@ -11,7 +11,7 @@ def fingerprint(search, problem):
     Parameters
     ----------
     search : PolicySearch
-        The search. Its parameters count, except those in ``_resumable``.
+        The search. Its parameters count, except those in ``resumable``.
     problem : Problem
         The data and the candidates, which count as well.
 
@@ -20,7 +20,7 @@ def fingerprint(search, problem):
     key : str
         Hexadecimal digits.
     """
-    ignored = {*search._resumable, "estimator"}
+    ignored = {*search.resumable, "estimator"}
     parameters = {k: v for k, v in search.get_params().items() if k not in ignored}
     # The configuration holds the ranges, which the repr of a transform does not show.
     objects = [(transform.name, transform.config()) for transform in problem.transforms]

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
 
+from ..estimators import Trainer
 from ..transforms import Transform
-from .prototype import Prototype
 
 
 @dataclass
@@ -16,7 +16,7 @@ class Problem:
 
     Parameters
     ----------
-    prototype : Prototype
+    trainer : Trainer
         Builds and trains networks.
     transforms : list of Transform
         The candidates.
@@ -32,7 +32,7 @@ class Problem:
         Subjects, for searches that split again.
     """
 
-    prototype: Prototype
+    trainer: Trainer
     transforms: list[Transform]
     X: torch.Tensor
     y: torch.Tensor
@@ -41,17 +41,29 @@ class Problem:
     outer: np.ndarray
     groups: np.ndarray | None = None
 
-    def make_network(self):
-        """Return a new network in training mode, its weights from torch's global generator."""
-        return self.prototype.make_network()
+    def make_network(self, n_extra_outputs=0):
+        """Build a network in training mode, with weights from torch's global generator.
+
+        Parameters
+        ----------
+        n_extra_outputs : int
+            Number of outputs besides those of the classes.
+
+        Returns
+        -------
+        network : nn.Module
+            The network, on the device of the search.
+        """
+        module = self.trainer.build(0, n_extra_outputs=n_extra_outputs)
+        return module.to(self.trainer.device).train()
 
 
-def split(prototype, y, groups, held_out, seed):
+def split(trainer, y, groups, held_out, seed):
     """Split windows into inner ones and held-out ones, by subject where there are subjects.
 
     Parameters
     ----------
-    prototype : Prototype
+    trainer : Trainer
         Checks that both sides have all classes.
     y : ndarray of int, shape (n_windows,)
         Encoded labels.
@@ -75,5 +87,5 @@ def split(prototype, y, groups, held_out, seed):
     splitter = StratifiedShuffleSplit if groups is None else GroupShuffleSplit
     options = {"n_splits": 1, "test_size": held_out, "random_state": seed}
     inner, outer = next(splitter(**options).split(y, y, groups))
-    prototype.check_split(y, inner, outer)
+    trainer.check_sides(y, inner, outer)
     return inner, outer

@@ -8,9 +8,9 @@ from sklearn.base import clone, is_classifier
 from torch import nn
 
 from eeginv import DDASSearch, InvariantRegressor, Policy
+from eeginv.estimators import Trainer
 from eeginv.search import ddas
 from eeginv.search.problem import Problem, split
-from eeginv.search.prototype import Prototype
 from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
 
 
@@ -58,7 +58,7 @@ def test_meta_gradient_is_the_derivative_of_the_held_out_loss(monkeypatch):
     gate = torch.tensor(-0.4, dtype=torch.float64)
     weight = torch.ones(16, dtype=torch.float64)
     candidates = [SignFlip(), TimeReverse()]
-    problem = Problem(Prototype(prototype()), candidates, X, target, weight, None, None)
+    problem = Problem(Trainer(prototype().under(None)), candidates, X, target, weight, None, None)
     monkeypatch.setattr(problem, "make_network", lambda: _copy(start))
     learner = model._learner(problem).double()
     with torch.no_grad():
@@ -139,9 +139,9 @@ def test_same_seed_same_policy_and_global_state_left_alone():
 
 def test_held_out_side_has_other_subjects():
     _, y, groups = data()
-    prepared = Prototype(prototype())
-    _, target, _, _ = prepared.prepare(np.zeros((64, 2, 32)), y)
-    inner, outer = split(prepared, target, groups, 0.5, 0)
+    trainer = Trainer(prototype())
+    target = trainer.prepare(np.zeros((64, 2, 32)), y).target
+    inner, outer = split(trainer, target, groups, 0.5, 0)
     assert not set(groups[inner]) & set(groups[outer])
     assert len(inner) + len(outer) == len(y)
 

@@ -17,7 +17,7 @@ class Losses:
 
     def __init__(self, network, problem):
         self.network, self.problem = network, problem
-        self.criterion = problem.prototype.criterion
+        self.criterion = problem.trainer.criterion
 
     def parameters(self):
         """Return the weights that learn, a dict by name."""

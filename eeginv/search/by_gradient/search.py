@@ -42,7 +42,7 @@ class GradientSearch(PolicySearch):
     warmup_epochs: int = count(0, at_least=0)
     checkpoint: str | os.PathLike | None = None
 
-    _resumable = (*PolicySearch._resumable, "checkpoint", "search_epochs")
+    resumable = (*PolicySearch.resumable, "checkpoint", "search_epochs")
 
     def _learner(self, problem):
         raise NotImplementedError(f"{type(self).__name__} must define _learner.")
@@ -56,14 +56,14 @@ class GradientSearch(PolicySearch):
             )
 
     def _search(self, problem, seed):
-        with problem.prototype.isolated(seed):
+        with problem.trainer.isolated(seed):
             self._run_epochs(problem)
 
     def _run_epochs(self, problem):
         limit = TimeLimit(self.max_seconds)
         learner = self._learner(problem)
         inner_size, outer_size = (
-            min(problem.prototype.batch_size, len(rows)) for rows in (problem.inner, problem.outer)
+            min(problem.trainer.batch_size, len(rows)) for rows in (problem.inner, problem.outer)
         )
         checkpoint = Checkpoint(self.checkpoint, self, problem)
         self.schedule_, self.history_ = checkpoint.restore(learner, self.search_epochs)

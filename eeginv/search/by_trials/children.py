@@ -5,6 +5,7 @@ import torch
 from sklearn.metrics import balanced_accuracy_score
 from skorch.callbacks import Callback
 
+from ...estimators import TrainingData
 from .search import TrialSearch
 
 _BATCH = 256
@@ -19,26 +20,28 @@ class ChildTraining:
     Parameters
     ----------
     problem : Problem
-        The data, and the prototype of the children.
+        The data, and the trainer of the children.
     inner, outer : ndarray of int
         Rows to train on and to score on.
     epochs : int | None
-        Number of epochs of a training. None takes that of the prototype.
+        Number of epochs of a training. None takes that of the estimator.
     seed : int
         Seed of weights, batches and augmentation.
     """
 
     def __init__(self, problem, inner, outer, epochs, seed):
         self.inner, self.outer, self.seed = inner, outer, seed
-        self.prototype = problem.prototype.child(epochs)
+        settings = {} if epochs is None else {"max_epochs": epochs}
+        self.trainer = problem.trainer.with_settings(
+            validation=None, patience=None, verbose=0, **settings
+        )
         # Arrays, which joblib shares with its workers without copying.
-        self._X = problem.X.cpu().numpy()
-        self._y = problem.y.cpu().numpy()
-        self._weight = problem.weight.cpu().numpy()
+        arrays = (values.cpu().numpy() for values in (problem.X, problem.y, problem.weight))
+        self._data = TrainingData(*arrays)
 
     def __sizeof__(self):
         # of the arrays: Dask sends what is large to each worker once, and not with every trial
-        return self._X.nbytes + self._y.nbytes + self._weight.nbytes
+        return sum(part.nbytes for part in (self._data.X, self._data.target, self._data.weight))
 
     def train(self, policy, callbacks=()):
         """Train a network.
@@ -48,15 +51,17 @@ class ChildTraining:
         policy : Policy | None
             The policy. None does not augment.
         callbacks : sequence of skorch.callbacks.Callback
-            Callbacks besides those of the prototype.
+            Callbacks besides those of the estimator.
 
         Returns
         -------
         network : nn.Module
             The backbone.
         """
-        data = (self._X, self._y, self._weight)
-        return self.prototype.train(policy, *data, self.inner, self.seed, callbacks)
+        trainer = self.trainer.with_settings(augmentation=policy)
+        with trainer.isolated(self.seed):
+            module = trainer.build(self.seed)
+            return trainer.train(module, self._data, self.inner, None, callbacks).module.backbone
 
     def held_out(self):
         """Return the held-out windows.
@@ -68,7 +73,7 @@ class ChildTraining:
         y : ndarray of int, shape (n_held_out,)
             Encoded labels.
         """
-        return self._X[self.outer], self._y[self.outer]
+        return self._data.X[self.outer], self._data.target[self.outer]
 
     def score(self, network):
         """Score a network on the unchanged held-out windows.
@@ -84,8 +89,8 @@ class ChildTraining:
             Balanced accuracy.
         """
         X, y = self.held_out()
-        with self.prototype.isolated(self.seed):
-            predicted = predict(network, X, self.prototype.device)
+        with self.trainer.isolated(self.seed):
+            predicted = predict(network, X, self.trainer.device)
         return balanced_accuracy_score(y, predicted)
 
     def __call__(self, policy, report):

@@ -62,7 +62,7 @@ class TrialSearch(PolicySearch):
     storage: str | os.PathLike | None = None
     n_jobs: int | None = None
 
-    _resumable = (*PolicySearch._resumable, "n_trials", "n_best", "storage", "n_jobs")
+    resumable = (*PolicySearch.resumable, "n_trials", "n_best", "storage", "n_jobs")
 
     # methods of subclasses ----------------------------------------------------------------------
     def _space(self, problem):

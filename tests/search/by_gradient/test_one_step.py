@@ -10,10 +10,10 @@ from searched import Linear, data, prototype
 from torch import nn
 
 from eeginv import ADDASearch, DADASearch
+from eeginv.estimators import Trainer
 from eeginv.search.by_gradient import one_step
 from eeginv.search.by_gradient.relax import relax_gradient
 from eeginv.search.problem import Problem
-from eeginv.search.prototype import Prototype
 from eeginv.transforms import REGISTRY, SignFlip, TimeReverse, Transform
 
 INNER, OUTER = torch.arange(8), torch.arange(8, 16)
@@ -48,7 +48,7 @@ def problem():
     weight = torch.linspace(0.5, 1.5, 16, dtype=torch.float64)
     candidates = [SignFlip(), Gain(1.0, 2.0), TimeReverse()]
     X = torch.from_numpy(X).double()
-    return Problem(Prototype(prototype()), candidates, X, target, weight, None, None)
+    return Problem(Trainer(prototype().under(None)), candidates, X, target, weight, None, None)
 
 
 def make_learner(name, monkeypatch):

@@ -13,6 +13,7 @@ from eeginv import (
     PolicyAugmentation,
     RandAugmentSearch,
 )
+from eeginv.estimators import Trainer
 from eeginv.estimators.net import WeightedNet
 from eeginv.policy import PolicyEntry
 from eeginv.search.by_trials.children import ChildTraining
@@ -21,7 +22,6 @@ from eeginv.search.by_trials.space import SubPolicySpace
 from eeginv.search.by_trials.study import Study
 from eeginv.search.by_trials.trial import Report
 from eeginv.search.fastaa import DensityMatching
-from eeginv.search.prototype import Prototype
 from eeginv.transforms import FrequencyShift, GaussianNoise, SignFlip, TimeReverse
 
 
@@ -42,7 +42,7 @@ def density_matching(n=400):
 
     y = np.tile([0, 1], n // 2)
     X = np.where(y == 1, 1.0, -1.0)[:, None, None].astype(np.float32)
-    return DensityMatching(Prototype(prototype()), Sign(), X, y, n_draws=1, seed=0)
+    return DensityMatching(Trainer(prototype().under(None)), Sign(), X, y, n_draws=1, seed=0)
 
 
 def test_score_of_a_policy_is_the_mean_over_its_draws_not_the_best_of_them():

@@ -1,11 +1,13 @@
-"""What a training did not read of its parameters, or did not come to."""
+"""What the parameters of an estimator may be, and which of them have an effect."""
 
 import inspect
+import numbers
 import warnings
 
 from sklearn.exceptions import ConvergenceWarning
 
 from ..augmentation import Augmentation, AugNet
+from .callbacks import check_callbacks
 
 
 def without_effect(augmentation):
@@ -48,6 +50,45 @@ def default_parameters(estimator):
     return {
         name: p.default for parameters in reversed(signatures) for name, p in parameters.items()
     }
+
+
+def check_parameters(estimator):
+    """Refuse parameters that cannot be, or that would be ignored.
+
+    Parameters
+    ----------
+    estimator : InvariantClassifier | InvariantRegressor
+        The estimator.
+
+    Raises
+    ------
+    ValueError
+        Names them.
+    """
+    positive = {
+        "max_epochs": numbers.Integral,
+        "batch_size": numbers.Integral,
+        "lr": numbers.Real,
+        "augmentation_lr": numbers.Real,
+    }
+    for name, kind in positive.items():
+        value = getattr(estimator, name)
+        if not isinstance(value, kind) or isinstance(value, bool) or value <= 0:
+            noun = "whole number" if kind is numbers.Integral else "number"
+            raise ValueError(f"{name} must be a {noun} above 0, got {value!r}.")
+    if estimator.penalty != "auto" and not isinstance(estimator.penalty, numbers.Real):
+        raise ValueError(f"penalty must be a number or 'auto', got {estimator.penalty!r}.")
+    for name in ("n_layers", "patience"):
+        value = getattr(estimator, name)
+        if value is None or (isinstance(value, numbers.Integral) and value >= 1):
+            continue
+        raise ValueError(f"{name} must be None or a whole number of at least 1, got {value!r}.")
+    check_callbacks(estimator.callbacks, estimator.validation is not None)
+    if estimator.patience is not None and estimator.validation is None:
+        raise ValueError(
+            "patience needs held-out windows to watch: set validation, for instance to 0.2."
+        )
+    check_effects(estimator)
 
 
 def check_effects(estimator):
