@@ -37,6 +37,12 @@ class TrainingData:
         Weights of the windows, of at least 0.
     groups : ndarray, shape (n_windows,) | None
         Subjects.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eeginv.estimators import TrainingData
+    >>> TrainingData(np.zeros((4, 2, 8), "float32"), np.array([0, 1, 0, 1]), np.ones(4)).groups
     """
 
     X: np.ndarray
@@ -55,6 +61,17 @@ class Training:
         The net that trained the module.
     policies : list of Policy
         The policy after each epoch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eeginv import InvariantClassifier
+    >>> from eeginv.estimators import Trainer
+    >>> trainer = Trainer(InvariantClassifier("EEGNet", "trivial", sfreq=128, max_epochs=2))
+    >>> data = trainer.prepare(np.zeros((8, 2, 640)), np.arange(8) % 2)
+    >>> training = trainer.train(trainer.build(seed=0), data, rows=np.arange(8))
+    >>> len(training.policies)
+    2
     """
 
     net: WeightedNet
@@ -332,7 +349,7 @@ class Trainer:
         progress = Progress(bar=estimator.verbose == 1)
         every = [("progress", progress)]
         if estimator.patience is not None:
-            every.append(("stopping", StopAfterWarmup(estimator.patience, load_best=True)))
+            every.append(("stopping", StopAfterWarmup(patience=estimator.patience, load_best=True)))
         own = [*(estimator.callbacks or []), *callbacks]
         every += prepare_callbacks(own, estimator._readout, held_out is not None)
         net = self._net(module, len(rows), _validation(data, held_out, scale), every)
