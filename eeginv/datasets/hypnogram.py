@@ -8,7 +8,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from ._checks import check_integer, make_rng
+from .._checks import check_integer, make_rng
 
 STAGES = ("W", "N1", "N2", "N3", "R")
 EPOCH_SECONDS = 30.0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ._checks import check_integer, check_number, make_rng
+from .._checks import check_integer, check_number, make_rng
 from ._night import Night, draw_traits
 from ._stage_signals import CHANNELS, FREQUENCY_MARGIN
 from .hypnogram import EPOCH_SECONDS, STAGES, simulate_hypnogram

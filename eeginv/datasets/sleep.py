@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from .._braindecode import load_braindecode
+from .._checks import check_number
 from .._process import in_this_process
 from ._bouts import Bouts, check_stages
-from ._checks import check_number
 from ._epochs import read_scoring
 from ._preprocess import check_one_unit, check_signal, prepare_recording
 from ._remarks import Remarks

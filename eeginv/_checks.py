@@ -1,6 +1,4 @@
-"""Checks of arguments that the functions of this folder share."""
-
-from __future__ import annotations
+"""Checks of arguments, whose messages say what was expected and what came."""
 
 from numbers import Integral, Real
 
@@ -8,7 +6,18 @@ import numpy as np
 
 
 def make_rng(random_state):
-    """Return a generator for a seed, a generator, or None."""
+    """Return a generator of numpy for a seed.
+
+    Parameters
+    ----------
+    random_state : int | numpy.random.Generator | numpy.random.RandomState | None
+        The seed. A generator is returned as it is.
+
+    Returns
+    -------
+    rng : numpy.random.Generator
+        Where to draw from.
+    """
     if isinstance(random_state, np.random.RandomState):
         random_state = random_state.randint(2**31)
     try:
@@ -21,7 +30,22 @@ def make_rng(random_state):
 
 
 def check_integer(name, value, *, minimum):
-    """Return an integer of at least `minimum`, or say what is wrong."""
+    """Return an integer, or raise an error that says what is wrong.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument.
+    value : int
+        Its value.
+    minimum : int
+        Smallest value that is allowed.
+
+    Returns
+    -------
+    value : int
+        The value as Python's.
+    """
     if not isinstance(value, Integral) or isinstance(value, bool):
         raise TypeError(f"{name} must be an integer; got {value!r} ({type(value).__name__}).")
     if value < minimum:
@@ -30,9 +54,23 @@ def check_integer(name, value, *, minimum):
 
 
 def check_number(name, value, *, minimum=0.0, maximum=np.inf, exclusive=False):
-    """Return a finite float within the bounds, or say what is wrong.
+    """Return a finite number, or raise an error that says what is wrong.
 
-    With `exclusive`, the value must be above the minimum, not only at it.
+    Parameters
+    ----------
+    name : str
+        Name of the argument.
+    value : float
+        Its value.
+    minimum, maximum : float
+        Bounds of the values that are allowed.
+    exclusive : bool
+        Whether the value must be above the minimum, not only at it.
+
+    Returns
+    -------
+    value : float
+        The value as Python's.
     """
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number; got {value!r} ({type(value).__name__}).")
