@@ -1,5 +1,6 @@
 """The main job: the plan, resuming, failures, equality over jobs, bad input."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -18,14 +19,16 @@ from edf_bytes import write_hypnogram, write_psg
 from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score, f1_score, log_loss
 from typer.testing import CliRunner
 
+import eeginv.search
 from eeginv import InvariantClassifier, Policy, PolicyAugmentation, benchmark
 from eeginv.benchmark import METHODS, Settings, default_settings, run_benchmark
-from eeginv.benchmark import methods as methods_module
 from eeginv.benchmark import run as run_module
-from eeginv.benchmark.plan import choose_subjects, make_plan
-from eeginv.benchmark.run import load_data
+from eeginv.benchmark.data import load_data
+from eeginv.benchmark.methods import complete
+from eeginv.benchmark.plan import Plan, choose_subjects
 from eeginv.benchmark.scores import calibration_error, score_predictions
 from eeginv.benchmark.store import Store
+from eeginv.benchmark.units import averaged_over
 from eeginv.cli import app
 
 TIMES = ["seconds_search", "seconds_fit", "seconds_predict", "peak_memory_mib"]
@@ -46,6 +49,11 @@ def run(folder, **kwargs):
     return run_benchmark(folder, **{**options, "n_jobs": 1, **kwargs})
 
 
+def fitted_by(fit):
+    """A method that does something else than the one it stands in for."""
+    return dataclasses.replace(METHODS["augnet"], fit=fit)
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("finished")
@@ -61,7 +69,7 @@ def test_everything_is_written(finished):
     assert sorted(set(table.method)) == sorted([*METHODS, "none_learned"])
     for method in METHODS:
         assert sorted(table.averaged[table.method == method]) == [False, True]
-    for name in ["data", "fold", "seed", "n_train_subjects", "balanced_accuracy", "kappa",
+    for name in ["data", "split", "seed", "n_train_subjects", "balanced_accuracy", "kappa",
                  "macro_f1", "f1_W", "f1_N2", "nll", "calibration_error", *TIMES]:  # fmt: skip
         assert table[name].notna().all(), name
     for method in ("trivial", "augnet", "ddas"):
@@ -93,8 +101,9 @@ def test_plain_network_is_averaged_over_what_augnet_learned(finished):
     scores = score_predictions(y[held_out], predicted, groups[held_out], model.classes_)
     assert scores["nll"] == plain["plain"]["nll"]  # it is the network of the run
     copies = PolicyAugmentation(Policy.from_json(policy), random_state=0)
-    model.module_.augmentation, model.module_.n_copies = copies, SMALL["n_copies"]
-    predicted = model.predict_proba(X[held_out])
+    before = model.predict_proba(X[held_out])
+    predicted = averaged_over(model, copies, SMALL["n_copies"]).predict_proba(X[held_out])
+    np.testing.assert_array_equal(model.predict_proba(X[held_out]), before)
     scores = score_predictions(y[held_out], predicted, groups[held_out], model.classes_)
     assert scores["nll"] == record["scores"]["averaged"]["nll"]
     assert scores["by_subject"] == record["scores"]["averaged"]["by_subject"]
@@ -119,7 +128,7 @@ def test_control_waits_for_both_runs(tmp_path, monkeypatch):
     run(tmp_path, methods=["none"])
     assert not done.exists()
     with monkeypatch.context() as patch:
-        patch.setitem(METHODS, "augnet", explode)
+        patch.setitem(METHODS, "augnet", fitted_by(explode))
         run(tmp_path, methods=["none", "augnet"])
     assert not done.exists()
     run(tmp_path, methods=["none", "augnet"])
@@ -135,7 +144,7 @@ def test_control_waits_for_both_runs(tmp_path, monkeypatch):
 def test_started_again_it_repeats_nothing(finished, monkeypatch):
     folder, _ = finished
     before = {p: p.stat().st_mtime_ns for p in (folder / "runs").iterdir()}
-    monkeypatch.setitem(METHODS, "none", None)  # would fail if it were called
+    monkeypatch.setitem(METHODS, "none", fitted_by(None))  # would fail if it were called
     run(folder, methods=list(METHODS))
     assert {p: p.stat().st_mtime_ns for p in (folder / "runs").iterdir()} == before
 
@@ -154,13 +163,13 @@ def test_a_run_that_fails_is_reported_and_tried_again(tmp_path, monkeypatch):
         raise RuntimeError("out of luck")
 
     with monkeypatch.context() as patch:
-        patch.setitem(METHODS, "trivial", explode)
+        patch.setitem(METHODS, "trivial", fitted_by(explode))
         report = run(tmp_path, methods=["none", "trivial"])
     assert "out of luck" in report.read_text()
     names = sorted(p.name for p in (tmp_path / "runs").iterdir())
     assert names == ["none-train2-split0-seed0.json", "trivial-train2-split0-seed0.failed.json"]
     assert set(pd.read_csv(tmp_path / "results.csv").method) == {"none"}
-    monkeypatch.setitem(METHODS, "trivial", methods_module.fit_none)
+    monkeypatch.setitem(METHODS, "trivial", METHODS["none"])
     report = run(tmp_path, methods=["none", "trivial"])
     assert "out of luck" not in report.read_text()
     assert not list((tmp_path / "runs").glob("*.failed.json"))
@@ -190,30 +199,32 @@ def test_killed_at_any_moment_it_loses_the_run_in_progress_at_most(tmp_path):
 
 
 def test_other_settings_are_not_mixed(tmp_path):
-    Store(tmp_path, settings())
-    Store(tmp_path, settings(epochs=3))  # nothing is there yet that could be mixed
-    Store(tmp_path, settings())
-    run = make_plan(["none"], (2,), 1, [0])[0]
-    Store(tmp_path, settings()).write({"run_id": run.run_id, "status": "done", "policy": None})
+    Store.create(tmp_path, settings())
+    Store.create(tmp_path, settings(epochs=3))  # nothing is there yet that could be mixed
+    Store.create(tmp_path, settings())
+    run = Plan(["none"], (2,), 1, [0]).trained[0]
+    Store.create(tmp_path, settings()).write(
+        {"run_id": run.run_id, "status": "done", "policy": None}
+    )
     with pytest.raises(ValueError, match="other settings"):
-        Store(tmp_path, settings(epochs=3))
+        Store.create(tmp_path, settings(epochs=3))
 
 
 def test_failures_of_other_settings_do_not_stay(tmp_path):
     record = {"run_id": "none-train2-split0-seed0", "status": "failed", "error": "lr too large"}
-    Store(tmp_path, settings(lr=10.0)).write(record)
-    Store(tmp_path, settings(lr=10.0))
+    Store.create(tmp_path, settings(lr=10.0)).write(record)
+    Store.create(tmp_path, settings(lr=10.0))
     assert len(list((tmp_path / "runs").iterdir())) == 1
-    Store(tmp_path, settings())
+    Store.create(tmp_path, settings())
     assert list((tmp_path / "runs").iterdir()) == []
 
 
 def test_a_seed_given_twice_is_run_once(tmp_path, monkeypatch):
     plans = []
     monkeypatch.setattr(
-        run_module, "_execute", lambda store, _, missing, *__: plans.append(missing)
+        run_module, "_execute", lambda store, _, training, *__: plans.append(training)
     )
-    monkeypatch.setattr("eeginv.benchmark.report.write_report", lambda folder: folder)
+    monkeypatch.setattr(run_module, "write_report", lambda folder: folder)
     run(tmp_path, seeds=(0, 1, 0))
     assert [one.seed for one in plans[0]] == [0, 1]
 
@@ -247,18 +258,19 @@ def test_numbers_of_numpy_in_settings():
 
 @pytest.mark.parametrize("content", [b"", b'{"status": "do', b"[]", b"\xff\xfe\x00", b'{"a": 1}'])
 def test_a_run_that_cannot_be_read_is_not_done(content, tmp_path):
-    store = Store(tmp_path, settings())
-    unit, other = make_plan(["none", "trivial"], (2,), 1, [0])
+    store = Store.create(tmp_path, settings())
+    unit, other = Plan(["none", "trivial"], (2,), 1, [0]).trained
     for one in (unit, other):
         store.write({"run_id": one.run_id, "status": "done", "policy": None, "scores": {}})
-    assert store.has(unit)
+    assert store.record(unit)["run_id"] == unit.run_id
     (tmp_path / "runs" / f"{unit.run_id}.json").write_bytes(content)
     with pytest.warns(UserWarning, match=rf"{unit.run_id}.json cannot be read"):
-        assert not store.has(unit)
-    with pytest.warns(UserWarning, match=rf"{unit.run_id}.json cannot be read"):
-        assert [record["run_id"] for record in store.records()] == [other.run_id]
-    with pytest.warns(UserWarning, match="not done"), pytest.raises(ValueError, match="other sett"):
-        Store(tmp_path, settings(epochs=3))
+        assert store.record(unit) is None
+    runs, failures = store.load()
+    assert [record["run_id"] for record in runs] == [other.run_id]
+    assert [failure["run_id"] for failure in failures] == [unit.run_id]
+    with pytest.raises(ValueError, match="other sett"):
+        Store.create(tmp_path, settings(epochs=3))
 
 
 def test_a_cut_run_is_done_again(tmp_path):
@@ -276,11 +288,13 @@ def test_a_cut_run_is_done_again(tmp_path):
 
 
 def test_empty_settings_are_named(tmp_path):
-    unit = make_plan(["none"], (2,), 1, [0])[0]
-    Store(tmp_path, settings()).write({"run_id": unit.run_id, "status": "done", "policy": None})
+    unit = Plan(["none"], (2,), 1, [0]).trained[0]
+    Store.create(tmp_path, settings()).write(
+        {"run_id": unit.run_id, "status": "done", "policy": None}
+    )
     (tmp_path / "settings.txt").write_text("")
     with pytest.raises(ValueError, match=r"settings.txt is empty"):
-        Store(tmp_path, settings())
+        Store.create(tmp_path, settings())
 
 
 def test_two_may_start_in_one_folder(tmp_path, monkeypatch):
@@ -290,11 +304,11 @@ def test_two_may_start_in_one_folder(tmp_path, monkeypatch):
     def replace(source, target):
         if len(starting) < 4:  # another one starts, and ends its start, right now
             starting.append(target)
-            Store(tmp_path, settings())
+            Store.create(tmp_path, settings())
         original(source, target)
 
     monkeypatch.setattr(os, "replace", replace)
-    Store(tmp_path, settings())
+    Store.create(tmp_path, settings())
     assert len(starting) == 4
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "networks", "policies", "runs", "settings.txt"
@@ -318,13 +332,13 @@ def test_threads_leave_the_process_as_it_was(finished, tmp_path):
 def test_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="cannot be written"):
-        Store(tmp_path / "file" / "out", settings())
+        Store.create(tmp_path / "file" / "out", settings())
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o500)
     if os.access(locked, os.W_OK):
         return  # permissions do not bind this user
     with pytest.raises(OSError, match="cannot be written"):
-        Store(locked / "out", settings())
+        Store.create(locked / "out", settings())
 
 
 def test_full_disk_is_noticed_at_once(tmp_path, monkeypatch):
@@ -333,7 +347,7 @@ def test_full_disk_is_noticed_at_once(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space left"):
-        Store(tmp_path / "out", settings())
+        Store.create(tmp_path / "out", settings())
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
 
 
@@ -354,12 +368,51 @@ def test_choices_are_nested_and_test_subjects_are_never_trained_on():
 
 
 def test_plan_and_budget():
-    plan = make_plan(["none", "augnet"], (1, 4), 2, [0, 1])
+    plan = Plan(["none", "augnet"], (1, 4), 2, [0, 1]).trained
     assert len({r.run_id for r in plan}) == len(plan) == 16
     assert plan[0].random_state == plan[1].random_state  # methods start from the same weights
     assert len({r.random_state for r in plan}) == 4
     assert settings(n_train=(1, 4), epochs=12).epochs_for(1) == 48
     assert settings().fingerprint() != settings(lr=2e-3).fingerprint()
+
+
+def test_a_control_needs_both_of_its_parts():
+    (run,) = Plan(["none", "augnet"], (2,), 1, [3]).combined
+    assert run.run_id == "none_learned-train2-split0-seed3"
+    assert [part.run_id for part in run.parts] == [
+        "none-train2-split0-seed3", "augnet-train2-split0-seed3"
+    ]  # fmt: skip
+    assert Plan(["none", "ddas"], (2,), 1, [3]).combined == []
+    assert Plan(["augnet"], (2,), 1, [3]).combined == []
+
+
+def test_numbers_out_of_range_are_named():
+    with pytest.raises(ValueError, match="epochs must be at least 1; got 0"):
+        settings(epochs=0)
+    with pytest.raises(ValueError, match="n_train must name at least one"):
+        settings(n_train=())
+    with pytest.raises(TypeError, match="batch_size must be an integer"):
+        settings(batch_size=2.5)
+    with pytest.raises(ValueError, match="lr must be above 0"):
+        settings(lr=0.0)
+
+
+# methods ------------------------------------------------------------------------------------------
+
+
+def test_every_search_is_a_method():
+    """The line in SEARCHES is enough; a record of its own adds a label, a look and a budget."""
+    assert set(eeginv.search.SEARCHES) <= set(METHODS)
+    records = [method for name, method in METHODS.items() if name != "randaugment"]
+    new = complete(records, eeginv.search.SEARCHES)["randaugment"]
+    assert new.label == "RandAugment"
+    looks = {(method.colour, method.marker) for method in records}
+    assert (new.colour, new.marker) not in looks
+    X, y, groups = load_data(settings()).to_arrays()
+    options = {"sfreq": 64.0, "max_epochs": 1, "n_copies": 0, "random_state": 0}
+    fitted = new.fit(options, X[:32], y[:32], groups[:32])
+    assert isinstance(fitted.model, InvariantClassifier)
+    assert fitted.policy_history[-1].entries
 
 
 # scores -------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eeginv.benchmark import statistics
-from eeginv.benchmark.report import load_runs, write_report
+from eeginv.benchmark.report import write_report
+from eeginv.benchmark.store import Store
 from eeginv.policy import Policy, PolicyEntry
 
 STAGES = ["W", "N1", "N2", "N3", "R"]
@@ -353,7 +354,7 @@ def test_reading_runs(tmp_path):
     (tmp_path / "runs" / "torn.failed.json").write_text("[]")
     (tmp_path / "runs" / "half.json").write_text('{"status": "running"}')
     (tmp_path / "runs" / "odd.failed.json").write_text("")
-    runs, failures = load_runs(tmp_path)
+    runs, failures = Store(tmp_path).load()
     assert [r["run_id"] for r in runs] == [run["run_id"]]
     assert [f["run_id"] for f in failures] == [FAILURE["run_id"], "half", "odd", "torn"]
     assert all(f["error"] for f in failures)

@@ -104,7 +104,7 @@ def test_extents_of_one_history():
 
 def test_extents_of_several_methods():
     long, short = [[make_policy(s) for s in shifts] for shifts in ((0.1, 0.2, 0.3), (0.5, 0.6))]
-    figure = plot_extents({"none": [], "augnet": [long, short], "ddas": [short]}, TRUTH)
+    figure = plot_extents({"no augmentation": [], "AugNet": [long, short], "DDAS": [short]}, TRUTH)
     # two runs, their mean (of those that last so long), and the one of the other method
     np.testing.assert_allclose(line_of(figure, "FrequencyShift (Hz)", 2), [0.3, 0.4, 0.3])
     np.testing.assert_allclose(line_of(figure, "FrequencyShift (Hz)", 3), [0.5, 0.6])

@@ -10,14 +10,14 @@ from matplotlib.ticker import MaxNLocator
 
 from ..policy import Policy
 from .methods import (
-    AVERAGING_NAMES,
-    CONTROLS,
-    averaging_name,
-    method_name,
+    AVERAGING_LABELS,
+    averaging_label,
+    label_of,
+    learns_policy,
     method_styles,
     sort_methods,
-    subjects_text,
 )
+from .tables import subjects_text
 
 STAGES = ["W", "N1", "N2", "N3", "R", "REM"]
 
@@ -38,13 +38,13 @@ def plot_accuracy_time(runs):
 
     Examples
     --------
-    >>> from eeginv.viz import plot_accuracy_time
+    >>> from eeginv.benchmark import plot_accuracy_time
     >>> run = {"method": "none", "n_train_subjects": 4, "seconds_search": 0, "seconds_fit": 9}
     >>> run["scores"] = {"plain": {"balanced_accuracy": 0.8}}
     >>> figure = plot_accuracy_time([run])
     """
     sizes, styles = _sizes(runs), method_styles(run["method"] for run in runs)
-    averagings = [a for a in AVERAGING_NAMES if any(a in run["scores"] for run in runs)]
+    averagings = [a for a in AVERAGING_LABELS if any(a in run["scores"] for run in runs)]
     figure, axes = plt.subplots(
         len(averagings),
         len(sizes),
@@ -70,7 +70,7 @@ def plot_accuracy_time(runs):
                     panel.plot(x, y, ls="", ms=5, alpha=0.4, mew=0, **style)
                     mean = np.exp(np.log(x).mean()), y.mean()
                     panel.plot(*mean, ls="", ms=12, mec="black", mew=1.2, **style)
-            panel.set_title(f"{subjects_text(size)}, {AVERAGING_NAMES[averaging]}", fontsize=10)
+            panel.set_title(f"{subjects_text(size)}, {AVERAGING_LABELS[averaging]}", fontsize=10)
             panel.grid(alpha=0.3)
             panel.spines[["top", "right"]].set_visible(False)
     seconds = [max(run["seconds_search"] + run["seconds_fit"], 1e-3) for run in runs]
@@ -104,7 +104,7 @@ def plot_differences(table):
     Examples
     --------
     >>> import pandas as pd
-    >>> from eeginv.viz import plot_differences
+    >>> from eeginv.benchmark import plot_differences
     >>> row = {"n_train_subjects": 4, "method": "augnet", "averaging": "plain"}
     >>> row |= {"metric": "balanced_accuracy", "difference": 0.03, "low": 0.01, "high": 0.05}
     >>> figure = plot_differences(pd.DataFrame([row]))
@@ -112,7 +112,7 @@ def plot_differences(table):
     sizes = sorted(set(table["n_train_subjects"]))
     present = set(zip(table["method"], table["averaging"], strict=True))
     styles = method_styles(table["method"])
-    rows = [(m, a) for m in styles for a in AVERAGING_NAMES if (m, a) in present]
+    rows = [(m, a) for m in styles for a in AVERAGING_LABELS if (m, a) in present]
     figure, axes = plt.subplots(
         1,
         len(sizes),
@@ -146,7 +146,7 @@ def plot_differences(table):
         panel.spines[["top", "right", "left"]].set_visible(False)
         panel.tick_params(axis="y", length=0)
     axes[0, 0].set_xlim(*_bounds(table))
-    names = [f"{method_name(m)},\n{averaging_name(m, a)}" for m, a in rows]
+    names = [f"{label_of(m)},\n{averaging_label(m, a)}" for m, a in rows]
     axes[0, 0].set_yticks(range(len(rows)), names)
     metric = table["metric"].iloc[0].replace("_", " ")
     unit = "hundredths" if metric == "kappa" else "percentage points"
@@ -175,7 +175,7 @@ def plot_confusion(runs, averaging="plain"):
 
     Examples
     --------
-    >>> from eeginv.viz import plot_confusion
+    >>> from eeginv.benchmark import plot_confusion
     >>> run = {"method": "none", "n_train_subjects": 4, "stages": ["W", "N3"]}
     >>> run["scores"] = {"plain": {"confusion": [[8, 2], [1, 9]]}}
     >>> figure = plot_confusion([run])
@@ -213,7 +213,7 @@ def plot_confusion(runs, averaging="plain"):
             panel.spines[:].set_visible(False)
         row[0].set_ylabel(f"{subjects_text(size)}\ntrue stage", fontsize=9)
     for panel, method in zip(axes[0], methods, strict=True):
-        panel.set_title(method_name(method).replace(" (", "\n("), fontsize=10)
+        panel.set_title(label_of(method).replace(" (", "\n("), fontsize=10)
     for panel in axes[-1]:
         panel.set_xlabel("predicted stage", fontsize=9)
     return figure
@@ -237,13 +237,13 @@ def plot_learned(runs):
     Examples
     --------
     >>> from eeginv.policy import Policy, PolicyEntry
-    >>> from eeginv.viz import plot_learned
+    >>> from eeginv.benchmark import plot_learned
     >>> policy = Policy([PolicyEntry("SignFlip", 0.5, binary=True)]).to_dict()
     >>> run = {"method": "augnet", "n_train_subjects": 4, "policy": policy}
     >>> figure = plot_learned([{**run, "truth": None}])
     """
     styles = method_styles(run["method"] for run in runs)
-    runs = [run for run in runs if run.get("policy") and run["method"] not in CONTROLS]
+    runs = [run for run in runs if run.get("policy") and learns_policy(run["method"])]
     if not runs:
         raise ValueError("No run has a learned policy.")
     truth = next((run["truth"] for run in runs if run.get("truth")), {})
@@ -343,7 +343,7 @@ def _mean_shares(runs, averaging, stages):
 
 def _legend(figure, styles, extra=(), ms=9):
     handles = [
-        Line2D([], [], ls="", ms=ms, mec="black", label=method_name(method), **style)
+        Line2D([], [], ls="", ms=ms, mec="black", label=label_of(method), **style)
         for method, style in styles.items()
     ]
     columns = max(1, min(5, int(figure.get_figwidth() / 2.6)))

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from eeginv.viz import plot_accuracy_time
-from eeginv.viz.methods import NAMES, method_styles, sort_methods
-from eeginv.viz.results import _log_ticks, _mean_shares
+from eeginv.benchmark import METHODS, plot_accuracy_time
+from eeginv.benchmark.figures import _log_ticks, _mean_shares
+from eeginv.benchmark.methods import COMBINED, method_styles, sort_methods
+
+NAMES = [*METHODS, *COMBINED]
 
 
 def test_methods_have_an_order_and_looks_of_their_own():

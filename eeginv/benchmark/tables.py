@@ -4,7 +4,8 @@ import math
 
 import pandas as pd
 
-from .methods import averaging_name, method_name, with_unit
+from ..viz.style import with_unit
+from .methods import averaging_label, label_of
 
 CLASSES = "eeginv table table-sm table-hover w-auto"
 CSS = """
@@ -68,7 +69,7 @@ def policy_table(table):
         unit = "" if row["unit"] == "1" else f" {row['unit']}"
         shown = {
             "training subjects": row["n_train_subjects"],
-            "method": method_name(row["method"]),
+            "method": label_of(row["method"]),
             "transform": row["transform"],
             "extent": f"{row['extent']:.3f} ± {row['extent_std']:.3f}{unit}",
             "use (%)": f"{_percent(row['usage'])} ± {_percent(row['usage_std'])}",
@@ -95,12 +96,17 @@ def html_table(table, wrap=False):
     return f'<div class="table-responsive">{text}</div>'
 
 
+def subjects_text(n_subjects):
+    """Write a number of training subjects in words."""
+    return f"{n_subjects} training subject{'' if n_subjects == 1 else 's'}"
+
+
 def _named(table):
     """Give the columns and values that name a group their names in words."""
     table = table.copy()
     pairs = zip(table["method"], table["averaging"], strict=True)
-    table["averaging"] = [averaging_name(method, averaging) for method, averaging in pairs]
-    table["method"] = table["method"].map(method_name)
+    table["averaging"] = [averaging_label(method, averaging) for method, averaging in pairs]
+    table["method"] = table["method"].map(label_of)
     return table.rename(
         columns={"n_train_subjects": "training subjects", "averaging": "prediction"}
     )
