@@ -1,14 +1,13 @@
 """Recordings from a folder of EDF files."""
 
-from __future__ import annotations
-
 import re
 import warnings
 from numbers import Integral
 from pathlib import Path
 
-from ._edf_pairs import check_hypnogram_start, read_pair
-from ._file_names import alike, find_pairs, identify
+from .edf.clock import check_hypnogram_start
+from .edf.pairs import read_pair
+from .file_names import alike, find_pairs, identify
 from .sleep import SleepDataset
 
 
@@ -26,21 +25,21 @@ def load_sleep_folder(
     ----------
     path : path-like
         Folder with the files; folders inside it are not searched.
-    channels : sequence of str, optional
-        Channels to read, with or without a leading ``"EEG "``. By default those whose label begins
-        with ``EEG``, or all where none does. Channels of one label are numbered, as MNE does:
-        ``"C3-0"``, ``"C3-1"``.
-    subjects : sequence, optional
-        Subjects to load, by the identifiers described below. All by default.
-    pattern : str, optional
+    channels : sequence of str | None
+        Channels to read, with or without a leading "EEG "; None reads those whose label begins
+        with "EEG", or all where none does. Channels of one label are numbered, as MNE does: "C3-0",
+        "C3-1".
+    subjects : sequence | None
+        Subjects to load, by the identifiers described below; None loads all.
+    pattern : str | None
         Regular expression for the names without ``-PSG.edf``, with a group ``subject`` and, if
         there is one, ``recording``: ``r"(?P<subject>.+)_night(?P<recording>\d)"``.
-    hypnogram_start : {"header", "recording"}
+    hypnogram_start : "header" | "recording"
         When a hypnogram begins: when its header says, if the headers of both files have a start
         time; or always with the recording, whatever its header says.
-    **selection
-        Options of `SleepDataset`: ``stages``, ``crop_wake``, ``l_freq``, ``h_freq``, ``sfreq``,
-        ``standardize``, ``window``.
+    **selection : object
+        Options of :class:`~eeginv.datasets.SleepDataset`: ``stages``, ``crop_wake``, ``l_freq``,
+        ``h_freq``, ``sfreq``, ``standardize``, ``window``.
 
     Returns
     -------
@@ -63,8 +62,8 @@ def load_sleep_folder(
     -----
     UserWarning
         If names or headers suggest that recordings of several subjects are nights of one person,
-        which would then be in training and test; if a recording is in no pair,
-        or a link to a file that is not there; and for what `SleepDataset` warns about.
+        which would then be in training and test; if a recording is in no pair, or a link to a file
+        that is not there; and for what :class:`~eeginv.datasets.SleepDataset` warns about.
 
     Examples
     --------

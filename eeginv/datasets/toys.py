@@ -1,7 +1,5 @@
 """Toy tasks whose invariances are known, those of the papers."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import ndimage
 

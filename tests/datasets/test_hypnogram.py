@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from eeginv.datasets import simulate_hypnogram
-from eeginv.datasets.hypnogram import STAGES, load_hypnogram_statistics
+from eeginv.datasets.scoring.stages import STAGES
+from eeginv.datasets.simulation.hypnogram import load_hypnogram_statistics
 
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "make_hypnogram_statistics.py"
 
@@ -93,7 +94,7 @@ def test_tool_makes_the_shipped_table(shared_data):
     spec = importlib.util.spec_from_file_location("make_hypnogram_statistics", TOOL)
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
-    shipped = files("eeginv.datasets").joinpath("hypnogram_statistics.json")
+    shipped = files("eeginv.datasets.simulation").joinpath("hypnogram_statistics.json")
     text = tool.to_json(tool.make_table(folder))
     assert text == shipped.read_text(encoding="utf-8")
     assert json.loads(text)["n_hypnograms"] == 197

@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from eeginv.datasets import simulate_recordings, simulate_sleep
-from eeginv.datasets._stage_signals import STAGE_SIGNALS, StageSignal
+from eeginv.datasets.simulation.stage_signals import STAGE_SIGNALS, StageSignal
 
 CLEAN = {"frequency_shift": 0.0, "polarity": 0.0, "gain": 0.0, "dead_channel": 0.0, "noise": 0.0}
 

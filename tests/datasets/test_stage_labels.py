@@ -3,7 +3,7 @@
 import pytest
 
 from eeginv.datasets import SleepDataset
-from eeginv.datasets._stage_labels import read_label
+from eeginv.datasets.scoring.stages import read_label
 
 PLAIN = {"crop_wake": None, "h_freq": None, "standardize": False}
 

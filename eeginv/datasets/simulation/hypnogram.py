@@ -1,16 +1,14 @@
 """Simulated hypnograms: semi-Markov chains with the statistics of real nights."""
 
-from __future__ import annotations
-
 import json
 from functools import cache
 from importlib.resources import files
 
 import numpy as np
 
-from .._checks import check_integer, make_rng
+from ..._checks import check_integer, make_rng
+from ..scoring.stages import STAGES
 
-STAGES = ("W", "N1", "N2", "N3", "R")
 EPOCH_SECONDS = 30.0
 
 
@@ -25,10 +23,9 @@ def load_hypnogram_statistics():
     Returns
     -------
     table : dict
-        Arrays of counts under ``"first_stage"`` (n_stages,), ``"transitions"``
-        (3, n_stages, n_stages), ``"durations"`` (3, n_stages, n_bins), ``"n_epochs"``
-        (3, n_stages), ``"n_bouts"`` (n_stages,); the bins of the durations, in epochs of 30 s,
-        under ``"duration_edges"`` (n_bins + 1,).
+        Arrays of counts under "first_stage" (n_stages,), "transitions" (3, n_stages, n_stages),
+        "durations" (3, n_stages, n_bins), "n_epochs" (3, n_stages) and "n_bouts" (n_stages,); the
+        bins of the durations, in epochs of 30 s, under "duration_edges" (n_bins + 1,).
 
     References
     ----------
@@ -53,16 +50,16 @@ def simulate_hypnogram(n_epochs, *, wake_epochs=None, random_state=None):
     ----------
     n_epochs : int
         Length of the hypnogram in epochs of 30 s.
-    wake_epochs : int, optional
-        Epochs of wake before sleep sets in. By default 10 minutes, or a twelfth of the hypnogram
-        where that is less. The statistics describe what comes after it.
-    random_state : int, numpy.random.Generator or None
-        What the draws come from; the same value gives the same hypnogram.
+    wake_epochs : int | None
+        Epochs of wake before sleep sets in; the statistics describe what comes after it. None
+        takes 10 minutes, or a twelfth of the hypnogram where that is less.
+    random_state : int | numpy.random.Generator | None
+        Seed; the same value gives the same hypnogram.
 
     Returns
     -------
     stages : ndarray of str, shape (n_epochs,)
-        ``"W"``, ``"N1"``, ``"N2"``, ``"N3"`` or ``"R"`` per epoch.
+        "W", "N1", "N2", "N3" or "R" for each epoch.
 
     Raises
     ------

@@ -1,13 +1,11 @@
 """The annotations of an EDF+ file, and the times of its records."""
 
-from __future__ import annotations
-
 import re
 from typing import NamedTuple
 
 import numpy as np
 
-from ._edf_header import ANNOTATIONS
+from .header import ANNOTATIONS
 
 # Onset, duration after the byte 21, texts after the byte 20. Numbers should have a sign in front
 # and a point inside; not all programs write them so.
@@ -15,13 +13,22 @@ TAL = re.compile(rb"([+-]?\d+(?:[.,]\d*)?)(?:\x15(\d*(?:[.,]\d*)?))?\x14(.*)", r
 
 
 class EdfAnnotations(NamedTuple):
-    """Annotations as they stand in the file; times in s after the start time in the header."""
+    """Annotations as they stand in the file; times in s after the start time in the header.
+
+    Parameters
+    ----------
+    onsets, durations : ndarray, shape (n_annotations,)
+        When each begins, and how long it lasts.
+    labels : list of str
+        Descriptions.
+    record_onsets : ndarray, shape (n_records,)
+        When each record begins, NaN where nothing tells.
+    """
 
     onsets: np.ndarray
     durations: np.ndarray
     labels: list
     record_onsets: np.ndarray
-    """Onset of each record, NaN where none is given."""
 
 
 def read_annotations(header, *, strict=True):
@@ -30,6 +37,7 @@ def read_annotations(header, *, strict=True):
     Parameters
     ----------
     header : EdfHeader
+        Header of the file.
     strict : bool
         Whether text that is no annotation is an error; otherwise it is passed over.
 

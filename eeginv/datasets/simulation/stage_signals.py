@@ -5,21 +5,19 @@ textbook picture of each stage, with three intended difficulties:
 
 - The rhythm of wake (alpha) and that of N1 and REM (slowed alpha) differ mainly in frequency, and
   so do the spindles of N2 and N3. Each pair is 2 Hz apart, so a shift of the whole spectrum by
-  more than 1 Hz (`FREQUENCY_MARGIN`) turns one into the other.
+  more than 1 Hz (``FREQUENCY_MARGIN``) turns one into the other.
 - N1 and REM have equal spectra. Their theta bursts and their eye movements are mirror images in
   time: abrupt onset and slow decay in REM, slow growth and abrupt end in N1.
 - K-complexes, slow waves and eye movements have a polarity, equal in all stages and therefore
   without information once the polarity of a recording is unknown.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 CHANNELS = ("Fpz-Cz", "Pz-Oz")
 
+# Half the distance in Hz between rhythms that tell two stages apart.
 FREQUENCY_MARGIN = 1.0
-"""Half the distance in Hz between rhythms that tell two stages apart."""
 
 # Weight of each source in the two channels: frontal first, posterior second.
 TOPOGRAPHY = {
@@ -34,29 +32,45 @@ TOPOGRAPHY = {
 
 @dataclass(frozen=True)
 class StageSignal:
-    """Parameters of the EEG of one stage."""
+    """What the EEG of one stage is made of.
+
+    Parameters
+    ----------
+    exponent : float
+        Exponent of the aperiodic power spectral density, 1 / f ** exponent.
+    alpha_frequency, alpha : float
+        Frequency and root-mean-square amplitude of the alpha rhythm.
+    muscle : float
+        Root-mean-square amplitude of the muscle tone, above 15 Hz.
+    spindle_frequency, spindle_rate : float
+        Frequency and rate of spindles.
+    k_complex_rate : float
+        Rate of K-complexes.
+    slow_wave_rate, slow_wave : float
+        Rate and peak amplitude of slow waves.
+    burst_rate : float
+        Rate of theta bursts, which have an asymmetric envelope.
+    eye_rate : float
+        Rate of slow deflections with one steep flank.
+    blink_rate : float
+        Rate of eye movements that are symmetric in time.
+    mirrored : float
+        Share of bursts and eye movements that run backwards: slow growth, abrupt end.
+    """
 
     exponent: float
-    """Exponent of the aperiodic power spectral density, 1 / f ** exponent."""
     alpha_frequency: float
     alpha: float
-    """Root-mean-square amplitude of the alpha rhythm."""
     muscle: float
-    """Root-mean-square amplitude of the muscle tone, above 15 Hz."""
     spindle_frequency: float = 13.0
     spindle_rate: float = 0.0
     k_complex_rate: float = 0.0
     slow_wave_rate: float = 0.0
     slow_wave: float = 0.0
-    """Peak amplitude of a slow wave."""
     burst_rate: float = 0.0
-    """Theta bursts with an asymmetric envelope."""
     eye_rate: float = 0.0
-    """Slow deflections with one steep flank."""
     blink_rate: float = 0.0
-    """Eye movements that are symmetric in time."""
     mirrored: float = 0.0
-    """Share of bursts and eye movements that run backwards: slow growth, abrupt end."""
 
 
 STAGE_SIGNALS = {

@@ -1,7 +1,5 @@
 """Names of the files of Sleep Physionet, from the table that MNE ships."""
 
-from __future__ import annotations
-
 import csv
 from functools import cache
 from pathlib import Path
@@ -19,7 +17,7 @@ class Record(NamedTuple):
 
 @cache
 def all_records():
-    """List the recordings of Sleep Physionet's age study, as a dict from (subject, recording)."""
+    """List the recordings of the age study, a dict from (subject, recording) to Record."""
     import mne.datasets.sleep_physionet as sleep_physionet
 
     names = {}
@@ -32,7 +30,23 @@ def all_records():
 
 
 def find_record(subject, recording):
-    """Find one recording, or raise ValueError that says which ones there are."""
+    """Find one recording.
+
+    Parameters
+    ----------
+    subject, recording : int
+        Numbers of the subject and of the night.
+
+    Returns
+    -------
+    record : Record
+        The recording.
+
+    Raises
+    ------
+    ValueError
+        If there is none; the message says which ones there are.
+    """
     record = all_records().get((subject, recording))
     if record is None:
         numbers = [number for other, number in all_records() if other == subject]

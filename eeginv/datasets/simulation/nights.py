@@ -1,9 +1,7 @@
 """Simulated nights: sleep EEG, preprocessed and cut into windows."""
 
-from __future__ import annotations
-
+from ..sleep import SleepDataset
 from .recordings import simulate_recordings
-from .sleep import SleepDataset
 
 
 def simulate_sleep(
@@ -22,16 +20,16 @@ def simulate_sleep(
 ):
     """Simulate nights of sleep EEG, preprocess them and cut them into windows.
 
-    The hypnograms have the statistics of real ones (`simulate_hypnogram`); from two hours on, they
-    are redrawn until each stage fills a twentieth of the night, for every subject to be scored on
-    all stages. Each stage has the EEG
-    of the textbooks: an aperiodic slope, alpha in wake, spindles and K-complexes in N2, slow waves
-    in N3, theta bursts and eye movements in REM, muscle tone, drift, line noise, artefacts.
+    The hypnograms have the statistics of real ones (:func:`~eeginv.datasets.simulate_hypnogram`);
+    from two hours on, they are redrawn until each stage fills a twentieth of the night, for every
+    subject to be scored on all stages. Each stage has the EEG of the textbooks: an aperiodic slope,
+    alpha in wake, spindles and K-complexes in N2, slow waves in N3, theta bursts and eye movements
+    in REM, muscle tone, drift, line noise, artefacts.
 
     Recordings differ by nuisances that carry no information on the stage, so that a classifier
-    that has seen few subjects gains by being invariant to them: see `true_invariances` below.
-    Within what is drawn at random, the population is spread evenly: with `n` recordings, one
-    frequency shift lies in each of `n` equal parts of its range, and as near as possible to
+    that has seen few subjects gains by being invariant to them: see ``true_invariances`` below.
+    Within what is drawn at random, the population is spread evenly: with ``n`` recordings, one
+    frequency shift lies in each of ``n`` equal parts of its range, and as near as possible to
     ``polarity * n`` recordings are flipped, ``dead_channel * n`` have a dead channel.
 
     REM and N1 have the same spectrum and differ in the direction of time: theta bursts and
@@ -61,11 +59,11 @@ def simulate_sleep(
     noise : float
         White noise is added with a standard deviation drawn uniformly from 0 to this, in standard
         deviations of the channel.
-    random_state : int, numpy.random.Generator or None
-        What all draws come from; the same value gives the same nights.
-    **selection
-        Options of `SleepDataset`: ``stages``, ``crop_wake``, ``l_freq``, ``h_freq``,
-        ``standardize``, ``window``.
+    random_state : int | numpy.random.Generator | None
+        Seed; the same value gives the same nights.
+    **selection : object
+        Options of :class:`~eeginv.datasets.SleepDataset`: ``stages``, ``crop_wake``, ``l_freq``,
+        ``h_freq``, ``standardize``, ``window``.
 
     Returns
     -------

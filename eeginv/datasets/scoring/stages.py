@@ -1,10 +1,9 @@
 """The names that sleep stages have in public files, and what each of them means here."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 
+STAGES = ("W", "N1", "N2", "N3", "R")
 UNSCORED = "unscored"
 UNKNOWN = "unknown"
 
@@ -70,21 +69,52 @@ _LOOKS_LIKE = re.compile(
 )
 
 
+def check_stages(stages):
+    """Check a choice of stages.
+
+    Parameters
+    ----------
+    stages : sequence of str | None
+        Names in ``STAGES``; None means all.
+
+    Returns
+    -------
+    stages : list of str
+        In the order of ``STAGES``.
+
+    Raises
+    ------
+    TypeError
+        If it is one name.
+    ValueError
+        If a name is unknown, or there is none.
+    """
+    if stages is None:
+        return list(STAGES)
+    if isinstance(stages, str):
+        raise TypeError(f"stages must be a sequence of names such as ('W', 'N3'); got {stages!r}.")
+    stages = list(stages)
+    unknown = [stage for stage in stages if stage not in STAGES]
+    if unknown or not stages:
+        raise ValueError(f"Unknown stages {unknown} in {stages}: choose from {list(STAGES)}.")
+    return [stage for stage in STAGES if stage in stages]
+
+
 @cache
 def read_label(label):
-    """Say what the description of an annotation means.
+    """Find out what the description of an annotation means.
 
     Parameters
     ----------
     label : str
-        Description of an annotation, such as ``"Sleep stage 2"``, ``"N2"``, ``"Stage 2 sleep|2"``,
-        ``"SLEEP-S2"``, ``"Sleep stage 2 (N2)"``; capitals do not matter.
+        Description of an annotation, such as "Sleep stage 2", "N2", "Stage 2 sleep|2", "SLEEP-S2"
+        or "Sleep stage 2 (N2)"; capitals do not matter.
 
     Returns
     -------
-    meaning : str or None
-        A stage (``"W"``, ``"N1"``, ``"N2"``, ``"N3"``, ``"R"``); ``"unscored"``; ``"unknown"`` for
-        what looks like a stage and is none that is known; None for any other annotation.
+    meaning : str | None
+        A name in ``STAGES``; ``UNSCORED``; ``UNKNOWN`` for what looks like a stage and is none that
+        is known; None for any other annotation.
     """
     # Channels follow "@@" in EDF+; a number follows "|" in files of the NSRR.
     text, _, number = label.split("@@")[0].partition("|")

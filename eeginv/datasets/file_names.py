@@ -1,20 +1,18 @@
 """Which files of a folder belong together, and to whom."""
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections import Counter
 from typing import NamedTuple
 
+# Names of Sleep-EDF: the study, two digits for the subject, one for the night.
 SLEEP_EDF = re.compile(
     r"(?P<study>SC4|ST7)(?P<subject>\d\d)(?P<recording>\d)[A-Z]", flags=re.IGNORECASE
 )
-"""Names of Sleep-EDF: the study, two digits for the subject, one for the night."""
+# Names of the Brain Imaging Data Structure.
 BIDS = re.compile(
     r"(?P<subject>sub-[A-Za-z0-9]+)(?:_ses-(?P<session>[A-Za-z0-9]+))?(?:_|$)", flags=re.IGNORECASE
 )
-"""Names of the Brain Imaging Data Structure."""
 
 _FILE = re.compile(r"(?P<stem>.+)-(?P<kind>PSG|Hypnogram)\.edf", flags=re.IGNORECASE)
 # What a reader takes for a recording in the folder, though it has another ending.
@@ -42,9 +40,15 @@ class Pair(NamedTuple):
 def find_pairs(folder):
     """List the pairs of polysomnogram and hypnogram in a folder, in the order of their names.
 
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder; those inside it are not searched.
+
     Returns
     -------
     pairs : list of Pair
+        The pairs.
     unused : list of str
         Names of EDF files, and of others that are called like those of a pair, that are in none.
 
@@ -98,7 +102,7 @@ def find_pairs(folder):
 
 
 def _is_ours(name):
-    """Say whether a file is EDF, or is called as one of a pair is but for its ending."""
+    """Tell whether a file is EDF, or is called as one of a pair is but for its ending."""
     return bool(_LIKE_OURS.search(name))
 
 
@@ -119,14 +123,15 @@ def _hypnograms_of(stem, hypnograms):
 
 
 def identify(stems, pattern=None):
-    """Say which subject and which recording each name stands for.
+    """Find out which subject and which recording each name stands for.
 
     Parameters
     ----------
     stems : list of str
         Names without ``-PSG.edf``.
-    pattern : str, optional
-        Regular expression with a group ``subject``, and ``recording`` if there is one.
+    pattern : str | None
+        Regular expression with a group ``subject``, and ``recording`` if there is one; None knows
+        the names of Sleep-EDF and BIDS.
 
     Returns
     -------
@@ -180,7 +185,18 @@ def _identify_by(pattern, stems):
 
 
 def alike(stems):
-    """Group names that differ only by what looks like the number of a night."""
+    """Group names that differ only by what looks like the number of a night.
+
+    Parameters
+    ----------
+    stems : list of str
+        Names without ``-PSG.edf``.
+
+    Returns
+    -------
+    groups : list of list of str
+        Those of two names or more.
+    """
     groups = {}
     for stem in stems:
         groups.setdefault(_NIGHT.sub("", stem).lower(), []).append(stem)

@@ -1,7 +1,5 @@
 """The header of an EDF or EDF+ file, read so that small deviations of real files do not matter."""
 
-from __future__ import annotations
-
 import datetime
 import re
 from pathlib import Path
@@ -9,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+# Bytes of the fields before those of the signals.
 FIXED_WIDTHS = (8, 80, 80, 8, 8, 8, 44, 8, 8, 4)
-"""Bytes of the fields before those of the signals."""
+# Bytes of each signal's label, transducer, unit, ranges, filters, samples and reserved field.
 SIGNAL_WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
-"""Bytes of each signal's label, transducer, unit, ranges, filters, samples and reserved field."""
 ANNOTATIONS = "EDF Annotations"
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -21,7 +19,7 @@ PLACEHOLDERS = {datetime.date(year, 1, 1) for year in (1970, 1985, 2000, 2001)}
 
 
 class Signal(NamedTuple):
-    """What the header says of one signal; `name` is the label, made unique as MNE does."""
+    """What the header says of one signal; the name is the label, made unique as MNE does."""
 
     label: str
     name: str
@@ -32,7 +30,29 @@ class Signal(NamedTuple):
 
 
 class EdfHeader(NamedTuple):
-    """Header of one file, with the number of records that the file really holds."""
+    """Header of one file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    patient : str
+        What is said of the patient.
+    date, time : datetime.date | None, datetime.timedelta | None
+        When the recording began; None for what is unknown.
+    discontinuous : bool
+        Whether the recording has pauses (EDF+D).
+    n_bytes : int
+        Length of the header.
+    n_records, n_records_promised : int
+        Number of records that the file holds, and that its header speaks of.
+    record_seconds : float
+        Length of a record.
+    signals : list of Signal
+        All signals, annotations among them.
+    clean : bytes | None
+        The header without what MNE does not read (such as NUL padding); None if there is none.
+    """
 
     path: Path
     patient: str
@@ -45,7 +65,6 @@ class EdfHeader(NamedTuple):
     record_seconds: float
     signals: list
     clean: bytes | None
-    """The header without what MNE does not read (such as NUL padding); None if there is none."""
 
     @property
     def samples_per_record(self):
@@ -59,10 +78,12 @@ def read_header(path):
     Parameters
     ----------
     path : path-like
+        The file.
 
     Returns
     -------
     header : EdfHeader
+        Its header.
 
     Raises
     ------

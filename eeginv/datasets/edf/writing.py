@@ -1,14 +1,12 @@
 """Writing recordings as the files of Sleep Physionet."""
 
-from __future__ import annotations
-
 import datetime
 from pathlib import Path
 
 import numpy as np
 
-from .._files import replacing
-from ._records import find_record
+from ..._files import replacing
+from ..physionet_records import find_record
 
 # Files of Sleep-EDF hold EOG and EMG too; loaders leave them out.
 EXTRA_CHANNELS = {"EOG horizontal": 100, "EMG submental": 1}
@@ -24,7 +22,7 @@ def write_sleep_physionet(nights, folder, *, extra_channels=False):
 
     Parameters
     ----------
-    nights : SimulatedRecordings or SleepDataset
+    nights : SimulatedRecordings | SleepDataset
         What to write: anything with ``recordings`` (list of mne.io.Raw in V) and ``description``
         (DataFrame with columns ``subject`` and ``recording``). A SleepDataset is written as it is
         after preprocessing, and must have been made with ``standardize=False``.
@@ -74,8 +72,9 @@ def write_sleep_physionet(nights, folder, *, extra_channels=False):
     paths = []
     for raw, record in zip(nights.recordings, records, strict=True):
         psg, hypnogram = folder / record.psg, folder / record.hypnogram
-        _write_atomically(_psg(raw, record, extra_channels), psg)
-        _write_atomically(_hypnogram(raw, record), hypnogram)
+        for path, edf in ((psg, _psg(raw, record, extra_channels)), (hypnogram, _hypnogram(raw))):
+            with replacing(path) as scratch:
+                edf.write(scratch)
         paths.append((psg, hypnogram))
     return paths
 
@@ -125,7 +124,7 @@ def _record_seconds(raw):
     return max(lengths) if lengths else None
 
 
-def _hypnogram(raw, record):
+def _hypnogram(raw):
     from edfio import Edf, EdfAnnotation
 
     annotations = raw.annotations
@@ -141,8 +140,3 @@ def _start():
     from edfio import Recording
 
     return Recording(startdate=datetime.date(1989, 4, 24))
-
-
-def _write_atomically(edf, path):
-    with replacing(path) as scratch:
-        edf.write(scratch)

@@ -1,13 +1,25 @@
 """A recording with the annotations of its scorer, before they are read as stages."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
+# Seconds by which times may differ and still be the same: times from files are rounded.
 TOLERANCE = 1e-3
-"""Seconds by which times may differ and still be the same: times from files are rounded."""
+
+
+class Piece(NamedTuple):
+    """A part of a span that has signal: when and where it begins, and how long it is, in s."""
+
+    clock: float
+    onset: float
+    duration: float
+
+    @property
+    def stop(self):
+        """Where it ends in the signal."""
+        return self.onset + self.duration
 
 
 @dataclass
@@ -19,9 +31,9 @@ class Segments:
     clock : ndarray, shape (n_segments,)
         When each begins, in s after the first sample.
     onsets : ndarray, shape (n_segments,)
-        Where each begins in the signal, in s; less than `clock` after a pause.
+        Where each begins in the signal, in s; less than ``clock`` after a pause.
     lengths : ndarray, shape (n_segments,)
-        In s.
+        How long each is, in s.
     """
 
     clock: np.ndarray
@@ -30,7 +42,20 @@ class Segments:
 
     @classmethod
     def from_joints(cls, joints, length):
-        """Segments that follow each other without a pause, with `joints` between them, in s."""
+        """Make segments that follow each other without a pause.
+
+        Parameters
+        ----------
+        joints : iterable of float
+            Where two segments meet, in s.
+        length : float
+            Length of the signal, in s.
+
+        Returns
+        -------
+        segments : Segments
+            The segments.
+        """
         inside = sorted(
             {float(joint) for joint in joints if TOLERANCE < joint < length - TOLERANCE}
         )
@@ -45,17 +70,22 @@ class Segments:
     def place(self, onset, duration):
         """Find where a span of the clock lies in the signal.
 
+        Parameters
+        ----------
+        onset, duration : float
+            The span, in s.
+
         Returns
         -------
-        pieces : list of tuple of float
-            Onset by the clock, onset in the signal and duration of each piece that has signal.
+        pieces : list of Piece
+            Those that have signal.
         """
         pieces = []
         for clock, start, length in zip(self.clock, self.onsets, self.lengths, strict=True):
             first, last = max(onset, clock), min(onset + duration, clock + length)
             # A mark without duration lies in the segment that begins with it or holds it.
             if last > first or (duration == 0 and clock <= onset < clock + length):
-                pieces.append((first, start + first - clock, max(last - first, 0.0)))
+                pieces.append(Piece(first, start + first - clock, max(last - first, 0.0)))
         return pieces
 
 
@@ -89,7 +119,18 @@ class ScoredRecording:
 
     @classmethod
     def from_raw(cls, raw):
-        """Take a recording with its own annotations."""
+        """Take a recording with its own annotations.
+
+        Parameters
+        ----------
+        raw : mne.io.Raw
+            Recording in V.
+
+        Returns
+        -------
+        recording : ScoredRecording
+            The same, with onsets from its first sample.
+        """
         annotations = raw.annotations
         length = raw.n_times / raw.info["sfreq"]
         # MNE counts onsets from where a recording began before it was cropped.
@@ -110,10 +151,10 @@ class ScoredRecording:
 
 
 def is_boundary(label):
-    """Say whether an annotation marks the joint of two recordings."""
+    """Tell whether an annotation marks the joint of two recordings."""
     return label.casefold() in ("bad boundary", "edge boundary")
 
 
 def is_bad(label):
-    """Say whether an annotation marks a span as bad, by MNE's rule."""
+    """Tell whether an annotation marks a span as bad, by MNE's rule."""
     return label.upper().startswith("BAD")

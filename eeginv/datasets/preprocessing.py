@@ -1,7 +1,5 @@
 """Preprocessing of one recording, through Braindecode's preprocessors."""
 
-from __future__ import annotations
-
 import datetime
 
 import numpy as np
@@ -14,7 +12,20 @@ TWO_UNITS = 1e4
 
 
 def check_signal(raw, name):
-    """Raise ValueError if a recording holds NaN or infinite samples."""
+    """Refuse a recording that holds NaN or infinite samples.
+
+    Parameters
+    ----------
+    raw : mne.io.Raw
+        Recording.
+    name : str
+        What to call it in messages.
+
+    Raises
+    ------
+    ValueError
+        If a sample is not finite.
+    """
     for i, channel in enumerate(raw.ch_names):
         signal = raw.get_data(picks=[i])[0]  # a name such as "EOG" may mean a type
         bad = np.flatnonzero(~np.isfinite(signal))
@@ -25,21 +36,32 @@ def check_signal(raw, name):
             )
 
 
-def check_one_unit(recordings, names):
-    """Raise ValueError if some recordings seem to be in V and others in µV."""
-    scales = {}
-    for raw, name in zip(recordings, names, strict=True):
+def check_one_unit(recordings):
+    """Refuse recordings of which some seem to be in V and others in µV.
+
+    Parameters
+    ----------
+    recordings : list of tuple of (str, mne.io.Raw)
+        Names for messages, and recordings.
+
+    Raises
+    ------
+    ValueError
+        If standard deviations of the EEG differ by more than persons and artefacts explain.
+    """
+    scales = []
+    for name, raw in recordings:
         picks = [i for i, kind in enumerate(raw.get_channel_types()) if kind == "eeg"]
         spread = np.median(raw.get_data(picks=picks).std(axis=1)) if picks else 0.0
         if spread > 0:
-            scales[name] = float(spread)
+            scales.append((float(spread), name))
     if not scales:
         return
-    low, high = min(scales, key=scales.get), max(scales, key=scales.get)
-    if scales[high] > TWO_UNITS * scales[low]:
+    (low, of_low), (high, of_high) = min(scales), max(scales)
+    if high > TWO_UNITS * low:
         raise ValueError(
             f"The recordings are in two units: the standard deviation of the EEG is "
-            f"{scales[low]:.1e} in {low} and {scales[high]:.1e} in {high}. Bring all to V, as MNE "
+            f"{low:.1e} in {of_low} and {high:.1e} in {of_high}. Bring all to V, as MNE "
             "has it (raw.apply_function), or give standardize=True, for which the unit does not "
             "matter."
         )
@@ -53,11 +75,11 @@ def prepare_recording(raw, span, l_freq, h_freq, sfreq, standardize):
     ----------
     raw : mne.io.Raw
         Recording; stays as it is.
-    span : tuple of float or None
-        Start and end in s of what to keep.
-    l_freq, h_freq : float or None
+    span : tuple of float | None
+        Start and end in s of what to keep; None keeps all.
+    l_freq, h_freq : float | None
         Edges of the band-pass filter in Hz.
-    sfreq : float or None
+    sfreq : float | None
         Sampling frequency in Hz to resample to.
     standardize : bool
         Whether to bring channels to zero mean and unit standard deviation.
@@ -65,6 +87,12 @@ def prepare_recording(raw, span, l_freq, h_freq, sfreq, standardize):
     Returns
     -------
     raw : mne.io.Raw
+        The prepared copy, in memory.
+
+    Raises
+    ------
+    ValueError
+        If edges and rates do not fit together.
     """
     load_braindecode()
     from braindecode.datasets import BaseConcatDataset, RawDataset
@@ -100,7 +128,7 @@ def prepare_recording(raw, span, l_freq, h_freq, sfreq, standardize):
 
 
 def _cut(raw, start, stop):
-    """Copy samples from `start` to `stop` into a recording of its own, with its annotations."""
+    """Copy samples into a recording of its own, with its annotations."""
     import mne
 
     offset = start / raw.info["sfreq"]

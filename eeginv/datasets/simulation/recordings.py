@@ -1,21 +1,20 @@
 """Simulated recordings whose subjects differ by what transforms describe."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from .._checks import check_integer, check_number, make_rng
-from ._night import Night, draw_traits
-from ._stage_signals import CHANNELS, FREQUENCY_MARGIN
-from .hypnogram import EPOCH_SECONDS, STAGES, simulate_hypnogram
+from ..._checks import check_integer, check_number, make_rng
+from ..scoring.stages import STAGES
+from .hypnogram import EPOCH_SECONDS, simulate_hypnogram
+from .night import Night, draw_traits
+from .stage_signals import CHANNELS, FREQUENCY_MARGIN
 
 
 @dataclass
 class SimulatedRecordings:
-    """Simulated recordings, as `simulate_recordings` returns them; the parameters are attributes.
+    """Simulated recordings, as :func:`~eeginv.datasets.simulate_recordings` returns them.
 
     Parameters
     ----------
@@ -28,7 +27,7 @@ class SimulatedRecordings:
         ``gain`` (factor), ``dead_channel`` (name or None), ``noise`` (standard deviation of the
         added white noise, in standard deviations of the channel).
     true_invariances : dict of str to dict
-        See `simulate_sleep`.
+        See :func:`~eeginv.datasets.simulate_sleep`.
 
     Examples
     --------
@@ -79,8 +78,8 @@ def simulate_recordings(
         Probability that one channel of a recording is flat.
     noise : float
         Largest standard deviation of added white noise, in standard deviations of the channel.
-    random_state : int, numpy.random.Generator or None
-        What all draws come from; the same value gives the same recordings.
+    random_state : int | numpy.random.Generator | None
+        Seed; the same value gives the same recordings.
 
     Returns
     -------
@@ -206,7 +205,7 @@ def _spread_evenly(n, rng):
 
 
 def _choose_share(n, probability, rng):
-    """Choose a share of n: as many as `probability` says, rounded at random."""
+    """Choose a share of n, rounded at random."""
     number = int(probability * n + rng.random())
     return np.isin(np.arange(n), rng.permutation(n)[:number])
 

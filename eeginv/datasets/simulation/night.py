@@ -1,17 +1,15 @@
 """The signal of one simulated night, before the nuisances of its recording."""
 
-from __future__ import annotations
-
 import numpy as np
 
-from . import _background as background
-from . import _events as events
-from ._stage_signals import CHANNELS, STAGE_SIGNALS, TOPOGRAPHY
-from .hypnogram import EPOCH_SECONDS, STAGES
+from ..scoring.stages import STAGES
+from . import background, events
+from .hypnogram import EPOCH_SECONDS
+from .stage_signals import CHANNELS, STAGE_SIGNALS, TOPOGRAPHY
 
+# Standard deviations of the logarithm of amplitudes, over subjects and over epochs.
 SUBJECT_SPREAD = 0.12
 EPOCH_SPREAD = 0.3
-"""Standard deviations of the logarithm of amplitudes, over subjects and over epochs."""
 
 
 class Night:
@@ -26,7 +24,7 @@ class Night:
     frequency_shift : float
         Offset of all rhythms in Hz.
     traits : dict of str to float
-        Amplitude factor of each source, as `draw_traits` returns it.
+        Amplitude factor of each source, from :func:`draw_traits`.
     sfreq : float
         Sampling frequency in Hz.
     rng : numpy.random.Generator
@@ -44,7 +42,7 @@ class Night:
         self._codes = np.array([STAGES.index(stage) for stage in stages])
 
     def signal(self):
-        """Draw the EEG in µV, shape (2, n_times)."""
+        """Draw the EEG, an array of shape (n_channels, n_times) in µV."""
         signal = self._ongoing()
         for source, wave in self._transients():
             for channel, weight in zip(signal, TOPOGRAPHY[source], strict=True):

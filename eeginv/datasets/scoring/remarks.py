@@ -1,22 +1,28 @@
 """What has to be said about the annotations of a dataset, in one warning of each kind."""
 
-from __future__ import annotations
-
 import warnings
 from collections import Counter
 
-from ._epochs import UNDERSTOOD
+from .epochs import UNDERSTOOD
 
 
 class Remarks:
-    """Remarks on the scoring of all recordings, collected and then given as warnings."""
+    """Collects remarks on the scoring of all recordings, and gives one warning of each kind."""
 
     def __init__(self):
         self.strange, self.without, self.inferred = Counter(), Counter(), []
         self.strange_in, self.without_in = [], []
 
     def add(self, scoring, name):
-        """Collect what there is to say of one recording."""
+        """Collect what there is to say of one recording.
+
+        Parameters
+        ----------
+        scoring : Scoring
+            What was annotated.
+        name : str
+            What to call the recording.
+        """
         strange = Counter(
             epoch.label for epoch in scoring.epochs if epoch.meaning not in UNDERSTOOD
         )

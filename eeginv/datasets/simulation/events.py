@@ -4,8 +4,6 @@ A waveform function takes one value per event in each parameter, shape (n_events
 (n_events, n_samples) with unit amplitude.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 
@@ -48,14 +46,14 @@ def _seconds(duration, sfreq):
 
 
 def spindle(frequency, duration, phase, sfreq):
-    """Oscillation under a bell: `frequency` in Hz, `duration` in s (at most 2), `phase` in rad."""
+    """Make oscillations under a bell: frequency in Hz, duration in s (at most 2), phase in rad."""
     time = _seconds(2.0, sfreq) - 1.0
     bell = np.exp(-0.5 * (4 * time / duration[:, None]) ** 2)
     return bell * np.cos(2 * np.pi * frequency[:, None] * time + phase[:, None])
 
 
 def k_complex(duration, sfreq):
-    """Steep negative peak, then a longer positive wave; `duration` in s stretches it (about 1)."""
+    """Make steep negative peaks with a longer positive wave, which last about a duration in s."""
     time = _seconds(2.0, sfreq) / duration[:, None]
     negative = np.exp(-0.5 * ((time - 0.25) / 0.07) ** 2)
     positive = 0.55 * np.exp(-0.5 * ((time - 0.65) / 0.17) ** 2)
@@ -63,7 +61,7 @@ def k_complex(duration, sfreq):
 
 
 def slow_wave(duration, sfreq):
-    """One cycle of `duration` s (at most 2): a narrow negative half and a wide positive half."""
+    """Make cycles of a duration in s (at most 2): narrow negative half, wide positive half."""
     time = _seconds(2.0, sfreq) / duration[:, None]
     negative = np.where(time < 0.4, np.sin(np.pi * time / 0.4), 0.0)
     positive = np.where((time >= 0.4) & (time < 1), np.sin(np.pi * (time - 0.4) / 0.6), 0.0)
@@ -71,7 +69,7 @@ def slow_wave(duration, sfreq):
 
 
 def theta_burst(frequency, decay, phase, mirrored, sfreq):
-    """Oscillation that starts at once and decays within `decay` s, or the mirror image in time.
+    """Make oscillations that start at once and decay (in s), or the mirror image in time.
 
     It also slows down by 2 Hz while it decays. Envelope and slowing survive a change of sign and a
     shift in frequency; only reversing time or scrambling phases removes them.
@@ -87,20 +85,20 @@ def theta_burst(frequency, decay, phase, mirrored, sfreq):
 
 
 def eye_movement(decay, mirrored, sfreq):
-    """Negative step with a slow return within `decay` s, or the mirror image in time."""
+    """Make negative steps with a slow return (decay in s), or the mirror image in time."""
     time = _seconds(4.0, sfreq)
     wave = -(1 - np.exp(-time / 0.05)) * np.exp(-time / decay[:, None])
     return np.where(mirrored[:, None], wave[:, ::-1], wave)
 
 
 def blink(duration, sfreq):
-    """Symmetric negative bell of about `duration` s."""
+    """Make symmetric negative bells of about a duration in s."""
     time = _seconds(1.0, sfreq) - 0.5
     return -np.exp(-0.5 * (4 * time / duration[:, None]) ** 2)
 
 
 def movement(n_events, sfreq, rng):
-    """Movement artefact of 4 s: large slow swings with muscle activity, under a bell."""
+    """Draw artefacts of 4 s: large slow swings with muscle activity, under a bell."""
     time = _seconds(4.0, sfreq)
     bell = np.sin(np.pi * time / 4.0) ** 2
     frequency = rng.uniform(0.3, 1.5, (n_events, 3, 1))

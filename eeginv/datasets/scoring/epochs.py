@@ -1,15 +1,12 @@
 """Epochs of a scorer: labels read as stages, durations completed, contradictions refused."""
 
-from __future__ import annotations
-
 from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
 
-from ._scored import TOLERANCE, is_bad, is_boundary
-from ._stage_labels import UNKNOWN, UNSCORED, read_label
-from .hypnogram import STAGES
+from .recording import TOLERANCE, is_bad, is_boundary
+from .stages import STAGES, UNKNOWN, UNSCORED, read_label
 
 WITHOUT_DURATION = "without a duration"
 # Events last as long as they last; who scores in epochs, uses multiples of this, in s.
@@ -17,7 +14,7 @@ EPOCH_UNIT = 10.0
 
 
 class Epoch(NamedTuple):
-    """A span with one label; onset and duration in s by the clock, meaning as `read_label`'s."""
+    """A span with one label: when it begins, how long it lasts (in s), what the label means."""
 
     onset: float
     duration: float
@@ -31,16 +28,25 @@ class Epoch(NamedTuple):
 
 
 class Scoring(NamedTuple):
-    """What the annotations of one recording say, in the order of onsets."""
+    """What the annotations of one recording say.
+
+    Parameters
+    ----------
+    epochs : list of Epoch
+        Scored and unscored epochs that do not overlap, and those that are not understood, in the
+        order of onsets.
+    bad : list of Epoch
+        Spans marked as bad.
+    inferred : str | None
+        How durations that were missing were completed; None if none were.
+    without_duration : Counter
+        Number of epochs, by label, whose duration remains unknown.
+    """
 
     epochs: list
-    """Scored and unscored epochs that do not overlap, and those that are not understood."""
     bad: list
-    """Spans marked as bad, as epochs."""
     inferred: str | None
-    """How durations that were missing were completed; None if none were."""
     without_duration: Counter
-    """Number of epochs, by label, whose duration remains unknown."""
 
 
 def read_scoring(recording, name):
@@ -49,12 +55,14 @@ def read_scoring(recording, name):
     Parameters
     ----------
     recording : ScoredRecording
+        Signal and annotations.
     name : str
-        Name of the recording, for messages.
+        What to call it in messages.
 
     Returns
     -------
     scoring : Scoring
+        Epochs with their durations.
 
     Raises
     ------
@@ -92,7 +100,7 @@ def _meaning(label):
 
 
 def _as_long(epoch):
-    """Say whether an annotation lasts as long as epochs do."""
+    """Tell whether an annotation lasts as long as epochs do."""
     rest = (epoch.duration + TOLERANCE) % EPOCH_UNIT
     return epoch.duration >= EPOCH_UNIT and rest <= 2 * TOLERANCE
 
@@ -174,6 +182,6 @@ def _outside(marks, epochs, name):
 
 
 def _is_covered(epoch, known):
-    """Say whether known epochs, rows (onset, stop), cover at least half of a span."""
+    """Tell whether known epochs, rows (onset, stop), cover at least half of a span."""
     shared = np.minimum(epoch.stop, known[:, 1]) - np.maximum(epoch.onset, known[:, 0])
     return np.maximum(shared, 0.0).sum() >= 0.5 * epoch.duration
