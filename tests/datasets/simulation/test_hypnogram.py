@@ -12,7 +12,7 @@ from eeginv.datasets import simulate_hypnogram
 from eeginv.datasets.scoring.stages import STAGES
 from eeginv.datasets.simulation.hypnogram import load_hypnogram_statistics
 
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "make_hypnogram_statistics.py"
+TOOL = Path(__file__).resolve().parents[3] / "tools" / "make_hypnogram_statistics.py"
 
 
 @pytest.fixture(scope="module")
