@@ -50,6 +50,20 @@ def benchmark(
         float | None,
         typer.Option(help="Minutes of wake to keep before and after sleep. Default: all."),
     ] = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            help="Channels to read from a folder, separated by commas, by name or by pattern such "
+            "as EOG*; C3=C3-* reads one and calls it C3. Default: the EEG."
+        ),
+    ] = None,
+    sfreq: Annotated[
+        float | None, typer.Option(help="Sampling frequency in Hz. Default: that of the data.")
+    ] = None,
+    stage_numbers: Annotated[
+        str | None,
+        typer.Option(help="What numbers in text hypnograms of a folder mean: yasa or nsrr."),
+    ] = None,
     backbone: Annotated[str | None, typer.Option(help="Name of a Braindecode model.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Windows in one training step.")] = None,
     lr: Annotated[float | None, typer.Option(help="Learning rate of the backbone.")] = None,
@@ -77,6 +91,8 @@ def benchmark(
     from .benchmark.store import Store
 
     numbers, seeds = _integers(n_train), _integers(seeds)
+    if data == "simulated" and (channels or stage_numbers):
+        raise typer.BadParameter("--channels and --stage-numbers need a folder of recordings.")
     try:
         settings = default_settings(
             data,
@@ -90,6 +106,9 @@ def benchmark(
             data_options={
                 "stages": None if stages is None else tuple(stages.split(",")),
                 "crop_wake": crop_wake,
+                "channels": _channels(channels),
+                "sfreq": sfreq,
+                "stage_numbers": stage_numbers,
             },
         )
         report = run_benchmark(
@@ -111,6 +130,17 @@ def benchmark(
             f"{len(failures)} runs failed; the report says why. Start again to retry.", err=True
         )
         raise typer.Exit(1)
+
+
+def _channels(text):
+    """Read names and patterns as a list, or, if any has a name of its own, as a dict."""
+    if text is None:
+        return None
+    items = [part.strip() for part in text.split(",")]
+    if not any("=" in item for item in items):
+        return items
+    pairs = [item.partition("=") for item in items]
+    return {name: pattern or name for name, _, pattern in pairs}
 
 
 def _integers(text):

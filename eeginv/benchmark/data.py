@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import datasets
+from ..datasets.file_names import is_read
 
 SIMULATED = "simulated"
 
@@ -83,7 +84,7 @@ def file_digests(folder):
         raise FileNotFoundError(f"{folder} is not a folder: give one with *-PSG.edf files.")
     digests = []
     for path in sorted(Path(folder).iterdir()):
-        if path.suffix.lower() == ".edf" and path.name[0] != "." and path.is_file():
+        if is_read(path.name) and path.is_file():
             with path.open("rb") as file:
                 digests.append((path.name, hashlib.file_digest(file, "sha256").hexdigest()))
     return digests

@@ -14,10 +14,16 @@ BIDS = re.compile(
     r"(?P<subject>sub-[A-Za-z0-9]+)(?:_ses-(?P<session>[A-Za-z0-9]+))?(?:_|$)", flags=re.IGNORECASE
 )
 
-_FILE = re.compile(r"(?P<stem>.+)-(?P<kind>PSG|Hypnogram)\.edf", flags=re.IGNORECASE)
+# "NAME-PSG.edf" and "NAME-Hypnogram.csv", or "NAME PSG.edf" and "NAME Base.edf" as in MASS.
+_FILE = re.compile(
+    r"(?P<stem>.+)(?:-(?P<kind>PSG|Hypnogram)| (?P<mass>PSG|Base))\.edf|"
+    r"(?P<text>.+)-Hypnogram\.(?:csv|tsv|txt|xml)|(?P<nsrr>.+)-(?:nsrr|profusion)\.xml",
+    flags=re.IGNORECASE,
+)
 # What a reader takes for a recording in the folder, though it has another ending.
 _LIKE_OURS = re.compile(
-    r"\.edf$|-(?:PSG|Hypnogram)\.(?:edf|bdf|rec|gdf|vhdr|fif|set|xml|txt|csv|tsv)(?:\.gz)?$",
+    r"\.edf$|-(?:PSG|Hypnogram)\.(?:edf|bdf|rec|gdf|vhdr|fif|set|xml|txt|csv|tsv)(?:\.gz)?$|"
+    r"-(?:nsrr|profusion)\.xml$",
     flags=re.IGNORECASE,
 )
 # Ends of names by which people tell nights apart: "_night2", "-visit1", "n2" or "_2" after a
@@ -65,12 +71,7 @@ def find_pairs(folder):
     files = [path for path in entries if path.is_file()]
     edf = [path for path in files if path.suffix.lower() == ".edf"]
     dangling = [p for p in entries if p.is_symlink() and not p.exists() and _is_ours(p.name)]
-    kinds = {"psg": [], "hypnogram": []}
-    for path in edf:
-        # macOS takes letters with accents apart
-        match = _FILE.fullmatch(unicodedata.normalize("NFC", path.name))
-        if match:
-            kinds[match["kind"].lower()].append((match["stem"], path))
+    kinds = _sort_by_kind(files)
     if not kinds["psg"]:
         others = edf + [path for path in entries if path.is_dir()] + dangling
         names = f"; it has {', '.join(_named(path) for path in others[:5])}" if others else ""
@@ -101,6 +102,45 @@ def find_pairs(folder):
     return pairs, [_named(path) for path in sorted([*unused, *dangling])]
 
 
+def _sort_by_kind(files):
+    """List stem and path of the polysomnograms and of the hypnograms."""
+    # macOS takes letters with accents apart
+    names = {path: unicodedata.normalize("NFC", path.name) for path in files}
+    kinds = {"psg": [], "hypnogram": []}
+    nsrr = set()
+    for path, name in names.items():
+        match = _FILE.fullmatch(name)
+        if not match:
+            continue
+        is_psg = (match["kind"] or match["mass"] or "").lower() == "psg"
+        stem = match["stem"] or match["text"] or match["nsrr"]
+        kinds["psg" if is_psg else "hypnogram"].append((stem, path))
+        if match["nsrr"]:
+            nsrr.add(match["nsrr"].lower())
+    for path, name in names.items():
+        stem, ending = name[:-4], name[-4:]
+        if ending.lower() == ".edf" and not _FILE.fullmatch(name) and stem.lower() in nsrr:
+            kinds["psg"].append((stem, path))
+    kinds["psg"].sort(key=lambda named: named[1])
+    return kinds
+
+
+def is_read(name):
+    """Tell whether the loader of folders reads files of a name.
+
+    Parameters
+    ----------
+    name : str
+        Name of a file.
+
+    Returns
+    -------
+    reads : bool
+        Whether it does, if there is a partner.
+    """
+    return name[0] != "." and (name.lower().endswith(".edf") or bool(_FILE.fullmatch(name)))
+
+
 def _is_ours(name):
     """Tell whether a file is EDF, or is called as one of a pair is but for its ending."""
     return bool(_LIKE_OURS.search(name))
@@ -119,7 +159,9 @@ def _hypnograms_of(stem, hypnograms):
         # Two letters after the night may differ.
         return [path for other, path in hypnograms if other[:7].lower() == stem[:7].lower()]
     exact = [path for other, path in hypnograms if other == stem]
-    return exact or [path for other, path in hypnograms if other.lower() == stem.lower()]
+    found = exact or [path for other, path in hypnograms if other.lower() == stem.lower()]
+    edf = [path for path in found if path.suffix.lower() == ".edf"]
+    return edf or found
 
 
 def identify(stems, pattern=None):

@@ -463,6 +463,7 @@ def test_calibration_error():
         (["--backbone", "EEGNett", "--smoke"], "EEGNet"),
         (["--epochs", "0"], "epochs"),
         (["--splits", "0", "--smoke"], "at least one split"),
+        (["--channels", "C3"], "need a folder"),
     ],
 )
 def test_bad_options_are_refused_in_a_line(arguments, message, tmp_path):
@@ -473,6 +474,24 @@ def test_bad_options_are_refused_in_a_line(arguments, message, tmp_path):
     assert "Traceback" not in result.output
     assert result.exit_code == 2
     assert not list(tmp_path.rglob("results.csv"))
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("C3-A2,EOG*", {"channels": ["C3-A2", "EOG*"]}),
+        ("C3=C3-*,EMG", {"channels": {"C3": "C3-*", "EMG": "EMG"}}),
+    ],
+)
+def test_channels_on_the_command_line(text, options, tmp_path, monkeypatch):
+    found = {}
+    monkeypatch.setattr(benchmark, "default_settings", lambda data, **given: found.update(given))
+    monkeypatch.setattr(benchmark, "run_benchmark", lambda *_, **__: tmp_path / "report.html")
+    arguments = ["benchmark", "--data", "nights", "--channels", text, "--sfreq", "100"]
+    result = CliRunner().invoke(app, [*arguments, "--stage-numbers", "yasa"])
+    assert result.exit_code == 0, result.output
+    expected = {"stages": None, "crop_wake": None, "sfreq": 100.0, "stage_numbers": "yasa"}
+    assert found["data_options"] == {**expected, **options}
 
 
 def test_defaults_of_real_data(shared_data):

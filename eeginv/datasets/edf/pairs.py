@@ -1,7 +1,10 @@
-"""Reading one pair of EDF files: a polysomnogram and its hypnogram."""
+"""Reading a polysomnogram and its hypnogram."""
+
+from pathlib import Path
 
 import numpy as np
 
+from ..scoring.files import ENDINGS, read_stage_file
 from ..scoring.recording import ScoredRecording, is_bad
 from ..scoring.stages import UNKNOWN, read_label
 from .annotations import read_annotations
@@ -13,18 +16,20 @@ from .signals import read_signals
 JOINT = ("BAD boundary", "EDGE boundary")
 
 
-def read_pair(psg, hypnogram, channels=None, hypnogram_start="header"):
+def read_pair(psg, hypnogram, channels=None, hypnogram_start="header", coding=None):
     """Read the EEG of a polysomnogram, annotated by its hypnogram.
 
     Parameters
     ----------
     psg, hypnogram : path-like
-        EDF file with signals, EDF+ file with annotations.
-    channels : sequence of str | None
-        Channels to read, with or without a leading "EEG "; None reads those whose label begins
-        with "EEG", or all where none does.
+        EDF file with signals; EDF+ file with annotations, or another one with stages (see
+        :func:`~eeginv.datasets.scoring.files.read_stage_file`), which begins with the recording.
+    channels : sequence of str | dict of str to str | None
+        Channels to read, as for :func:`~eeginv.datasets.edf.signals.read_signals`.
     hypnogram_start : "header" | "recording"
         Whether a hypnogram begins when its header says, or with the recording.
+    coding : Coding | None
+        How stages are written in files that are not EDF+.
 
     Returns
     -------
@@ -37,12 +42,18 @@ def read_pair(psg, hypnogram, channels=None, hypnogram_start="header"):
         If a file is truncated or not readable, a channel is missing, no stage is annotated, or
         the hypnogram does not belong to the recording.
     """
-    header, scorer = read_header(psg), read_header(hypnogram)
+    header, hypnogram = read_header(psg), Path(hypnogram)
     raw = read_signals(header, channels)
-    scored = read_annotations(scorer)
     own = read_annotations(header, strict=False)
     segments, first = find_segments(header, own.record_onsets, raw)
-    onsets = scored.onsets + clock_shift(header, scorer, hypnogram_start, first, scored)
+    if hypnogram.suffix.lower() in ENDINGS:
+        scored = read_stage_file(hypnogram, coding)
+        onsets, begin = scored.onsets, "with it"
+    else:
+        scorer = read_header(hypnogram)
+        scored = read_annotations(scorer)
+        onsets = scored.onsets + clock_shift(header, scorer, hypnogram_start, first, scored)
+        begin = start_in_words(scorer)
 
     stages = [read_label(label) not in (None, UNKNOWN) for label in scored.labels]
     if not any(stages):
@@ -53,9 +64,9 @@ def read_pair(psg, hypnogram, channels=None, hypnogram_start="header"):
     latest = np.max((onsets + scored.durations)[stages])
     if latest <= 0 or np.min(onsets[stages]) >= segments.end:
         raise ValueError(
-            f"{scorer.path} has no stage within {header.path}: the recording begins "
+            f"{hypnogram} has no stage within {header.path}: the recording begins "
             f"{start_in_words(header)} and lasts {segments.end:g} s, the hypnogram begins "
-            f"{start_in_words(scorer)} and its stages lie from {onsets[stages].min():g} s to "
+            f"{begin} and its stages lie from {onsets[stages].min():g} s to "
             f"{latest:g} s of the recording. If it is the hypnogram of this recording and the "
             "start in a header is wrong, give hypnogram_start='recording'."
         )
@@ -65,7 +76,7 @@ def read_pair(psg, hypnogram, channels=None, hypnogram_start="header"):
     durations = np.append(scored.durations, own.durations[bad])
     labels = scored.labels + [own.labels[i] for i in bad]
     _annotate(raw, onsets, durations, labels, segments)
-    source = f"{header.path.name} with {scorer.path.name}"
+    source = f"{header.path.name} with {hypnogram.name}"
     return ScoredRecording(raw, onsets, durations, labels, segments, source, header.patient)
 
 

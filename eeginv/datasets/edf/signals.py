@@ -3,6 +3,8 @@
 import io
 import re
 import warnings
+from collections.abc import Mapping
+from fnmatch import fnmatchcase
 
 from .header import ANNOTATIONS
 
@@ -16,9 +18,11 @@ def read_signals(header, channels=None):
     ----------
     header : EdfHeader
         Header of the file.
-    channels : sequence of str | None
-        Channels to read, with or without a leading "EEG "; None reads those whose label begins
-        with "EEG", or all where none does.
+    channels : sequence of str | dict of str to str | None
+        Channels to read, by name, with or without a leading "EEG ", or by a pattern with ``*`` and
+        ``?``. A dict gives them names: ``{"C3": "C3-*"}`` reads one channel, whatever its
+        reference, and calls it C3. None reads those whose label begins with "EEG", or all where
+        none does.
 
     Returns
     -------
@@ -62,6 +66,8 @@ def read_signals(header, channels=None):
     if channels is not None:
         raw.reorder_channels([signal.name for signal in chosen])
     short = [_without_eeg(signal.name) for signal in chosen]
+    if isinstance(channels, Mapping):
+        short = list(channels)
     names = {
         signal.name: name
         for signal, name in zip(chosen, short, strict=True)
@@ -86,7 +92,10 @@ def _choose(header, channels):
     else:
         if isinstance(channels, str):
             raise TypeError(f"channels must be a list of names, got {channels!r}.")
-        chosen = [_find(header, signals, name) for name in channels]
+        if isinstance(channels, Mapping):
+            chosen = [_find_one(header, signals, *item) for item in channels.items()]
+        else:
+            chosen = sum((_find(header, signals, name) for name in channels), [])
         if len({signal.name for signal in chosen}) < len(chosen) or not chosen:
             raise ValueError(
                 f"channels must name different channels, at least one; got {list(channels)} for "
@@ -108,14 +117,30 @@ def _choose(header, channels):
     return chosen
 
 
+def _find_one(header, signals, name, wanted):
+    """Find the one signal that is to have a name."""
+    found = _find(header, signals, wanted)
+    if len(found) > 1:
+        raise ValueError(
+            f"{header.path} has {len(found)} channels {wanted!r} for {name!r}, "
+            f"{[signal.name for signal in found]}; write a pattern that only one has."
+        )
+    return found[0]
+
+
 def _find(header, signals, name):
+    """Find the signal of a name, or those of a pattern."""
+    pattern = any(letter in name for letter in "*?")
     for names in (
         {signal: (signal.name, signal.label) for signal in signals},
         {signal: (_without_eeg(signal.name), _without_eeg(signal.label)) for signal in signals},
     ):
-        found = [signal for signal in signals if name in names[signal]]
-        if len(found) == 1:
-            return found[0]
+        if pattern:
+            found = [s for s in signals if any(_fits(one, name) for one in names[s])]
+        else:
+            found = [signal for signal in signals if name in names[signal]]
+        if len(found) == 1 or (found and pattern):
+            return found
         if found:
             raise ValueError(
                 f"{header.path} has {len(found)} channels {name!r}; choose by "
@@ -124,6 +149,11 @@ def _find(header, signals, name):
     raise ValueError(
         f"{header.path} has no channels {[name]}; it has {[signal.name for signal in signals]}."
     )
+
+
+def _fits(label, pattern):
+    """Tell whether a label fits a pattern of ``*`` and ``?``; capitals do not matter."""
+    return fnmatchcase(label.casefold(), pattern.casefold())
 
 
 def _scale(raw, chosen, header):
