@@ -37,15 +37,14 @@ from eeginv import (  # noqa: E402
     InvariantClassifier,
 )
 from eeginv.benchmark import default_settings, run_benchmark  # noqa: E402
+from eeginv.benchmark.figures import plot_accuracy_time  # noqa: E402
 from eeginv.benchmark.intervals import holm  # noqa: E402
-from eeginv.benchmark.methods import METHODS  # noqa: E402
-from eeginv.benchmark.report import load_runs  # noqa: E402
+from eeginv.benchmark.methods import METHODS, sort_methods  # noqa: E402
 from eeginv.benchmark.statistics import paired_differences  # noqa: E402
+from eeginv.benchmark.store import Store  # noqa: E402
 from eeginv.estimators import Trainer  # noqa: E402
 from eeginv.search.problem import Problem  # noqa: E402
 from eeginv.transforms import default_transforms  # noqa: E402
-from eeginv.viz import plot_accuracy_time  # noqa: E402
-from eeginv.viz.methods import sort_methods  # noqa: E402
 
 
 def measure(data, folder, methods, choices, epochs, n_jobs):
@@ -58,7 +57,7 @@ def measure(data, folder, methods, choices, epochs, n_jobs):
         n_splits=choices,
         n_jobs=n_jobs,
     )
-    runs, failures = load_runs(folder)
+    runs, failures = Store(folder).load()
     for failure in failures:
         print(f"{failure['run_id']} failed: {failure['error']}")
     plain = {_choice(run): run for run in runs if run["method"] == "none"}

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .search import SEARCHES  # a package that is lazy
+
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
 
@@ -24,7 +26,7 @@ def benchmark(
         str,
         typer.Option(
             help="Methods, separated by commas: none, trivial (random augmentation), augnet, "
-            "augerino, ddas, dada, adda, cadda, fasteraa, autoaugment, fastaa, randaugment."
+            f"augerino, {', '.join(SEARCHES)}."
         ),
     ] = "none,trivial,augnet,ddas",
     n_train: Annotated[
@@ -47,6 +49,20 @@ def benchmark(
     crop_wake: Annotated[
         float | None,
         typer.Option(help="Minutes of wake to keep before and after sleep. Default: all."),
+    ] = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            help="Channels to read from a folder, separated by commas, by name or by pattern such "
+            "as EOG*; C3=C3-* reads one and calls it C3. Default: the EEG."
+        ),
+    ] = None,
+    sfreq: Annotated[
+        float | None, typer.Option(help="Sampling frequency in Hz. Default: that of the data.")
+    ] = None,
+    stage_numbers: Annotated[
+        str | None,
+        typer.Option(help="What numbers in text hypnograms of a folder mean: yasa or nsrr."),
     ] = None,
     backbone: Annotated[str | None, typer.Option(help="Name of a Braindecode model.")] = None,
     batch_size: Annotated[int | None, typer.Option(help="Windows in one training step.")] = None,
@@ -72,32 +88,35 @@ def benchmark(
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     from .benchmark import default_settings, run_benchmark
+    from .benchmark.store import Store
 
-    options = {"stages": None if stages is None else tuple(stages.split(","))}
-    options["crop_wake"] = crop_wake
-    changes = {
-        "n_train": None if n_train is None else tuple(_integers(n_train)),
-        "epochs": epochs,
-        "backbone": backbone,
-        "batch_size": batch_size,
-        "lr": lr,
-        "n_copies": n_copies,
-        "data_options": {name: value for name, value in options.items() if value is not None},
-    }
-    if smoke:
-        if data == "simulated":
-            small = {"n_subjects": 4, "hours": 2.0, "stages": ("W", "N2", "N3")}
-            changes["data_options"] = {**small, **changes["data_options"]}
-        small = {"n_train": (2,), "n_test": 1, "epochs": 2, "n_copies": 2}
-        changes = {**small, **{name: value for name, value in changes.items() if value is not None}}
-        splits, seeds = min(splits, 1), "0"
+    numbers, seeds = _integers(n_train), _integers(seeds)
+    if data == "simulated" and (channels or stage_numbers):
+        raise typer.BadParameter("--channels and --stage-numbers need a folder of recordings.")
     try:
+        settings = default_settings(
+            data,
+            smoke=smoke,
+            n_train=numbers,
+            epochs=epochs,
+            backbone=backbone,
+            batch_size=batch_size,
+            lr=lr,
+            n_copies=n_copies,
+            data_options={
+                "stages": None if stages is None else tuple(stages.split(",")),
+                "crop_wake": crop_wake,
+                "channels": _channels(channels),
+                "sfreq": sfreq,
+                "stage_numbers": stage_numbers,
+            },
+        )
         report = run_benchmark(
             output,
-            settings=default_settings(data, **changes),
+            settings=settings,
             methods=methods.split(","),
-            n_splits=splits,
-            seeds=_integers(seeds),
+            n_splits=min(splits, 1) if smoke else splits,
+            seeds=seeds[:1] if smoke else seeds,
             n_jobs=n_jobs,
             command=shlex.join(["eeginv", *sys.argv[1:]]),
         )
@@ -105,15 +124,28 @@ def benchmark(
         typer.echo(f"eeginv benchmark: {error}", err=True)
         raise typer.Exit(2) from error
     typer.echo(f"Report: {report}")
-    failed = sorted(path.name for path in (report.parent / "runs").glob("*.failed.json"))
-    if failed:
+    _, failures = Store(report.parent).load()
+    if failures:
         typer.echo(
-            f"{len(failed)} runs failed; the report says why. Start again to retry.", err=True
+            f"{len(failures)} runs failed; the report says why. Start again to retry.", err=True
         )
         raise typer.Exit(1)
 
 
+def _channels(text):
+    """Read names and patterns as a list, or, if any has a name of its own, as a dict."""
+    if text is None:
+        return None
+    items = [part.strip() for part in text.split(",")]
+    if not any("=" in item for item in items):
+        return items
+    pairs = [item.partition("=") for item in items]
+    return {name: pattern or name for name, _, pattern in pairs}
+
+
 def _integers(text):
+    if text is None:
+        return None
     try:
         return [int(part) for part in text.split(",")]
     except ValueError as error:

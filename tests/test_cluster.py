@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from joblib._parallel_backends import ThreadingBackend
 from sklearn.base import clone
-from test_benchmark import TIMES
 from test_doc import run_page
 
 from eeginv.benchmark import run_benchmark
+from eeginv.benchmark.statistics import RUN_METRICS
 from eeginv.datasets import SleepDataset, simulate_recordings
 
 
@@ -32,7 +32,7 @@ def page(root):
 
 def contents(folder):
     """What the runs of a benchmark have found: plain values, without times."""
-    table = pd.read_csv(folder / "results.csv").drop(columns=TIMES)
+    table = pd.read_csv(folder / "results.csv").drop(columns=[*RUN_METRICS, "seconds_predict"])
     policies = {p.name: json.loads(p.read_text()) for p in (folder / "policies").iterdir()}
     weights = {p.parent.name: p.read_bytes() for p in (folder / "networks").rglob("*.safetensors")}
     return table, policies, weights

@@ -6,9 +6,9 @@ python tools/make_benchmark_table.py RESULTS [--figure FILE.png]
 import argparse
 
 import eeginv  # noqa: F401
-from eeginv.benchmark.report import load_runs
+from eeginv.benchmark.methods import averaging_label, label_of
 from eeginv.benchmark.statistics import paired_differences, summary
-from eeginv.viz.methods import averaging_name, method_name
+from eeginv.benchmark.store import Store
 
 SIGNED = "{:+.1f} [{:+.1f}, {:+.1f}]"
 
@@ -32,8 +32,8 @@ def rows(runs):
         each = splits[row["n_train_subjects"], row["method"], row["averaging"]]
         yield [
             str(row["n_train_subjects"]),
-            method_name(row["method"]),
-            averaging_name(row["method"], row["averaging"]),
+            label_of(row["method"]),
+            averaging_label(row["method"], row["averaging"]),
             f"{sum(each.values()) / len(each):.3f}",
             " ".join(f"{each[split]:.2f}" for split in sorted(each)),
             paired,
@@ -62,7 +62,7 @@ def main():
     parser.add_argument("results")
     parser.add_argument("--figure")
     arguments = parser.parse_args()
-    runs, failures = load_runs(arguments.results)
+    runs, failures = Store(arguments.results).load()
     print(f".. {len(runs)} runs, {len(failures)} failed\n")
     print(".. list-table::\n   :header-rows: 1\n")
     for row in [HEADER, *rows(runs)]:

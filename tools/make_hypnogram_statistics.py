@@ -112,7 +112,8 @@ def to_json(table):
 
 def main():
     """Run from the command line."""
-    default = Path(__file__).parents[1] / "eeginv" / "datasets" / "hypnogram_statistics.json"
+    simulation = Path(__file__).parents[1] / "eeginv" / "datasets" / "simulation"
+    default = simulation / "hypnogram_statistics.json"
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="folder with the *Hypnogram.edf files")
     parser.add_argument("--output", type=Path, default=default, help="file to write")

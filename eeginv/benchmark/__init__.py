@@ -5,9 +5,15 @@ import lazy_loader as _lazy
 __getattr__, __dir__, __all__ = _lazy.attach(
     __name__,
     submod_attrs={
-        "methods": ["METHODS"],
-        "plan": ["Settings"],
+        "figures": [
+            "plot_accuracy_time",
+            "plot_confusion",
+            "plot_differences",
+            "plot_learned",
+        ],
+        "methods": ["METHODS", "Method"],
         "report": ["write_report"],
-        "run": ["default_settings", "run_benchmark"],
+        "run": ["run_benchmark"],
+        "settings": ["Settings", "default_settings"],
     },
 )

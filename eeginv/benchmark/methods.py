@@ -1,184 +1,237 @@
-"""The methods that are compared: one function and one line in ``METHODS`` each."""
+"""The methods that are compared: one record for each says how it is called, drawn and trained."""
 
-import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
-import numpy as np
+from ..search import SEARCHES
+from ..viz import style
+from .training import half, quarter, quarter_each, with_augmentation, with_search
 
-from ..augmentation import Augmentation, TrivialAugment
-from ..estimators import InvariantClassifier
-from ..search import (
-    ADDASearch,
-    AutoAugmentSearch,
-    CADDASearch,
-    DADASearch,
-    DDASSearch,
-    FastAutoAugmentSearch,
-    FasterAutoAugmentSearch,
-    RandAugmentSearch,
-)
-from ..transforms import default_transforms
+AVERAGING_LABELS = {"plain": "without averaging", "averaged": "averaged over copies"}
 
 
-@dataclass
-class Fitted:
-    """A trained method.
+@dataclass(frozen=True)
+class Method:
+    """A method of the benchmark.
 
     Parameters
     ----------
-    model : InvariantClassifier
-        The classifier.
-    seconds_search, seconds_fit : float
-        Time of the search for a policy and of the (final) training.
-    policy_history : list of Policy
-        The course of the policy.
-    copies : Augmentation | None
-        Whose copies are averaged over in the second scoring; None is the model's own.
+    name : str
+        Short name, for the command line and in files.
+    label : str
+        Name for readers.
+    colour, marker : str
+        How it is drawn, in the words of matplotlib.
+    fit : callable | None
+        Trains it: a function of options of :class:`~eeginv.InvariantClassifier`, X, y and groups
+        that returns a ``Fitted``. None for a control that is made of two runs.
+    parts : tuple of str
+        The methods of these two runs: the network of the first is averaged over copies under the
+        policy that the second has learned.
+    learns : bool
+        Whether its training learns a policy.
+    averaged : str
+        What its predictions are averaged over in the second scoring, in words.
+
+    Examples
+    --------
+    >>> from eeginv.benchmark import METHODS
+    >>> METHODS["fastaa"].label
+    'Fast AutoAugment'
     """
 
-    model: InvariantClassifier
-    seconds_search: float = 0.0
-    seconds_fit: float = 0.0
-    policy_history: list = field(default_factory=list)
-    copies: Augmentation | None = None
+    name: str
+    label: str
+    colour: str
+    marker: str
+    fit: Callable | None = None
+    parts: tuple = ()
+    learns: bool = True
+    averaged: str = AVERAGING_LABELS["averaged"]
 
 
-def _timed_fit(model, X, y, groups):
-    start = time.perf_counter()
-    model.fit(X, y, groups=groups)
-    return Fitted(model, 0.0, time.perf_counter() - start, model.policy_history_)
+_RECORDS = [
+    Method(
+        "none",
+        "no augmentation",
+        style.GREY,
+        "o",
+        with_augmentation(None),
+        learns=False,
+        averaged="averaged over full-strength random copies",
+    ),
+    # Shows what averaging alone brings of a learned policy.
+    Method(
+        "none_learned",
+        "no augmentation, AugNet's copies",
+        style.GREY,
+        "D",
+        parts=("none", "augnet"),
+        learns=False,
+        averaged="averaged over AugNet's learned copies",
+    ),
+    Method(
+        "trivial",
+        "random augmentation (TrivialAugment)",
+        style.ORANGE,
+        "s",
+        with_augmentation("trivial"),
+        learns=False,
+    ),
+    Method("augnet", "AugNet", style.BLUE, "D", with_augmentation("augnet")),
+    Method("augerino", "Augerino", style.SKY, "v", with_augmentation("augerino")),
+    Method("ddas", "DDAS", style.VERMILION, "^", with_search("ddas", quarter)),
+    Method("dada", "DADA", style.GREEN, "P", with_search("dada", half)),
+    Method("adda", "ADDA", style.PURPLE, "X", with_search("adda", half)),
+    Method("cadda", "CADDA", style.YELLOW, "<", with_search("cadda", half)),
+    Method("fasteraa", "Faster AutoAugment", style.BLACK, ">", with_search("fasteraa", half)),
+    # Two networks on six tenths of the subjects: one plain training and a half.
+    Method(
+        "fastaa",
+        "Fast AutoAugment",
+        style.GREEN,
+        "*",
+        with_search("fastaa", n_folds=2, n_trials=60),
+    ),
+    # Sixteen trainings on half of the subjects: two plain trainings, less what is given up.
+    Method(
+        "autoaugment",
+        "AutoAugment",
+        style.PURPLE,
+        "p",
+        with_search("autoaugment", quarter_each, n_trials=16),
+    ),
+    # Ten trainings on half of the subjects: one plain training and a quarter.
+    Method(
+        "randaugment", "RandAugment", style.YELLOW, "h", with_search("randaugment", quarter_each)
+    ),
+]
+
+_SPARE_COLOURS = (style.GREEN, style.PURPLE, style.YELLOW, style.BLACK)
+_SPARE_MARKERS = ("d", "8", "H")
 
 
-def fit_none(options, X, y, groups):
-    """No augmentation; averaged over full-strength copies of the random augmentation, if at all."""
-    fitted = _timed_fit(InvariantClassifier(augmentation=None, **options), X, y, groups)
-    transforms = default_transforms(options["sfreq"])
-    fitted.copies = TrivialAugment(transforms, random_state=0)
-    return fitted
+def _spare_look(i):
+    return _SPARE_COLOURS[i % len(_SPARE_COLOURS)], _SPARE_MARKERS[i % len(_SPARE_MARKERS)]
 
 
-def fit_trivial(options, X, y, groups):
-    """Random augmentation (TrivialAugment): nothing is learned."""
-    return _timed_fit(InvariantClassifier(augmentation="trivial", **options), X, y, groups)
+def complete(records, searches):
+    """Add a record for each search that has none: default parameters, and a look to spare.
 
+    Parameters
+    ----------
+    records : list of Method
+        The records there are.
+    searches : dict of str to str
+        From the short name of each search to the name of its class.
 
-def fit_augnet(options, X, y, groups):
-    """AugNet."""
-    return _timed_fit(InvariantClassifier(augmentation="augnet", **options), X, y, groups)
-
-
-def fit_augerino(options, X, y, groups):
-    """Augerino."""
-    return _timed_fit(InvariantClassifier(augmentation="augerino", **options), X, y, groups)
-
-
-def fit_ddas(options, X, y, groups):
-    """DDAS on held-out subjects, or on held-out windows where there is only one subject.
-
-    The search takes a quarter of the epochs of the final training.
+    Returns
+    -------
+    methods : dict of str to Method
+        All records by name.
     """
-    if len(np.unique(groups)) < 2:
-        groups = None
-    search = DDASSearch(
-        InvariantClassifier(**options),
-        search_epochs=max(2, options["max_epochs"] // 4),
-        random_state=options["random_state"],
-    )
-    search.fit(X, y, groups=groups)
-    return Fitted(search.best_estimator_, search.search_time_, search.refit_time_, search.schedule_)
+    methods = {method.name: method for method in records}
+    new = [name for name in searches if name not in methods]
+    for i, name in enumerate(new):
+        label = searches[name].removesuffix("Search")
+        methods[name] = Method(name, label, *_spare_look(i), with_search(name))
+    return methods
 
 
-def fit_dada(options, X, y, groups):
-    """DADA on held-out subjects (windows, where there is only one).
+_ALL = complete(_RECORDS, SEARCHES)
+# Those that are trained, and the controls that are made of two runs.
+METHODS = {name: method for name, method in _ALL.items() if method.fit}
+COMBINED = {name: method for name, method in _ALL.items() if method.parts}
 
-    Half of the epochs of the final training, on half of the subjects; the network learns alone in
-    the first half of them.
+
+def label_of(name):
+    """Name a method for readers.
+
+    Parameters
+    ----------
+    name : str
+        Short name, of a method that is known here or of another one.
+
+    Returns
+    -------
+    label : str
+        Its label; the name itself if it is not known.
     """
-    return _followed(DADASearch, options, X, y, groups)
+    return _ALL[name].label if name in _ALL else name
 
 
-def fit_adda(options, X, y, groups):
-    """ADDA on held-out subjects (windows, where there is only one); epochs as for DADA."""
-    return _followed(ADDASearch, options, X, y, groups)
+def averaging_label(name, averaging):
+    """Say how a method predicts.
 
+    Parameters
+    ----------
+    name : str
+        Short name of the method.
+    averaging : "plain" | "averaged"
+        Whether predictions are averaged over transformed copies.
 
-def fit_cadda(options, X, y, groups):
-    """CADDA, a policy for each class, on held-out subjects (windows); epochs as for DADA."""
-    return _followed(CADDASearch, options, X, y, groups)
-
-
-def fit_fasteraa(options, X, y, groups):
-    """Faster AutoAugment towards held-out subjects (windows); epochs as for DADA."""
-    return _followed(FasterAutoAugmentSearch, options, X, y, groups)
-
-
-def _followed(cls, options, X, y, groups):
-    """Search along a gradient of sub-policies, and train under what was found."""
-    epochs = max(2, options["max_epochs"] // 2)
-    search = cls(
-        InvariantClassifier(**options),
-        search_epochs=epochs,
-        warmup_epochs=epochs // 2,
-        random_state=options["random_state"],
-    )
-    search.fit(X, y, groups=groups if len(np.unique(groups)) > 1 else None)
-    return Fitted(search.best_estimator_, search.search_time_, search.refit_time_, search.schedule_)
-
-
-def fit_autoaugment(options, X, y, groups):
-    """AutoAugment on held-out subjects (windows, where there is only one).
-
-    Sixteen children of half of the subjects and a quarter of the epochs: two plain trainings, less
-    what is given up.
+    Returns
+    -------
+    label : str
+        In words.
     """
-    epochs = max(2, options["max_epochs"] // 4)
-    return _searched(AutoAugmentSearch, options, X, y, groups, n_trials=16, child_epochs=epochs)
+    if averaging == "averaged" and name in _ALL:
+        return _ALL[name].averaged
+    return AVERAGING_LABELS[averaging]
 
 
-def fit_fastaa(options, X, y, groups):
-    """Fast AutoAugment on held-out subjects (windows, where there is only one).
+def learns_policy(name):
+    """Tell whether the training of a method learns a policy.
 
-    Two networks on six tenths of the subjects, and sixty policies scored for each: one plain
-    training and a half.
+    Parameters
+    ----------
+    name : str
+        Short name, of a method that is known here or of another one.
+
+    Returns
+    -------
+    learns : bool
+        False for the controls.
     """
-    return _searched(FastAutoAugmentSearch, options, X, y, groups, n_folds=2, n_trials=60)
+    return name not in _ALL or _ALL[name].learns
 
 
-def fit_randaugment(options, X, y, groups):
-    """RandAugment on held-out subjects (windows, where there is only one).
+def sort_methods(names):
+    """Sort methods: controls first, then the learners, then others by name.
 
-    Ten children of half of the subjects and a quarter of the epochs: one plain training and a
-    quarter, less what is given up.
+    Parameters
+    ----------
+    names : iterable of str
+        Short names.
+
+    Returns
+    -------
+    names : list of str
+        Each once.
     """
-    epochs = max(2, options["max_epochs"] // 4)
-    return _searched(RandAugmentSearch, options, X, y, groups, child_epochs=epochs)
+    known = list(_ALL)
+    return sorted(set(names), key=lambda m: (known.index(m) if m in _ALL else len(known), m))
 
 
-def _searched(cls, options, X, y, groups, **settings):
-    """Search by trials, in this process, and train under what was found."""
-    search = cls(
-        InvariantClassifier(**options), n_jobs=1, random_state=options["random_state"], **settings
-    )
-    search.fit(X, y, groups=groups if len(np.unique(groups)) > 1 else None)
-    return Fitted(search.best_estimator_, search.search_time_, search.refit_time_, [search.policy_])
+def method_styles(names):
+    """Look up how methods are drawn.
 
+    Parameters
+    ----------
+    names : iterable of str
+        Short names.
 
-METHODS = {
-    "none": fit_none,
-    "trivial": fit_trivial,
-    "augnet": fit_augnet,
-    "augerino": fit_augerino,
-    "ddas": fit_ddas,
-    "dada": fit_dada,
-    "adda": fit_adda,
-    "cadda": fit_cadda,
-    "fasteraa": fit_fasteraa,
-    "autoaugment": fit_autoaugment,
-    "fastaa": fit_fastaa,
-    "randaugment": fit_randaugment,
-}
-
-# Controls without a training of their own, made of two runs on the same subjects and seed: the
-# network of the first, averaged over copies under the policy that the second has learned. They
-# show what averaging alone brings of a learned policy.
-DERIVED = {"none_learned": ("none", "augnet")}
+    Returns
+    -------
+    styles : dict of str to dict
+        Keyword arguments of matplotlib, ``color`` and ``marker``, in the order of
+        :func:`sort_methods`.
+    """
+    styles, n_others = {}, len(_ALL) - len(_RECORDS)
+    for name in sort_methods(names):
+        if name in _ALL:
+            look = _ALL[name].colour, _ALL[name].marker
+        else:
+            look, n_others = _spare_look(n_others), n_others + 1
+        styles[name] = dict(zip(("color", "marker"), look, strict=True))
+    return styles

@@ -1,113 +1,11 @@
 """What a benchmark consists of: one run for each method, training size, split and seed."""
 
-import dataclasses
-import hashlib
-import json
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .. import __version__
-from .._json import plain
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What all runs of a benchmark share.
-
-    Parameters
-    ----------
-    data : str
-        "simulated", or the folder of recordings.
-    data_options : dict
-        Arguments of the loader.
-    n_train : tuple of int
-        Numbers of training subjects.
-    n_test : int | None
-        Number of test subjects; None is all that are never used for training.
-    epochs : int
-        Passes over the training windows with the largest number of training subjects; with fewer,
-        more, so that the number of optimiser steps stays the same.
-    backbone : str
-        Name of a Braindecode model.
-    batch_size : int
-        Windows in one step.
-    lr : float
-        Learning rate of the backbone.
-    n_copies : int
-        Copies averaged over in the second scoring of each method.
-
-    Examples
-    --------
-    >>> from eeginv.benchmark import Settings
-    >>> Settings(n_train=(1, 4), epochs=12).epochs_for(1)
-    48
-    """
-
-    data: str = "simulated"
-    data_options: dict = dataclasses.field(default_factory=dict)
-    n_train: tuple = (2,)
-    n_test: int | None = None
-    epochs: int = 20
-    backbone: str = "SleepStagerChambon2018"
-    batch_size: int = 32
-    lr: float = 1e-3
-    n_copies: int = 10
-
-    def __post_init__(self):
-        object.__setattr__(self, "n_train", tuple(self.n_train))
-        counts = {"n_train": self.n_train, "epochs": (self.epochs,), "n_copies": (self.n_copies,)}
-        counts["batch_size"] = (self.batch_size,)
-        counts["n_test"] = () if self.n_test is None else (self.n_test,)
-        for name, values in counts.items():
-            if any(int(value) != value or value < 1 for value in values):
-                raise ValueError(f"{name} must be whole numbers above 0, got {values}.")
-        if not self.n_train or not 0 < self.lr < np.inf:
-            raise ValueError("Give at least one number of training subjects, and a positive lr.")
-
-    def fingerprint(self):
-        """Hash everything here: runs of different fingerprints do not belong together.
-
-        Returns
-        -------
-        fingerprint : str
-            Sixteen hexadecimal digits.
-        """
-        values = plain({**dataclasses.asdict(self), "version": __version__})
-        if self.data != "simulated":
-            folder = Path(self.data).resolve()
-            values["data"] = str(folder)
-            values["files"] = _digests(folder)
-        text = json.dumps(values, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    def epochs_for(self, n_train):
-        """Return the number of epochs that makes the same number of steps for fewer subjects.
-
-        Parameters
-        ----------
-        n_train : int
-            Number of training subjects.
-
-        Returns
-        -------
-        epochs : int
-            Number of passes over the training windows.
-        """
-        return max(1, round(self.epochs * max(self.n_train) / n_train))
-
-
-def _digests(folder):
-    """Hash what the files of a folder hold: a night that is scored anew keeps its size."""
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not a folder: give one with *-PSG.edf files.")
-    digests = []
-    for path in sorted(folder.iterdir()):  # those that the loader looks at
-        if path.suffix.lower() == ".edf" and path.name[0] != "." and path.is_file():
-            with path.open("rb") as file:
-                digests.append((path.name, hashlib.file_digest(file, "sha256").hexdigest()))
-    return digests
+from .._checks import check_integer
+from .methods import COMBINED, METHODS
 
 
 @dataclass(frozen=True)
@@ -117,7 +15,7 @@ class Run:
     Parameters
     ----------
     method : str
-        Name in ``METHODS``.
+        Name in ``METHODS`` or ``COMBINED``.
     n_train : int
         Number of training subjects.
     split : int
@@ -142,35 +40,91 @@ class Run:
         words = np.random.SeedSequence([self.seed, self.split]).generate_state(1)
         return int(words[0] % (2**31 - 1))
 
+    @property
+    def keeps_network(self):
+        """Whether its network is kept, for a control of this plan or of a later one."""
+        return self.method in {control.parts[0] for control in COMBINED.values()}
 
-def make_plan(methods, n_train, n_splits, seeds):
-    """List all runs, methods innermost, so that a part of the plan compares them already.
+    @property
+    def parts(self):
+        """Runs that this one is made of, if it is a control that is made of two."""
+        method = COMBINED.get(self.method)
+        return [replace(self, method=name) for name in method.parts] if method else []
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The runs of a benchmark.
 
     Parameters
     ----------
-    methods : list of str
-        Names in ``METHODS``.
-    n_train : tuple of int
+    methods : sequence of str
+        Names in ``METHODS``; repeated ones count once.
+    n_train : sequence of int
         Numbers of training subjects.
     n_splits : int
         Number of choices of training subjects.
-    seeds : list of int
-        Seeds.
+    seeds : sequence of int
+        Seeds of the training; repeated ones count once.
 
-    Returns
-    -------
-    runs : list of Run
-        The plan.
+    Raises
+    ------
+    ValueError
+        If a method is unknown, or there would be no run.
     """
-    if n_splits < 1 or not seeds:
-        raise ValueError("A plan needs at least one split and one seed.")
-    return [
-        Run(method, size, split, seed)
-        for split in range(n_splits)
-        for seed in seeds
-        for size in n_train
-        for method in methods
-    ]
+
+    methods: tuple
+    n_train: tuple
+    n_splits: int
+    seeds: tuple
+
+    def __post_init__(self):
+        for name in ("methods", "n_train", "seeds"):
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
+        unknown = [name for name in self.methods if name not in METHODS]
+        if unknown or not self.methods:
+            raise ValueError(f"Unknown methods {unknown}; known are {', '.join(METHODS)}.")
+        if check_integer("n_splits", self.n_splits, minimum=0) < 1 or not self.seeds:
+            raise ValueError("A plan needs at least one split and one seed.")
+
+    @property
+    def controls(self):
+        """Names of the controls that two of the methods make."""
+        return [name for name, control in COMBINED.items() if set(control.parts) <= {*self.methods}]
+
+    @property
+    def trained(self):
+        """Runs that are trained, methods innermost: a part of them compares methods already."""
+        return self._runs(self.methods)
+
+    @property
+    def combined(self):
+        """Runs that are made of two trained ones."""
+        return self._runs(self.controls)
+
+    def needs_network(self, run):
+        """Tell whether another run of the plan uses the network of a run.
+
+        Parameters
+        ----------
+        run : Run
+            A run of the plan.
+
+        Returns
+        -------
+        needs : bool
+            Whether one does.
+        """
+        return run.method in {COMBINED[name].parts[0] for name in self.controls}
+
+    def _runs(self, methods):
+        return [
+            Run(method, size, split, seed)
+            for split in range(self.n_splits)
+            for seed in self.seeds
+            for size in self.n_train
+            for method in methods
+        ]
 
 
 def choose_subjects(subjects, n_train, split, sizes, n_test=None):
@@ -196,6 +150,11 @@ def choose_subjects(subjects, n_train, split, sizes, n_test=None):
     -------
     train, test : ndarray
         Training and test subjects, sorted.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer subjects.
     """
     subjects = np.sort(np.asarray(subjects))
     if max(sizes) + (n_test or 1) > len(subjects):

@@ -2,60 +2,19 @@
 
 import html
 import math
-from pathlib import Path
 
 import pandas as pd
 
 from .._files import replacing
-from .._json import read_object
 from ..policy import Policy
-from ..viz import tables
-from ..viz.methods import AVERAGING_NAMES, CONTROLS, method_name, sort_methods, subjects_text
-from . import statistics
+from ..viz import plot_extents, plot_policy
+from . import statistics, tables
+from .figures import plot_accuracy_time, plot_confusion, plot_differences, plot_learned
+from .methods import AVERAGING_LABELS, label_of, learns_policy, method_styles, sort_methods
+from .store import Store
+from .tables import subjects_text
 
 NAME = "report.html"
-
-
-def load_runs(folder):
-    """Read what the runs of a benchmark have left in its folder.
-
-    Parameters
-    ----------
-    folder : path-like
-        Output folder of the benchmark.
-
-    Returns
-    -------
-    runs : list of dict
-        The finished runs, sorted by file name.
-    failures : list of dict
-        ``run_id``, ``error`` and ``traceback`` of the runs that failed and have not succeeded
-        since, and of result files that cannot be read.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> from eeginv.benchmark.report import load_runs
-    >>> load_runs(tempfile.mkdtemp())
-    ([], [])
-    """
-    runs, failures = [], []
-    for path in sorted((_existing(folder) / "runs").glob("*.json")):
-        failed = path.name.endswith(".failed.json")
-        run_id = path.name.removesuffix(".json").removesuffix(".failed")
-        if failed and path.with_name(f"{run_id}.json").exists():
-            continue
-        values = read_object(path)
-        if failed:
-            error = {"error": f"{path.name} cannot be read"} if values is None else values
-            failures.append({"traceback": "", **error, "run_id": run_id})
-        elif values is None or values.get("status") != "done":
-            reason = f"the result file {path.name} is not that of a finished run"
-            failures.append({"run_id": run_id, "error": reason, "traceback": ""})
-        else:
-            scores = {kind: score for kind, score in values.get("scores", {}).items() if score}
-            runs.append({**values, "scores": scores})
-    return runs, failures
 
 
 def write_report(folder):
@@ -86,10 +45,9 @@ def write_report(folder):
     """
     import mne
 
-    folder = _existing(folder)
-    runs, failures = load_runs(folder)
-    plan = read_object(folder / "plan.json") or {}
-    environment = read_object(folder / "environment.json") or {}
+    store = Store(folder)
+    runs, failures = store.load()
+    plan, environment = store.description()
     data = plan.get("data") or (runs[0]["data"] if runs else "")
     title = "eeginv benchmark" + (f": {data}" if data else "")
     report = mne.Report(title=html.escape(title), img_max_width=1150, verbose="error")
@@ -112,9 +70,10 @@ def write_report(folder):
     pages.section = "How to read this"
     pages.html("How to read this", HOW_TO_READ)
 
-    with replacing(folder / NAME, ".html") as scratch:
+    path = store.folder / NAME
+    with replacing(path, ".html") as scratch:
         report.save(scratch, open_browser=False, overwrite=True, verbose="error")
-    return folder / NAME
+    return path
 
 
 class _Pages:
@@ -175,8 +134,6 @@ def _add_differences(pages, runs):
             "seed yet, so there is nothing to compare.</p>",
         )
         return
-    from ..viz import plot_differences
-
     pages.figure(
         "Differences to no augmentation",
         plot_differences(table),
@@ -201,8 +158,6 @@ def _add_differences(pages, runs):
 
 
 def _add_time(pages, runs):
-    from ..viz import plot_accuracy_time
-
     pages.section = "Accuracy against time"
     pages.figure(
         "Accuracy against time",
@@ -214,12 +169,11 @@ def _add_time(pages, runs):
 
 
 def _add_policies(pages, runs):
-    from ..viz import plot_extents, plot_learned, plot_policy
-
     pages.section = "Learned policies"
     learned = statistics.learned_policies(runs)
     truth = next((run["truth"] for run in runs if run.get("truth")), None)
-    if set(learned["method"]) <= set(CONTROLS):
+    methods = [method for method in sort_methods(learned["method"]) if learns_policy(method)]
+    if not methods:
         text = "<p>None of the finished runs has learned a policy.</p>"
         pages.html("Learned policies", text)
         return
@@ -238,17 +192,20 @@ def _add_policies(pages, runs):
         f"extent matters only if the transform is also used, and use changes nothing where the "
         f"extent is zero. {beside}",
     )
-    methods = sort_methods(set(learned["method"]) - set(CONTROLS))
+    looks = method_styles(run["method"] for run in runs)  # of all: colours stay
+    styles = {label_of(method): look for method, look in looks.items()}
     for size in sorted({run["n_train_subjects"] for run in runs}):
         here = [run for run in runs if run["n_train_subjects"] == size]
         histories = {
-            method: [r["policy_history"] for r in here if r["method"] == method and _moves(r)]
-            for method in sort_methods(run["method"] for run in runs)  # all: colours stay
+            label_of(method): [
+                run["policy_history"] for run in here if run["method"] == method and _moves(run)
+            ]
+            for method in looks
         }
         if any(histories.values()):
             pages.figure(
                 f"Learning curves of the extents, {subjects_text(size)}",
-                plot_extents(histories, truth),
+                plot_extents(histories, truth, styles),
                 "How the extent of each transform moves while it is learned, epoch by epoch: each "
                 "thin line is one run, each thick one the mean of a method. A curve that still "
                 f"climbs or falls at the end has not settled. {beside if truth else ''}",
@@ -262,7 +219,7 @@ def _add_policies(pages, runs):
             ]
             if policies:
                 pages.figure(
-                    f"Policy of {method_name(method)}, {subjects_text(size)}",
+                    f"Policy of {label_of(method)}, {subjects_text(size)}",
                     plot_policy(policies, truth),
                     f"Mean over {len(policies)} run{'' if len(policies) == 1 else 's'} (bars)"
                     f"{'' if len(policies) == 1 else ' and each run (dots)'}. Left, the extent on "
@@ -290,10 +247,8 @@ def _moves(run):
 
 
 def _add_confusion(pages, runs):
-    from ..viz import plot_confusion
-
     pages.section = "Confusion matrices"
-    for averaging, words in AVERAGING_NAMES.items():
+    for averaging, words in AVERAGING_LABELS.items():
         if any(averaging in run["scores"] for run in runs):
             pages.figure(
                 f"Confusion matrices, {words}",
@@ -346,14 +301,6 @@ def _failure(failure):
         f"<p><b>{html.escape(failure['run_id'])}</b>: "
         f"{html.escape(str(failure.get('error', 'unknown error')))}</p>{details if trace else ''}"
     )
-
-
-# files ----------------------------------------------------------------------------------------
-def _existing(folder):
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"There is no folder {folder}; expected the output of a benchmark.")
-    return folder
 
 
 HOW_TO_READ = """

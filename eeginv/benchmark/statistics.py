@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ..policy import Policy
-from ..viz.methods import AVERAGING_NAMES, sort_methods
 from .intervals import crossed_mean, holm, shared_subjects
+from .methods import AVERAGING_LABELS, sort_methods
 
 # Known for each test subject, so with an interval over them.
 SUBJECT_METRICS = ["balanced_accuracy", "kappa", "macro_f1"]
@@ -40,7 +40,7 @@ def subject_scores(runs):
     """
     rows = []
     for run in runs:
-        for averaging in AVERAGING_NAMES:
+        for averaging in AVERAGING_LABELS:
             score = run["scores"].get(averaging)
             for subject, values in (score or {}).get("by_subject", {}).items():
                 keys = (run["n_train_subjects"], run["split"], run["seed"], str(subject))
@@ -255,7 +255,7 @@ def _groups(runs):
         (size, method, averaging)
         for size in sorted({size for size, _, _ in found})
         for method in sort_methods(method for _, method, _ in found)
-        for averaging in AVERAGING_NAMES
+        for averaging in AVERAGING_LABELS
         if (size, method, averaging) in found
     ]
 

@@ -3,119 +3,266 @@
 import csv
 import io
 import json
+import platform
+import sys
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 
+import joblib
+
 from .._files import unused_name, write_atomically
-from .._json import read_object
+from .._json import plain, read_object
 from ..estimators import InvariantClassifier
+
+_PACKAGES = ("eeginv", "torch", "braindecode", "skorch", "scikit-learn", "mne", "numpy")
 
 
 class Store:
-    """The output folder of a benchmark.
+    """The folder of a benchmark, in which every run leaves its results.
 
     Parameters
     ----------
     folder : path-like
-        The folder; it is made.
-    settings : Settings
-        What the runs share; a folder that holds runs of other settings is refused.
+        The folder, which exists.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from eeginv.benchmark.store import Store
+    >>> Store(tempfile.mkdtemp()).load()
+    ([], [])
     """
 
-    def __init__(self, folder, settings):
+    def __init__(self, folder):
         self.folder = Path(folder)
+        if not self.folder.is_dir():
+            raise FileNotFoundError(
+                f"There is no folder {self.folder}; expected the output of a benchmark."
+            )
         self.runs = self.folder / "runs"
         self.policies = self.folder / "policies"
         self.networks = self.folder / "networks"
+
+    @classmethod
+    def create(cls, folder, settings):
+        """Make a folder for runs, or go on with one.
+
+        Parameters
+        ----------
+        folder : path-like
+            The folder.
+        settings : Settings
+            What the runs share.
+
+        Returns
+        -------
+        store : Store
+            The folder, ready for runs.
+
+        Raises
+        ------
+        OSError
+            If it cannot be written to.
+        ValueError
+            If it holds runs of other settings.
+        """
+        folder = Path(folder)
         try:
-            self.runs.mkdir(parents=True, exist_ok=True)
-            self.policies.mkdir(exist_ok=True)
-            self.networks.mkdir(exist_ok=True)
-            probe = unused_name(self.folder / "probe")  # others may be starting in this folder
+            for name in ("runs", "policies", "networks"):
+                (folder / name).mkdir(parents=True, exist_ok=True)
+            probe = unused_name(folder / "probe")  # others may be starting in this folder
             write_atomically(probe, "x" * 65536)
             probe.unlink()
         except OSError as error:
             reason = error.strerror or error
             raise OSError(
-                f"The output folder {self.folder} cannot be written to ({reason}); "
+                f"The output folder {folder} cannot be written to ({reason}); "
                 "free some space, or choose another one with --output."
             ) from error
-        self._check_settings(settings.fingerprint())
+        store = cls(folder)
+        store._check_settings(settings.fingerprint())
+        return store
 
     def _check_settings(self, fingerprint):
         path = self.folder / "settings.txt"
         known = path.read_text(errors="replace").strip() if path.exists() else fingerprint
-        if not known and self.records():
+        if known == fingerprint:
+            write_atomically(path, fingerprint + "\n")
+            return
+        finished, failures = self.load()
+        if finished and not known:
             raise ValueError(
                 f"{path} is empty, so it is not known what settings the runs beside it are of; "
                 "restore it, or choose another folder with --output."
             )
-        if known != fingerprint and self.records():
+        if finished:
             raise ValueError(
                 f"{self.folder} holds runs of other settings (data, training sizes, epochs, "
                 "backbone, batch size, learning rate or copies); choose another folder with "
                 "--output, or delete this one."
             )
-        if known != fingerprint:  # the report would show failures of other settings for ever
-            for failed in self.runs.glob("*.failed.json"):
-                failed.unlink(missing_ok=True)
+        for failure in failures:  # the report would show failures of other settings for ever
+            self._failed(failure["run_id"]).unlink(missing_ok=True)
         write_atomically(path, fingerprint + "\n")
 
-    def has(self, run):
-        """Tell whether a run is done; one whose file cannot be read is not, and is named."""
-        path = self.runs / f"{run.run_id}.json"
-        return path.exists() and self._read(path) is not None
+    def _done(self, run_id):
+        return self.runs / f"{run_id}.json"
+
+    def _failed(self, run_id):
+        return self.runs / f"{run_id}.failed.json"
+
+    # reading ----------------------------------------------------------------------------------
+    def load(self):
+        """Read what the runs have left.
+
+        Returns
+        -------
+        runs : list of dict
+            Records of the finished runs, sorted by file name.
+        failures : list of dict
+            ``run_id``, ``error`` and ``traceback`` of the runs that failed and have not succeeded
+            since, and of result files that cannot be read.
+        """
+        runs, failures = [], []
+        for path in sorted(self.runs.glob("*.json")):
+            failed = path.name.endswith(".failed.json")
+            run_id = path.name.removesuffix(".json").removesuffix(".failed")
+            if failed and self._done(run_id).exists():
+                continue
+            values = read_object(path) if failed else self._read(path)
+            if failed:
+                error = {"error": f"{path.name} cannot be read"} if values is None else values
+                failures.append({"traceback": "", **error, "run_id": run_id})
+            elif values is None:
+                reason = f"the result file {path.name} is not that of a finished run"
+                failures.append({"run_id": run_id, "error": reason, "traceback": ""})
+            else:
+                runs.append(values)
+        return runs, failures
 
     def record(self, run):
-        """Read the record of a finished run."""
-        return self._read(self.runs / f"{run.run_id}.json")
+        """Read the record of a run.
+
+        Parameters
+        ----------
+        run : Run
+            The run.
+
+        Returns
+        -------
+        record : dict | None
+            None if it is not done; if its file is there and cannot be read, a warning names it.
+        """
+        path = self._done(run.run_id)
+        record = self._read(path)
+        if record is None and path.exists():
+            warnings.warn(
+                f"{path} cannot be read, or is not the file of a finished run: the run counts as "
+                "not done.",
+                stacklevel=3,
+            )
+        return record
+
+    @staticmethod
+    def _read(path):
+        """Read the record of a finished run, without scores that are not there."""
+        record = read_object(path)
+        if record is None or record.get("status") != "done":
+            return None
+        scores = record.get("scores", {})
+        return {**record, "scores": {kind: score for kind, score in scores.items() if score}}
 
     def has_network(self, run):
-        """Tell whether the network of a run was kept."""
+        """Tell whether the network of a run was kept.
+
+        Parameters
+        ----------
+        run : Run
+            The run.
+
+        Returns
+        -------
+        kept : bool
+            Whether it was.
+        """
         return (self.networks / run.run_id / "estimator.json").is_file()
 
     def network(self, run):
-        """Load the fitted classifier of a run."""
+        """Load the fitted classifier of a run.
+
+        Parameters
+        ----------
+        run : Run
+            The run.
+
+        Returns
+        -------
+        model : InvariantClassifier
+            The classifier.
+        """
         return InvariantClassifier.load(self.networks / run.run_id)
 
-    def _read(self, path):
-        """Read the record of a finished run; None, and a warning, if it is not whole."""
-        record = read_object(path)
-        if record is not None and record.get("status") == "done":
-            return record
-        warnings.warn(
-            f"{path} cannot be read, or is not the file of a finished run: the run counts as not "
-            "done.",
-            stacklevel=4,
-        )
-        return None
+    def description(self):
+        """Read what was planned, and on what machine.
 
-    def write(self, record):
-        """Write the record of a run, done or failed, its policy and, if it is there, its model."""
-        record, run_id = dict(record), record["run_id"]
-        model = record.pop("model", None)
-        failed = self.runs / f"{run_id}.failed.json"
+        Returns
+        -------
+        plan, environment : dict
+            Empty where nothing was recorded.
+        """
+        names = ("plan.json", "environment.json")
+        plan, environment = (read_object(self.folder / name) or {} for name in names)
+        return plan, environment
+
+    # writing ----------------------------------------------------------------------------------
+    def write(self, record, model=None):
+        """Write the record of a run, done or failed, and its policy.
+
+        Parameters
+        ----------
+        record : dict
+            Plain values.
+        model : InvariantClassifier | None
+            The fitted classifier, if it is to be kept.
+        """
+        run_id = record["run_id"]
         if record["status"] == "failed":
-            write_atomically(failed, json.dumps(record, indent=1))
+            write_atomically(self._failed(run_id), json.dumps(record, indent=1))
             return
         if model is not None:
             model.save(self.networks / run_id)
         if record["policy"] is not None:
-            write_atomically(
-                self.policies / f"{run_id}.json", json.dumps(record["policy"], indent=1)
-            )
-        write_atomically(self.runs / f"{run_id}.json", json.dumps(record))
-        failed.unlink(missing_ok=True)
+            policy = json.dumps(record["policy"], indent=1)
+            write_atomically(self.policies / f"{run_id}.json", policy)
+        write_atomically(self._done(run_id), json.dumps(record))
+        self._failed(run_id).unlink(missing_ok=True)
 
-    def records(self):
-        """Read all finished runs, sorted by name; files that cannot be read are named."""
-        paths = sorted(self.runs.glob("*.json"))
-        found = [self._read(path) for path in paths if not path.name.endswith(".failed.json")]
-        return [record for record in found if record is not None]
+    def describe(self, plan):
+        """Write what was planned, and on what machine.
+
+        Parameters
+        ----------
+        plan : dict
+            Plain values and such of numpy.
+        """
+        environment = {
+            "python": sys.version.split()[0],
+            "platform": platform.platform(),
+            "cpu_count": joblib.cpu_count(),
+            "packages": {name: version(name) for name in _PACKAGES},
+        }
+        for name, values in (("plan.json", plain(plan)), ("environment.json", environment)):
+            write_atomically(self.folder / name, json.dumps(values, indent=1))
 
     def write_table(self):
         """Write ``results.csv``: one row for each run and way of predicting."""
-        rows = [row for record in self.records() for row in _rows(record)]
+        rows = [row for record in self.load()[0] for row in _rows(record)]
         names = list(dict.fromkeys(name for row in rows for name in row))
         text = io.StringIO()
         writer = csv.DictWriter(text, names, lineterminator="\n")
@@ -125,12 +272,12 @@ class Store:
 
 
 def _rows(record):
-    for averaging, scores in record.get("scores", {}).items():
+    for averaging, scores in record["scores"].items():
         yield {
             "data": record["data"],
             "method": record["method"],
             "averaged": averaging == "averaged",
-            "fold": record["split"],
+            "split": record["split"],
             "seed": record["seed"],
             "n_train_subjects": record["n_train_subjects"],
             **{

@@ -4,19 +4,29 @@ import copy
 import gc
 import time
 import traceback
-from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from .._process import ignoring, in_this_process
 from .._randomness import isolated
 from ..augmentation import PolicyAugmentation
+from ..estimators import InvariantClassifier
 from ..estimators.backbone import build_backbone
 from ..exceptions import TorchaudioExtensionWarning
+from ..invariant import InvariantModule
 from ..policy import Policy
-from .methods import DERIVED, METHODS
+from .memory import PeakMemory
+from .methods import METHODS
 from .plan import choose_subjects
 from .scores import score_predictions
+
+
+class Outcome(NamedTuple):
+    """What comes out of a run: a record of plain values, and the classifier if it is kept."""
+
+    record: dict
+    model: InvariantClassifier | None = None
 
 
 def import_quietly():
@@ -26,7 +36,19 @@ def import_quietly():
 
 
 def try_backbone(name, shape, n_outputs, sfreq):
-    """Build a backbone for signals of some shape and throw it away; an error says what is wrong."""
+    """Build a backbone for signals of some shape and throw it away; an error says what is wrong.
+
+    Parameters
+    ----------
+    name : str
+        Name of a Braindecode model.
+    shape : tuple of int
+        Numbers of channels and samples of a window.
+    n_outputs : int
+        Number of classes.
+    sfreq : float
+        Sampling frequency in Hz.
+    """
     with isolated(0):  # its weights are drawn from torch's generator
         n_chans, n_times = shape
         build_backbone(name, n_chans=n_chans, n_times=n_times, n_outputs=n_outputs, sfreq=sfreq)
@@ -52,14 +74,13 @@ def execute_run(run, settings, X, y, groups, context):
 
     Returns
     -------
-    record : dict
-        Plain values: the scores, or, if the run failed, the error. Of a method whose network is
-        scored again later, ``model`` is the fitted classifier.
+    outcome : Outcome
+        The record has the scores, or, if the run failed, the error.
     """
     return _attempt(run, settings, _train_and_score, X, y, groups, context)
 
 
-def execute_derived(run, settings, X, y, groups, model, of_network, of_policy):
+def execute_control(run, settings, X, y, groups, model, of_network, of_policy):
     """Score a fitted network averaged over copies under the policy of another run.
 
     Parameters
@@ -73,8 +94,8 @@ def execute_derived(run, settings, X, y, groups, model, of_network, of_policy):
 
     Returns
     -------
-    record : dict
-        Plain values. The times are those of both trainings: without the one there is no network,
+    outcome : Outcome
+        The times in its record are those of both trainings: without the one there is no network,
         without the other no policy.
     """
     records = (of_network, of_policy)
@@ -93,14 +114,15 @@ def _attempt(run, settings, work, *arguments):
     import_quietly()
     try:
         with in_this_process():  # a run is one unit: what is inside it is not spread again
-            return {**identity, "status": "done", **work(run, settings, *arguments)}
+            found, model = work(run, settings, *arguments)
+            return Outcome({**identity, "status": "done", **found}, model)
     except Exception as error:
-        return {
-            **identity,
+        failure = {
             "status": "failed",
             "error": f"{type(error).__name__}: {str(error).strip()}",
             "traceback": traceback.format_exc(),
         }
+        return Outcome({**identity, **failure})
 
 
 def _sides(run, settings, groups):
@@ -124,16 +146,17 @@ def _train_and_score(run, settings, X, y, groups, context):
     }
     _warm_up(options, X.shape[1:])
     memory = PeakMemory()
-    fitted = METHODS[run.method](options, X[rows], y[rows], groups[rows])
+    fitted = METHODS[run.method].fit(options, X[rows], y[rows], groups[rows])
     peak = memory.read()
-    model, own = fitted.model, fitted.model.module_.augmentation
+    model = fitted.model
+    copies = model.module_.augmentation if fitted.copies is None else fitted.copies
     held_out = X[held_out], y[held_out], groups[held_out]
-    scores = {"plain": _score(model, own, 0, *held_out)}
-    copies = own if fitted.copies is None else fitted.copies
-    scores["averaged"] = _score(model, copies, settings.n_copies, *held_out)
-    model.module_.augmentation = own
-    history = fitted.policy_history
-    return {
+    scores = {
+        "plain": _score(model, None, 0, *held_out),
+        "averaged": _score(model, copies, settings.n_copies, *held_out),
+    }
+    policies = fitted.policy_history
+    found = {
         "train_subjects": train.tolist(),
         "test_subjects": test.tolist(),
         "stages": model.classes_.tolist(),
@@ -141,24 +164,22 @@ def _train_and_score(run, settings, X, y, groups, context):
         "seconds_search": fitted.seconds_search,
         "seconds_fit": fitted.seconds_fit,
         "peak_memory_mib": peak,
-        "policy": history[-1].to_dict() if history else None,
-        "policy_history": [policy.by_transform().to_dict(orient="index") for policy in history],
+        "policy": policies[-1].to_dict() if policies else None,
+        "policy_history": [policy.by_transform().to_dict(orient="index") for policy in policies],
         "history": [
             {"epoch": row["epoch"], "train_loss": row["train_loss"]} for row in model.history_
         ],
         "truth": context["truth"],
-        **({"model": _without_net(model)} if _is_scored_again(run.method) else {}),
     }
+    return found, _without_net(model) if run.keeps_network else None
 
 
 def _score_under_policy(run, settings, X, y, groups, model, of_network, of_policy):
     train, test = _sides(run, settings, groups)
     held_out = np.isin(groups, test)
-    augmentation = PolicyAugmentation(Policy.from_dict(of_policy["policy"]), random_state=0)
-    score = _score(
-        model, augmentation, settings.n_copies, X[held_out], y[held_out], groups[held_out]
-    )
-    return {
+    copies = PolicyAugmentation(Policy.from_dict(of_policy["policy"]), random_state=0)
+    score = _score(model, copies, settings.n_copies, X[held_out], y[held_out], groups[held_out])
+    found = {
         "train_subjects": train.tolist(),
         "test_subjects": test.tolist(),
         "stages": model.classes_.tolist(),
@@ -171,21 +192,40 @@ def _score_under_policy(run, settings, X, y, groups, model, of_network, of_polic
         "history": [],
         "truth": of_network["truth"],
     }
+    return found, None
 
 
 def _score(model, augmentation, n_copies, X, y, groups):
-    """Score the network of a classifier, averaged over so many copies."""
-    module = model.module_
-    module.augmentation, module.n_copies = augmentation, n_copies
+    """Score the network of a classifier, averaged over copies."""
+    predictor = averaged_over(model, augmentation, n_copies)
     start = time.perf_counter()
-    probabilities = model.predict_proba(X)
+    probabilities = predictor.predict_proba(X)
     seconds = time.perf_counter() - start
     scores = score_predictions(y, probabilities, groups, model.classes_)
     return {**scores, "seconds_predict": seconds}
 
 
-def _is_scored_again(method):
-    return method in {network for network, _ in DERIVED.values()}
+def averaged_over(model, augmentation, n_copies):
+    """Return a classifier with the network of another one, which averages over other copies.
+
+    Parameters
+    ----------
+    model : InvariantClassifier
+        The fitted classifier; it stays as it is.
+    augmentation : Augmentation | None
+        What the copies are drawn from.
+    n_copies : int
+        Number of copies; 0 predicts the unchanged signals.
+
+    Returns
+    -------
+    predictor : InvariantClassifier
+        A fitted classifier that shares the network.
+    """
+    predictor = copy.copy(model)
+    network = model.module_.backbone
+    predictor.module_ = InvariantModule(network, augmentation, n_copies, model.average)
+    return predictor
 
 
 def _without_net(model):
@@ -199,25 +239,3 @@ def _warm_up(options, shape):
     """Import and build everything once, so that the first run of a process is timed like others."""
     try_backbone(options["backbone"], shape, 2, options["sfreq"])
     gc.collect()
-
-
-class PeakMemory:
-    """Largest resident memory of this process from now on, in MiB (Linux)."""
-
-    def __init__(self):
-        try:
-            Path("/proc/self/clear_refs").write_text("5")  # start the high-water mark anew
-            self._known = True
-        except OSError:
-            self._known = False
-
-    @staticmethod
-    def _read(name):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith(name + ":"):
-                return int(line.split()[1]) / 1024
-        raise OSError(f"no {name} in the status of this process")
-
-    def read(self):
-        """Return the peak; not a number where the system does not tell."""
-        return self._read("VmHWM") if self._known else float("nan")

@@ -1,46 +1,66 @@
 """Recordings from a folder of EDF files."""
 
-from __future__ import annotations
-
 import re
 import warnings
 from numbers import Integral
 from pathlib import Path
 
-from ._edf_pairs import check_hypnogram_start, read_pair
-from ._file_names import alike, find_pairs, identify
+from .edf.clock import check_hypnogram_start
+from .edf.pairs import read_pair
+from .file_names import alike, find_pairs, identify
+from .scoring.files import check_coding
 from .sleep import SleepDataset
 
 
 def load_sleep_folder(
-    path, *, channels=None, subjects=None, pattern=None, hypnogram_start="header", **selection
+    path,
+    *,
+    channels=None,
+    subjects=None,
+    pattern=None,
+    hypnogram_start="header",
+    stage_numbers=None,
+    epoch=30.0,
+    **selection,
 ):
     r"""Load pairs of polysomnograms and hypnograms from a folder.
 
-    Files called ``NAME-PSG.edf`` are paired with ``NAME-Hypnogram.edf``, in capitals or not. As in
-    Sleep-EDF, the last two letters of the names may differ: ``SC4001E0-PSG.edf`` and
-    ``SC4001EC-Hypnogram.edf``. Hidden files, such as ``._NAME-PSG.edf`` of macOS, are passed over.
-    What is read of such files, and how, is described in :ref:`recordings`.
+    Files called ``NAME-PSG.edf`` are paired with ``NAME-Hypnogram.edf``, in capitals or not, or
+    with a hypnogram that ends in ``.csv``, ``.tsv``, ``.txt`` or ``.xml``. As in Sleep-EDF, the
+    last two letters of the names may differ: ``SC4001E0-PSG.edf`` and ``SC4001EC-Hypnogram.edf``.
+    Files of MASS (``NAME PSG.edf`` and ``NAME Base.edf``) and of the NSRR (``NAME.edf`` and
+    ``NAME-nsrr.xml`` or ``NAME-profusion.xml``) are pairs too. Hidden files, such as
+    ``._NAME-PSG.edf`` of macOS, are passed over. What is read of such files, and how, is described
+    in :ref:`recordings`.
 
     Parameters
     ----------
     path : path-like
         Folder with the files; folders inside it are not searched.
-    channels : sequence of str, optional
-        Channels to read, with or without a leading ``"EEG "``. By default those whose label begins
-        with ``EEG``, or all where none does. Channels of one label are numbered, as MNE does:
-        ``"C3-0"``, ``"C3-1"``.
-    subjects : sequence, optional
-        Subjects to load, by the identifiers described below. All by default.
-    pattern : str, optional
+    channels : sequence of str | dict of str to str | None
+        Channels to read, EOG and EMG among them if they are wanted: by name, with or without a
+        leading "EEG ", or by a pattern with ``*`` and ``?``. A dict gives them names: ``{"C3":
+        "C3-*"}`` reads one channel, whatever its reference, and calls it C3. None reads those whose
+        label begins with "EEG", or all where none does. Channels of one label are numbered, as MNE
+        does: "C3-0", "C3-1".
+    subjects : sequence | None
+        Subjects to load, by the identifiers described below; None loads all.
+    pattern : str | None
         Regular expression for the names without ``-PSG.edf``, with a group ``subject`` and, if
         there is one, ``recording``: ``r"(?P<subject>.+)_night(?P<recording>\d)"``.
-    hypnogram_start : {"header", "recording"}
+    hypnogram_start : "header" | "recording"
         When a hypnogram begins: when its header says, if the headers of both files have a start
         time; or always with the recording, whatever its header says.
-    **selection
-        Options of `SleepDataset`: ``stages``, ``crop_wake``, ``l_freq``, ``h_freq``, ``sfreq``,
-        ``standardize``, ``window``.
+    stage_numbers : "yasa" | "nsrr" | dict of int to str | None
+        What numbers stand for in hypnograms that are text or tables: "yasa", 0 to 4 are W, N1, N2,
+        N3, R, and below nothing is scored; "nsrr", 0 to 5 are W, stages 1 to 4, R, and above
+        nothing is scored; or the stage of each number ("unscored" if it is none). None refuses
+        numbers.
+    epoch : float
+        Length of the epochs, in s, of hypnograms that are text or tables without onsets.
+    **selection : object
+        Options of :class:`~eeginv.datasets.SleepDataset`: ``stages``, ``crop_wake``, ``l_freq``,
+        ``h_freq``, ``sfreq``, ``standardize``, ``window``.
 
     Returns
     -------
@@ -63,8 +83,8 @@ def load_sleep_folder(
     -----
     UserWarning
         If names or headers suggest that recordings of several subjects are nights of one person,
-        which would then be in training and test; if a recording is in no pair,
-        or a link to a file that is not there; and for what `SleepDataset` warns about.
+        which would then be in training and test; if a recording is in no pair, or a link to a file
+        that is not there; and for what :class:`~eeginv.datasets.SleepDataset` warns about.
 
     Examples
     --------
@@ -81,6 +101,7 @@ def load_sleep_folder(
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is not a folder: give one with *-PSG.edf files.")
     check_hypnogram_start(hypnogram_start)
+    coding = check_coding(stage_numbers, epoch)
     pairs, unused = find_pairs(folder)
     if unused:
         warnings.warn(
@@ -91,7 +112,9 @@ def load_sleep_folder(
     rows, told = identify([pair.stem for pair in pairs], pattern)
     kept = _choose(rows, subjects, folder)
     pairs, rows, told = ([values[i] for i in kept] for values in (pairs, rows, told))
-    recordings = [read_pair(pair.psg, pair.hypnogram, channels, hypnogram_start) for pair in pairs]
+    recordings = [
+        read_pair(pair.psg, pair.hypnogram, channels, hypnogram_start, coding) for pair in pairs
+    ]
     _warn_of_same_persons(pairs, rows, told, recordings)
     return SleepDataset(recordings, rows, **selection)
 

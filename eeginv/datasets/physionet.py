@@ -1,13 +1,12 @@
 """Sleep Physionet through MNE's cache."""
 
-from __future__ import annotations
-
 import os
 from numbers import Integral
 from pathlib import Path
 
-from ._edf_pairs import check_hypnogram_start, read_pair
-from ._records import all_records, find_record
+from .edf.clock import check_hypnogram_start
+from .edf.pairs import read_pair
+from .physionet_records import all_records, find_record
 from .sleep import SleepDataset
 
 
@@ -28,22 +27,22 @@ def load_sleep_physionet(
 
     Parameters
     ----------
-    subjects : sequence of int or int
+    subjects : int | sequence of int
         Subjects, 0 to 82 without 39, 68, 69, 78 and 79.
-    recordings : sequence of int or int
+    recordings : int | sequence of int
         Nights of each subject, 1 and 2. Of three subjects only one exists (13, 36, 52).
-    path : path-like, optional
-        Folder that holds ``physionet-sleep-data``. By default ``PHYSIONET_SLEEP_PATH``, else
+    path : path-like | None
+        Folder that holds ``physionet-sleep-data``; None takes ``PHYSIONET_SLEEP_PATH``, else
         ``MNE_DATA`` in the environment or MNE's configuration, else ``~/mne_data``.
     download : bool
         Whether to download missing files, through MNE.
-    channels : sequence of str, optional
-        Channels to read. By default the EEG: ``Fpz-Cz`` and ``Pz-Oz``.
-    hypnogram_start : {"header", "recording"}
-        When a hypnogram begins: see `load_sleep_folder`.
-    **selection
-        Options of `SleepDataset`: ``stages``, ``crop_wake``, ``l_freq``, ``h_freq``, ``sfreq``,
-        ``standardize``, ``window``.
+    channels : sequence of str | None
+        Channels to read; None reads the EEG, "Fpz-Cz" and "Pz-Oz".
+    hypnogram_start : "header" | "recording"
+        When a hypnogram begins: see :func:`~eeginv.datasets.load_sleep_folder`.
+    **selection : object
+        Options of :class:`~eeginv.datasets.SleepDataset`: ``stages``, ``crop_wake``, ``l_freq``,
+        ``h_freq``, ``sfreq``, ``standardize``, ``window``.
 
     Returns
     -------
@@ -53,7 +52,7 @@ def load_sleep_physionet(
     Raises
     ------
     FileNotFoundError
-        If files are missing and `download` is False.
+        If files are missing and ``download`` is False.
     ValueError
         If there is no such subject or recording, or a file is truncated.
 

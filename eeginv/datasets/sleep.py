@@ -1,22 +1,27 @@
 """Sleep recordings cut into labelled windows: the object that all sources give."""
 
-from __future__ import annotations
-
-import dataclasses
 import warnings
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
 from .._braindecode import load_braindecode
-from .._process import in_this_process
-from ._bouts import Bouts, check_stages
-from ._checks import check_number
-from ._epochs import read_scoring
-from ._preprocess import check_one_unit, check_signal, prepare_recording
-from ._remarks import Remarks
-from ._scored import ScoredRecording
-from .hypnogram import STAGES
+from .._checks import check_number
+from .given import check_description, check_recordings
+from .preprocessing import check_signal, prepare_recording
+from .scoring.bouts import Account, Bouts
+from .scoring.epochs import read_scoring
+from .scoring.remarks import Remarks
+from .scoring.stages import check_stages
+
+
+class _Prepared(NamedTuple):
+    """Row in the description, prepared signal, and bouts in it, of a recording that has windows."""
+
+    row: int
+    raw: object
+    bouts: Bouts
 
 
 class SleepDataset:
@@ -32,20 +37,20 @@ class SleepDataset:
     recordings : list of mne.io.Raw
         Recordings in V with annotations in the vocabulary of Sleep-EDF (``Sleep stage W``, ``R``,
         ``1`` to ``4``, ``?``, ``Movement time``) or other public spellings (``N2``, ``REM``). All
-        need the same channels and, unless `sfreq` is given, the same sampling frequency; channels
+        need the same channels and, unless ``sfreq`` is given, the same sampling frequency; channels
         are brought into the order of the first, and trigger channels left out with a warning. They
         are copied, not changed.
-    description : pandas.DataFrame or list of dict
+    description : pandas.DataFrame | list of dict
         One row per recording, with columns ``subject`` and ``recording``.
-    stages : sequence of str, optional
-        Stages to keep, among ``"W"``, ``"N1"``, ``"N2"``, ``"N3"``, ``"R"``. All by default.
-    crop_wake : float or None
-        Minutes to keep before the first and after the last sleep epoch. None keeps all.
-    l_freq, h_freq : float or None
-        Edges of the band-pass filter in Hz, as `mne.io.Raw.filter` takes them. None leaves the
-        edge open.
-    sfreq : float, optional
-        Sampling frequency in Hz to resample to. By default the recordings' own.
+    stages : sequence of str | None
+        Stages to keep, among "W", "N1", "N2", "N3", "R"; None keeps all.
+    crop_wake : float | None
+        Minutes to keep before the first and after the last sleep epoch; None keeps all.
+    l_freq, h_freq : float | None
+        Edges of the band-pass filter in Hz, as :meth:`mne.io.Raw.filter` takes them; None leaves
+        the edge open.
+    sfreq : float | None
+        Sampling frequency in Hz to resample to; None keeps that of the recordings.
     standardize : bool
         Whether each channel of each recording is brought to zero mean and unit standard deviation.
         A flat channel becomes zero.
@@ -60,7 +65,7 @@ class SleepDataset:
     description : pandas.DataFrame
         Subject and recording, one row per recording.
     windows : braindecode.datasets.BaseConcatDataset
-        Windows with the index of the stage in `stages` as the target.
+        Windows with the index of the stage in ``stages`` as the target.
     stages : list of str
         The stages that targets stand for, in the order W, N1, N2, N3, R.
     sfreq : float
@@ -71,14 +76,15 @@ class SleepDataset:
         As given.
     n_dropped : dict of str to int
         Number of windows that were left out, by reason: the annotation itself (such as
-        ``"Sleep stage ?"``, ``"Movement time"``, ``"BAD_movement"``), ``"cropped wake"``,
-        ``"stage not selected"``, ``"shorter than a window"``, ``"beyond the signal"`` (epochs
-        without signal, which only the loaders of files can know: MNE cuts annotations itself),
-        ``"no stage annotated"`` (signal without an epoch), ``"in a pause of the recording"``,
-        ``"without a duration: NAME"`` (epochs whose duration nothing tells).
-    true_invariances : dict or None
-        The truth, where the recordings are simulated: see `simulate_sleep`.
-    nuisances : pandas.DataFrame or None
+        "Sleep stage ?", "Movement time", "BAD_movement"), "cropped wake", "stage not selected",
+        "shorter than a window", "beyond the signal" (epochs without signal, which only the loaders
+        of files can know: MNE cuts annotations itself), "no stage annotated" (signal without an
+        epoch), "in a pause of the recording", "without a duration: NAME" (epochs whose duration
+        nothing tells).
+    true_invariances : dict | None
+        The truth, where the recordings are simulated: see
+        :func:`~eeginv.datasets.simulate_sleep`.
+    nuisances : pandas.DataFrame | None
         What sets each recording apart, where the recordings are simulated.
 
     Raises
@@ -119,52 +125,45 @@ class SleepDataset:
     ):
         wanted = check_stages(stages)
         if crop_wake is not None:
-            crop_wake = check_number("crop_wake", crop_wake)
+            crop_wake = 60 * check_number("crop_wake", crop_wake)
         window = check_number("window", window, exclusive=True)
         if sfreq is not None:
             sfreq = check_number("sfreq", sfreq, exclusive=True)
         recordings = _as_list(recordings)
-        description = _check_description(description, len(recordings))
-        names = [f"subject {d.subject}, recording {d.recording}" for d in description.itertuples()]
-        scored = _as_scored(recordings, names)
-        _check_recordings([one.raw for one in scored], names, sfreq)
-        names = [
-            f"{name} ({one.source})" if one.source else name
-            for name, one in zip(names, scored, strict=True)
-        ]
+        description = check_description(description, len(recordings))
+        given = check_recordings(recordings, description, sfreq, standardize)
 
-        if not standardize:
-            check_one_unit([one.raw for one in scored], names)
         self.standardize = bool(standardize)
         self.true_invariances = None
         self.nuisances = None
-        self.n_dropped = {}
-        self.recordings, kept, labels, left_out = [], [], [], []
-        channels = scored[0].raw.ch_names
+        account = Account(window)
+        self.n_dropped = account.n_dropped
+        channels = given[0].raw.ch_names
+        prepare = partial(
+            prepare_recording, l_freq=l_freq, h_freq=h_freq, sfreq=sfreq, standardize=standardize
+        )
         remarks = Remarks()
-        for i, (recording, name) in enumerate(zip(scored, names, strict=True)):
-            raw = recording.raw
-            check_signal(raw, name)
-            scoring = read_scoring(recording, name)
-            remarks.add(scoring, name)
-            bouts = Bouts.from_scoring(scoring, recording.segments, window, self.n_dropped)
+        prepared, left_out = [], []
+        for i, one in enumerate(given):
+            check_signal(one.raw, one.name)
+            scoring = read_scoring(one.recording, one.name)
+            remarks.add(scoring, one.name)
+            bouts = Bouts.from_scoring(scoring, one.recording.segments, account)
             span = None
             if crop_wake is not None and len(bouts):
-                bouts = bouts.crop_wake(60 * crop_wake)
+                bouts = bouts.crop_wake(crop_wake)
                 span = bouts.span
             bouts = bouts.select(wanted).leave_out_bad()
             if not len(bouts):
-                left_out.append(name)
+                left_out.append(one.name)
                 continue
+            raw = one.raw
             if raw.ch_names != channels:
                 raw = raw.copy().reorder_channels(channels)
-            self.recordings.append(
-                prepare_recording(raw, span, l_freq, h_freq, sfreq, self.standardize)
-            )
-            kept.append(i)
-            labels.append((bouts, -span[0] if span else 0.0))
+            start = span[0] if span else 0.0
+            prepared.append(_Prepared(i, prepare(raw, span), bouts.shifted(-start)))
         remarks.warn()
-        if not kept:
+        if not prepared:
             raise ValueError(
                 f"No window of the stages {wanted} in any of the {len(recordings)} recordings; "
                 f"left out: {self.n_dropped}. Choose other stages or check the annotations."
@@ -174,49 +173,35 @@ class SleepDataset:
                 f"Left out, for want of a window of the stages {wanted}: {'; '.join(left_out)}.",
                 stacklevel=2,
             )
-        self.description = description.iloc[kept].reset_index(drop=True)
+        self.recordings = [one.raw for one in prepared]
+        self.description = description.iloc[[one.row for one in prepared]].reset_index(drop=True)
         self.sfreq = float(self.recordings[0].info["sfreq"])
         self.ch_names = list(self.recordings[0].ch_names)
-        present = set().union(*(bouts.stages.tolist() for bouts, _ in labels))
-        if stages is not None and present != set(wanted):
+        present = set().union(*(one.bouts.stages.tolist() for one in prepared))
+        self.stages = [stage for stage in wanted if stage in present]
+        if stages is not None and self.stages != wanted:
             missing = [stage for stage in wanted if stage not in present]
             raise ValueError(
                 f"No recording has a window of the chosen stages {missing}; the recordings have "
-                f"{[stage for stage in wanted if stage in present]}."
+                f"{self.stages}."
             )
-        self.stages = [stage for stage in STAGES if stage in present]
-        self.windows = self._cut(labels, window)
+        self.windows = self._cut([one.bouts for one in prepared], window)
 
-    @in_this_process()
-    def _cut(self, labels, window):
+    def _cut(self, bouts, window):
+        """Make Braindecode's windows dataset; bouts (one for each recording) are in its signal."""
         load_braindecode()
-        from braindecode.datasets import BaseConcatDataset, RawDataset
-        from braindecode.preprocessing import create_windows_from_events
+        from braindecode.datasets import BaseConcatDataset, EEGWindowsDataset
 
         n_samples = window * self.sfreq
         if abs(n_samples - round(n_samples)) > 1e-6:
             raise ValueError(
                 f"A window of {window} s is not a whole number of samples at {self.sfreq} Hz."
             )
-        n_samples = round(n_samples)
-        rows = self.description.to_dict("records")
-        parts = []
-        for raw, row, (bouts, shift) in zip(self.recordings, rows, labels, strict=True):
-            # Braindecode cuts along annotations: for a moment, those are the selected bouts.
-            original = raw.annotations.copy()
-            raw.set_annotations(
-                bouts.to_annotations(self.sfreq, raw.n_times, shift), emit_warning=False
-            )
-            cut = create_windows_from_events(
-                BaseConcatDataset([RawDataset(raw, row)]),
-                mapping={stage: i for i, stage in enumerate(self.stages)},
-                window_size_samples=n_samples,
-                window_stride_samples=n_samples,
-                on_last_window="drop",
-                on_missing="ignore",
-            )
-            raw.set_annotations(original)
-            parts += cut.datasets
+        parts, rows = [], self.description.to_dict("records")
+        for raw, own, row in zip(self.recordings, bouts, rows, strict=True):
+            part = EEGWindowsDataset(raw, own.to_windows(self.sfreq, raw.n_times, self.stages), row)
+            part.window_kwargs = [(type(self).__name__, {"window": window})]  # saved with it
+            parts.append(part)
         return BaseConcatDataset(parts)
 
     def to_arrays(self):
@@ -249,7 +234,7 @@ class SleepDataset:
         Returns
         -------
         windows : braindecode.datasets.BaseConcatDataset
-            Items are ``(X, y, indices)``, y the index into `stages`; ``get_metadata()`` has the
+            Items are ``(X, y, indices)``, y the index into ``stages``; ``get_metadata()`` has the
             columns ``target``, ``subject`` and ``recording``.
         """
         return self.windows
@@ -275,99 +260,9 @@ class SleepDataset:
         )
 
 
-def _check_description(description, n_recordings):
-    if n_recordings == 0:
-        raise ValueError("At least one recording is needed; got none.")
-    if isinstance(description, dict) and not any(
-        map(pd.api.types.is_list_like, description.values())
-    ):
-        description = [description]
-    description = pd.DataFrame(description).reset_index(drop=True)
-    missing = [name for name in ("subject", "recording") if name not in description]
-    if missing:
-        raise ValueError(
-            f"description needs the columns 'subject' and 'recording'; {missing} missing, "
-            f"got {list(description.columns)}."
-        )
-    if len(description) != n_recordings:
-        raise ValueError(
-            f"description needs one row per recording; got {len(description)} rows for "
-            f"{n_recordings} recordings."
-        )
-    lacking = description["subject"].isna() | (description["subject"].astype(str).str.strip() == "")
-    if lacking.any():
-        raise ValueError(
-            "description has no subject for the recordings "
-            f"{np.flatnonzero(lacking).tolist()}; without one, windows of a person could be in "
-            "training and test."
-        )
-    written = {}
-    for subject in description["subject"].unique():
-        written.setdefault(str(subject).strip().casefold(), []).append(subject)
-    alike = [subjects for subjects in written.values() if len(subjects) > 1]
-    if alike:
-        raise ValueError(
-            f"The subjects {alike[0]} in description differ only by type, capitals or spaces: "
-            "windows of one person could be in training and test. Write each in one way."
-        )
-    return description
-
-
 def _as_list(recordings):
     import mne
 
     if isinstance(recordings, mne.io.BaseRaw):
         raise TypeError("recordings must be a list of mne.io.Raw; got one: give [raw].")
     return list(recordings)
-
-
-def _as_scored(recordings, names):
-    """Take recordings as they come from files, or from the user as mne.io.Raw."""
-    import mne
-
-    scored = []
-    for recording, name in zip(recordings, names, strict=True):
-        if isinstance(recording, mne.io.BaseRaw):
-            recording = ScoredRecording.from_raw(recording)
-        elif not isinstance(recording, ScoredRecording):
-            raise TypeError(
-                f"recordings must be mne.io.Raw objects; {name} is a {type(recording).__name__}."
-            )
-        scored.append(recording)
-    bad = {name for one in scored for name in one.raw.info["bads"]}
-    if bad:
-        warnings.warn(
-            f"Channels that are marked as bad go in all the same: {', '.join(sorted(bad))}. "
-            "Interpolate them, or drop them from all recordings.",
-            stacklevel=3,
-        )
-    stim = {name for one in scored for name in _stim_channels(one.raw)}
-    if stim:
-        warnings.warn(
-            f"Trigger channels are no signals and were left out: {', '.join(sorted(stim))}.",
-            stacklevel=3,
-        )
-        for i, one in enumerate(scored):
-            raw = one.raw.copy().drop_channels(_stim_channels(one.raw))
-            scored[i] = dataclasses.replace(one, raw=raw)
-    return scored
-
-
-def _stim_channels(raw):
-    types = zip(raw.ch_names, raw.get_channel_types(), strict=True)
-    return [name for name, kind in types if kind == "stim"]
-
-
-def _check_recordings(recordings, names, sfreq):
-    channels = {name: tuple(raw.ch_names) for raw, name in zip(recordings, names, strict=True)}
-    if len({frozenset(value) for value in channels.values()}) > 1:
-        listed = "; ".join(f"{name}: {', '.join(value)}" for name, value in channels.items())
-        raise ValueError(
-            f"All recordings need the same channels; got {listed}. Pick common channels first."
-        )
-    rates = {name: raw.info["sfreq"] for raw, name in zip(recordings, names, strict=True)}
-    if sfreq is None and len(set(rates.values())) > 1:
-        listed = "; ".join(f"{name}: {value:g} Hz" for name, value in rates.items())
-        raise ValueError(
-            f"The recordings differ in sampling frequency: {listed}. Give sfreq to resample them."
-        )

@@ -1,11 +1,9 @@
 """Toy tasks whose invariances are known, those of the papers."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import ndimage
 
-from ._checks import check_integer, check_number, make_rng
+from .._checks import check_integer, check_number, make_rng
 
 
 def make_sinusoids(

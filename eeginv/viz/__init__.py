@@ -1,4 +1,4 @@
-"""Pictures of policies, of transforms and of the results of the benchmark; tables."""
+"""Pictures of policies, of transforms and of what models are invariant to; tables."""
 
 import lazy_loader as _lazy
 
@@ -8,12 +8,6 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "catalogue": ["transform_table"],
         "invariance": ["plot_invariance_curve", "plot_invariance_profile"],
         "policy": ["plot_extents", "plot_policy"],
-        "results": [
-            "plot_accuracy_time",
-            "plot_confusion",
-            "plot_differences",
-            "plot_learned",
-        ],
         "transform": ["plot_transform"],
     },
 )

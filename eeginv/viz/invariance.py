@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from .methods import STYLES, with_unit
+from .style import styles_of, with_unit
 
 RANGE_COLOUR = "#ebebeb"
 LINE_COLOUR = "#999999"
@@ -51,7 +51,7 @@ def plot_invariance_curve(curves, measures=("score", "agreement", "divergence"))
     if unknown or not len(measures):
         raise ValueError(f"measures must be of {', '.join(LABELS)}; got {measures!r}.")
     names = list(dict.fromkeys(name for curve in curves.values() for name in curve["transform"]))
-    styles = _styles(curves)
+    styles = styles_of(curves)
     figure, axes = plt.subplots(
         len(names),
         len(measures),
@@ -104,7 +104,7 @@ def plot_invariance_profile(profiles):
     """
     profiles = _by_model(profiles, ["score", "agreement", "extent", "largest", "unit"])
     names = list(dict.fromkeys(name for profile in profiles.values() for name in profile.index))
-    styles = _styles(profiles)
+    styles = styles_of(profiles)
     height = max(0.42, 0.23 * len(profiles) + 0.12)
     figure, axes = plt.subplots(
         1,
@@ -221,15 +221,6 @@ def _by_model(tables, columns):
     if not named:
         raise ValueError("Expected at least one table, got an empty dict.")
     return named
-
-
-def _styles(names):
-    order = ("augnet", "ddas", "none", "trivial")
-    looks = [STYLES[key] for key in (*order, *(key for key in STYLES if key not in order))]
-    return {
-        name: dict(zip(("color", "marker"), looks[i % len(looks)], strict=True))
-        for i, name in enumerate(names)
-    }
 
 
 def _legend(figure, styles):

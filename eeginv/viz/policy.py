@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 
 from ..policy import Policy
 from ..transforms import REGISTRY
-from .methods import FALSE_COLOUR, STYLES, TRUE_COLOUR, method_name, method_styles, with_unit
+from .style import BLUE, FALSE_COLOUR, TRUE_COLOUR, styles_of, with_unit
 
 RANGE_COLOUR = "#ebebeb"
 
@@ -85,7 +85,7 @@ def plot_policy(policy, truth=None, axes=None):
     return axes.figure
 
 
-def plot_extents(histories, truth=None):
+def plot_extents(histories, truth=None, styles=None):
     """Draw how the extents of a policy change while it is learned.
 
     Parameters
@@ -97,6 +97,8 @@ def plot_extents(histories, truth=None):
         drawn as thin lines of one colour around their mean.
     truth : dict of str to dict | None
         From the name of a transform to ``extent`` and ``invariant``, drawn as a dashed line.
+    styles : dict of str to dict | None
+        From the name of a method to its ``color`` and ``marker``; None chooses them in order.
 
     Returns
     -------
@@ -111,8 +113,8 @@ def plot_extents(histories, truth=None):
     >>> figure = plot_extents(history, truth={"SignFlip": {"extent": 0.5, "invariant": True}})
     """
     named = isinstance(histories, dict)
-    groups = histories if named else {"augnet": [list(histories)]}
-    styles = method_styles(groups)
+    groups = histories if named else {"": [list(histories)]}
+    styles = styles_of(groups) if styles is None else {name: styles[name] for name in groups}
     curves, units = _curves(groups)
     if not curves:
         raise ValueError("There is no policy in the history: expected one for each epoch.")
@@ -162,7 +164,7 @@ def plot_extents(histories, truth=None):
     for panel in axes[:, 0]:
         panel.set_ylabel("extent")
     handles = [
-        Line2D([], [], lw=2, ms=5, label=method_name(method), **style)
+        Line2D([], [], lw=2, ms=5, label=method, **style)
         for method, style in styles.items()
         if named and any((method, name) in curves for name in units)
     ]
@@ -230,7 +232,7 @@ def _check_truth(truth, policies):
 
 def _colour(true):
     if true is None:
-        return STYLES["augnet"][0]
+        return BLUE
     return TRUE_COLOUR if true["invariant"] else FALSE_COLOUR
 
 

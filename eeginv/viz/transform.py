@@ -11,7 +11,7 @@ from scipy.signal import welch
 from ..transforms.base import check_sfreq
 from ..transforms.layout import check_made_for
 from .heads import draw_heads, head_positions
-from .methods import with_unit
+from .style import with_unit
 
 MAX_CHANNELS = 3  # more would not be read
 N_DRAWS = 21  # an odd number: one of them is the median

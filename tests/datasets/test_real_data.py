@@ -5,9 +5,9 @@ import pytest
 from scipy import signal
 
 from eeginv.datasets import load_sleep_folder
-from eeginv.datasets._edf_annotations import read_annotations
-from eeginv.datasets._edf_header import read_header
-from eeginv.datasets._stage_labels import UNKNOWN, read_label
+from eeginv.datasets.edf.annotations import read_annotations
+from eeginv.datasets.edf.header import read_header
+from eeginv.datasets.scoring.stages import UNKNOWN, read_label
 
 
 @pytest.fixture(scope="module")

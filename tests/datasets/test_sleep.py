@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from braindecode.datautil import load_concat_dataset
 
 from eeginv.datasets import SleepDataset
 
@@ -78,6 +79,25 @@ def test_annotations_beyond_the_signal_are_cut_and_counted(make_raw, description
     nights = SleepDataset([raw], description, **PLAIN)
     assert nights.to_arrays()[1].tolist() == ["W", "N1"]
     assert nights.n_dropped["shorter than a window"] == 1
+
+
+@pytest.mark.filterwarnings("ignore:The 'convert_dates' keyword")  # Braindecode's reader
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # leaves a file open
+def test_windows_saved_by_braindecode_are_the_same(make_raw, description, tmp_path):
+    windows = SleepDataset([make_raw("WW1122")], description).to_windows_dataset()
+    windows.save(str(tmp_path))
+    loaded = load_concat_dataset(str(tmp_path), preload=True)
+    assert loaded.get_metadata().equals(windows.get_metadata())
+    for own, theirs in zip(windows, loaded, strict=True):
+        np.testing.assert_allclose(theirs[0], own[0], atol=1e-5)
+        assert theirs[1:] == own[1:]
+
+
+def test_making_a_dataset_leaves_annotations_alone(make_raw, description):
+    raw = make_raw("WW1122")
+    nights = SleepDataset([raw], description, crop_wake=None)
+    assert raw.annotations == nights.recordings[0].annotations
+    assert nights.to_windows_dataset().datasets[0].raw is nights.recordings[0]
 
 
 def test_long_windows_lie_within_a_bout(make_raw, description):

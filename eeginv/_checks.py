@@ -1,0 +1,82 @@
+"""Checks of arguments, whose messages say what was expected and what came."""
+
+from numbers import Integral, Real
+
+import numpy as np
+
+
+def make_rng(random_state):
+    """Return a generator of numpy for a seed.
+
+    Parameters
+    ----------
+    random_state : int | numpy.random.Generator | numpy.random.RandomState | None
+        The seed. A generator is returned as it is.
+
+    Returns
+    -------
+    rng : numpy.random.Generator
+        Where to draw from.
+    """
+    if isinstance(random_state, np.random.RandomState):
+        random_state = random_state.randint(2**31)
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError) as error:
+        raise type(error)(
+            f"random_state must be None, a non-negative integer, or a numpy.random.Generator; "
+            f"got {random_state!r}."
+        ) from error
+
+
+def check_integer(name, value, *, minimum):
+    """Return an integer, or raise an error that says what is wrong.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument.
+    value : int
+        Its value.
+    minimum : int
+        Smallest value that is allowed.
+
+    Returns
+    -------
+    value : int
+        The value as Python's.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer; got {value!r} ({type(value).__name__}).")
+    if value < minimum:
+        raise ValueError(f"{name} must be at least {minimum}; got {value}.")
+    return int(value)
+
+
+def check_number(name, value, *, minimum=0.0, maximum=np.inf, exclusive=False):
+    """Return a finite number, or raise an error that says what is wrong.
+
+    Parameters
+    ----------
+    name : str
+        Name of the argument.
+    value : float
+        Its value.
+    minimum, maximum : float
+        Bounds of the values that are allowed.
+    exclusive : bool
+        Whether the value must be above the minimum, not only at it.
+
+    Returns
+    -------
+    value : float
+        The value as Python's.
+    """
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number; got {value!r} ({type(value).__name__}).")
+    too_low = value <= minimum if exclusive else value < minimum
+    if not np.isfinite(value) or too_low or value > maximum:
+        low = f"above {minimum:g}" if exclusive else f"at least {minimum:g}"
+        high = "" if maximum == np.inf else f" and at most {maximum:g}"
+        raise ValueError(f"{name} must be {low}{high}; got {value}.")
+    return float(value)

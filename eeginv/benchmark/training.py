@@ -1,0 +1,150 @@
+"""How each method is trained, and what is kept of it."""
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .. import search
+from ..augmentation import Augmentation, TrivialAugment
+from ..estimators import InvariantClassifier
+from ..transforms import default_transforms
+
+
+@dataclass
+class Fitted:
+    """A trained method.
+
+    Parameters
+    ----------
+    model : InvariantClassifier
+        The classifier.
+    seconds_search, seconds_fit : float
+        Time of the search for a policy and of the (final) training.
+    policy_history : list of Policy
+        The course of the policy.
+    copies : Augmentation | None
+        What the copies of the second scoring are drawn from; None is the model's own.
+    """
+
+    model: InvariantClassifier
+    seconds_search: float = 0.0
+    seconds_fit: float = 0.0
+    policy_history: list = field(default_factory=list)
+    copies: Augmentation | None = None
+
+
+# A method is trained by a function of the options of InvariantClassifier, the signals, the labels
+# and the subjects, which returns Fitted. The functions below make such functions.
+
+
+def with_augmentation(augmentation):
+    """Train a classifier once.
+
+    Parameters
+    ----------
+    augmentation : str | None
+        Its augmentation. Without one, the copies of the second scoring are random ones of full
+        strength.
+
+    Returns
+    -------
+    fit : callable
+        The training.
+    """
+
+    def fit(options, X, y, groups):
+        start = time.perf_counter()
+        model = InvariantClassifier(augmentation=augmentation, **options)
+        model.fit(X, y, groups=groups)
+        fitted = Fitted(model, 0.0, time.perf_counter() - start, model.policy_history_)
+        if augmentation is None:
+            transforms = default_transforms(options["sfreq"])
+            fitted.copies = TrivialAugment(transforms, random_state=0)
+        return fitted
+
+    return fit
+
+
+def with_search(name, budget=None, **parameters):
+    """Search a policy on held-out subjects, and train a classifier under it.
+
+    With a single subject, windows are held out.
+
+    Parameters
+    ----------
+    name : str
+        Name in ``eeginv.search.SEARCHES``.
+    budget : callable | None
+        From the epochs of the final training to further parameters of the search.
+    **parameters : object
+        Parameters of the search; those that are not named have their default values.
+
+    Returns
+    -------
+    fit : callable
+        The search and the training.
+    """
+
+    def fit(options, X, y, groups):
+        cls = getattr(search, search.SEARCHES[name])
+        settings = {**parameters, **(budget(options["max_epochs"]) if budget else {})}
+        if "n_jobs" in cls._get_param_names():
+            settings["n_jobs"] = 1  # the runs are what is done in parallel
+        found = cls(
+            InvariantClassifier(**options), random_state=options["random_state"], **settings
+        )
+        found.fit(X, y, groups=groups if len(np.unique(groups)) > 1 else None)
+        history = getattr(found, "schedule_", [found.policy_])
+        return Fitted(found.best_estimator_, found.search_time_, found.refit_time_, history)
+
+    return fit
+
+
+def quarter(epochs):
+    """Give a search along a gradient a quarter of the epochs of the final training.
+
+    Parameters
+    ----------
+    epochs : int
+        Epochs of the final training.
+
+    Returns
+    -------
+    parameters : dict
+        Parameters of the search.
+    """
+    return {"search_epochs": max(2, epochs // 4)}
+
+
+def half(epochs):
+    """Give a search half of the epochs; the network learns alone in the first half of them.
+
+    Parameters
+    ----------
+    epochs : int
+        Epochs of the final training.
+
+    Returns
+    -------
+    parameters : dict
+        Parameters of the search.
+    """
+    epochs = max(2, epochs // 2)
+    return {"search_epochs": epochs, "warmup_epochs": epochs // 2}
+
+
+def quarter_each(epochs):
+    """Give each training of a search by trials a quarter of the epochs of the final training.
+
+    Parameters
+    ----------
+    epochs : int
+        Epochs of the final training.
+
+    Returns
+    -------
+    parameters : dict
+        Parameters of the search.
+    """
+    return {"child_epochs": max(2, epochs // 4)}

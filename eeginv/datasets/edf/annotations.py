@@ -1,0 +1,108 @@
+"""The annotations of an EDF+ file, and the times of its records."""
+
+import re
+from typing import NamedTuple
+
+import numpy as np
+
+from .header import ANNOTATIONS
+
+# Onset, duration after the byte 21, texts after the byte 20. Numbers should have a sign in front
+# and a point inside; not all programs write them so.
+TAL = re.compile(rb"([+-]?\d+(?:[.,]\d*)?)(?:\x15(\d*(?:[.,]\d*)?))?\x14(.*)", re.DOTALL)
+
+
+class EdfAnnotations(NamedTuple):
+    """Annotations as they stand in the file; times in s after the start time in the header.
+
+    Parameters
+    ----------
+    onsets, durations : ndarray, shape (n_annotations,)
+        When each begins, and how long it lasts.
+    labels : list of str
+        Descriptions.
+    record_onsets : ndarray, shape (n_records,)
+        When each record begins, NaN where nothing tells.
+    """
+
+    onsets: np.ndarray
+    durations: np.ndarray
+    labels: list
+    record_onsets: np.ndarray
+
+
+def read_annotations(header, *, strict=True):
+    """Read the annotations of an EDF+ file.
+
+    Parameters
+    ----------
+    header : EdfHeader
+        Header of the file.
+    strict : bool
+        Whether text that is no annotation is an error; otherwise it is passed over.
+
+    Returns
+    -------
+    annotations : EdfAnnotations
+        Empty for a file without annotations. Texts are UTF-8 as EDF+ wants, or Latin-1 where they
+        are not.
+
+    Raises
+    ------
+    ValueError
+        If what stands in place of an annotation is none.
+    """
+    record_onsets = np.full(header.n_records, np.nan)
+    rows = []
+    starts = np.cumsum([0] + [signal.n_samples for signal in header.signals])
+    indices = [i for i, signal in enumerate(header.signals) if signal.label == ANNOTATIONS]
+    if indices and header.n_records:
+        shape = (header.n_records, header.samples_per_record)
+        records = np.memmap(header.path, "<i2", "r", offset=header.n_bytes, shape=shape)
+    for number, i in enumerate(indices):
+        part = np.ascontiguousarray(records[:, starts[i] : starts[i + 1]])
+        if number == 0:
+            record_onsets = _record_onsets(part)
+        # Joined, since some programs let an annotation run on in the next record.
+        for piece in part.tobytes().split(b"\0"):
+            if not piece.strip():
+                continue
+            match = TAL.fullmatch(piece)
+            if match is None and strict:
+                raise ValueError(
+                    f"{header.path}: {piece[:60]!r} is no annotation of EDF+. The file is damaged "
+                    "or was written by a program that does not keep to EDF+."
+                )
+            if match is None:
+                continue
+            duration = _number(match[2]) if match[2] else 0.0
+            rows += [
+                (_number(match[1]), duration, _decode(text).strip())
+                for text in match[3].split(b"\x14")
+                if text.strip()
+            ]
+    onsets, durations, labels = zip(*rows, strict=True) if rows else ((), (), ())
+    return EdfAnnotations(
+        np.array(onsets, dtype=float), np.array(durations, dtype=float), list(labels), record_onsets
+    )
+
+
+def _record_onsets(part):
+    """Read the onset that the first annotation of each record gives, part (n_records, n)."""
+    onsets = np.full(len(part), np.nan)
+    for i, record in enumerate(part):
+        match = re.match(rb"([+-]?\d+(?:[.,]\d*)?)\x14\x14", record[:32].tobytes())
+        if match:
+            onsets[i] = _number(match[1])
+    return onsets
+
+
+def _number(digits):
+    return float(digits.replace(b",", b"."))
+
+
+def _decode(text):
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("latin-1")

@@ -1,0 +1,128 @@
+"""When a recording and its hypnogram begin, and where a recording has pauses."""
+
+import datetime
+import warnings
+
+import numpy as np
+
+from ..scoring.recording import Segments
+
+HYPNOGRAM_STARTS = ("header", "recording")
+
+
+def check_hypnogram_start(value):
+    """Refuse a value that is not in ``HYPNOGRAM_STARTS``.
+
+    Parameters
+    ----------
+    value : str
+        The value.
+    """
+    if value not in HYPNOGRAM_STARTS:
+        raise ValueError(f"hypnogram_start must be one of {HYPNOGRAM_STARTS}; got {value!r}.")
+
+
+def find_segments(header, record_onsets, raw):
+    """Find the pauses of a recording by the times of its records.
+
+    Parameters
+    ----------
+    header : EdfHeader
+        Header of the recording.
+    record_onsets : ndarray, shape (n_records,)
+        When each record begins, in s after the start in the header; NaN where nothing tells.
+    raw : mne.io.Raw
+        The signal.
+
+    Returns
+    -------
+    segments : Segments
+        The stretches without a pause.
+    first : float
+        When the first record begins, in s after the start in the header.
+
+    Raises
+    ------
+    ValueError
+        If the recording has pauses, and its records have no times.
+    """
+    length = raw.n_times / raw.info["sfreq"]
+    whole = Segments.from_joints([], length)
+    usable = len(record_onsets) > 0 and np.isfinite(record_onsets).all()
+    steps = np.diff(record_onsets) - header.record_seconds
+    # Half a sample, or what rounding of the written times can be.
+    tolerance = max(0.5 / raw.info["sfreq"], 0.01)
+    if header.discontinuous and (not usable or (steps < -tolerance).any()):
+        raise ValueError(
+            f"{header.path} is a recording with pauses (EDF+D), but its records have "
+            f"{'times that run backwards' if usable else 'no times'}, so that nobody can say "
+            "which samples a stage belongs to."
+        )
+    if not usable or (steps < -tolerance).any():
+        return whole, 0.0
+    first = float(record_onsets[0])
+    if not (header.discontinuous or 0 <= first < 1):
+        return whole, 0.0
+    starts = np.flatnonzero(np.append(True, steps > tolerance))
+    onsets = starts * header.record_seconds
+    lengths = np.diff(onsets, append=length)
+    return Segments(record_onsets[starts] - first, onsets, lengths), first
+
+
+def clock_shift(header, scorer, hypnogram_start, first, scored):
+    """Find by how much onsets of a hypnogram have to be moved to count from the first sample.
+
+    Parameters
+    ----------
+    header, scorer : EdfHeader
+        Headers of the recording and of the hypnogram.
+    hypnogram_start : "header" | "recording"
+        When the hypnogram begins.
+    first : float
+        When the first record of the recording begins, in s after the start in its header.
+    scored : EdfAnnotations
+        Annotations of the hypnogram.
+
+    Returns
+    -------
+    shift : float
+        In s.
+    """
+    begin = scored.record_onsets[0] if len(scored.record_onsets) else 0.0
+    begin = begin if 0 <= begin < 1 else 0.0
+    if hypnogram_start == "recording" or header.time is None or scorer.time is None:
+        return -begin
+    shift = (scorer.time - header.time).total_seconds()
+    if header.date is not None and scorer.date is not None:
+        return shift + (scorer.date - header.date).total_seconds() - first
+    if header.date is None and scorer.date is None:
+        # Without dates, the hypnogram of a night began at most half a day before or after.
+        return (shift + 43200) % 86400 - 43200 - first
+    if shift:
+        warnings.warn(
+            f"{header.path} begins {start_in_words(header)}, {scorer.path} "
+            f"{start_in_words(scorer)}: with one date alone they cannot be compared, and the "
+            "hypnogram is taken to begin with the recording. Give hypnogram_start='recording' if "
+            "this is right.",
+            stacklevel=4,
+        )
+    return -begin
+
+
+def start_in_words(header):
+    """Say when a file begins.
+
+    Parameters
+    ----------
+    header : EdfHeader
+        Header of the file.
+
+    Returns
+    -------
+    text : str
+        Such as "on 1989-04-24 at 16:13:00".
+    """
+    if header.time is None:
+        return "at an unknown time"
+    clock = (datetime.datetime.min + header.time).time()
+    return f"at {clock}" if header.date is None else f"on {header.date} at {clock}"

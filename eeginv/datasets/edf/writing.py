@@ -1,0 +1,142 @@
+"""Writing recordings as the files of Sleep Physionet."""
+
+import datetime
+from pathlib import Path
+
+import numpy as np
+
+from ..._files import replacing
+from ..physionet_records import find_record
+
+# Files of Sleep-EDF hold EOG and EMG too; loaders leave them out.
+EXTRA_CHANNELS = {"EOG horizontal": 100, "EMG submental": 1}
+
+
+def write_sleep_physionet(nights, folder, *, extra_channels=False):
+    """Write recordings with the layout and the file names of Sleep Physionet.
+
+    Each recording becomes a pair of files, such as ``SC4001E0-PSG.edf`` (EDF) and
+    ``SC4001EC-Hypnogram.edf`` (EDF+ annotations), which MNE's, Braindecode's and this package's
+    loaders read. Files are written under another name first, so a file with its final name is
+    always complete.
+
+    Parameters
+    ----------
+    nights : SimulatedRecordings | SleepDataset
+        What to write: anything with ``recordings`` (list of mne.io.Raw in V) and ``description``
+        (DataFrame with columns ``subject`` and ``recording``). A SleepDataset is written as it is
+        after preprocessing, and must have been made with ``standardize=False``.
+    folder : path-like
+        Where to write; made if missing. For MNE and Braindecode to find the files, it must be
+        called ``physionet-sleep-data`` and lie in ``PHYSIONET_SLEEP_PATH`` or ``MNE_DATA``.
+    extra_channels : bool
+        Whether to add channels ``EOG horizontal`` and ``EMG submental`` without signal, as the
+        real files have, to try what loaders make of them.
+
+    Returns
+    -------
+    paths : list of tuple of pathlib.Path
+        PSG and hypnogram file of each recording.
+
+    Raises
+    ------
+    ValueError
+        If Sleep Physionet has no such subject or recording, two recordings would get the same
+        name, a signal is not finite, or the dataset is standardised.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from eeginv.datasets import simulate_recordings, write_sleep_physionet
+    >>> population = simulate_recordings(n_subjects=1, hours=0.25, random_state=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [(psg, hypnogram)] = write_sleep_physionet(population, folder)
+    >>> psg.name, hypnogram.name
+    ('SC4001E0-PSG.edf', 'SC4001EC-Hypnogram.edf')
+    """
+    if getattr(nights, "standardize", False):
+        raise ValueError(
+            "A standardised dataset has no unit and cannot be written as EDF in µV; make it with "
+            "standardize=False, or write what simulate_recordings returns."
+        )
+    if not hasattr(nights, "recordings") or not hasattr(nights, "description"):
+        raise TypeError(
+            "nights must have recordings and description, as simulate_recordings returns them; "
+            f"got {type(nights).__name__}."
+        )
+    records = [find_record(row.subject, row.recording) for row in nights.description.itertuples()]
+    if len({record.psg for record in records}) < len(records):
+        raise ValueError("Two recordings have the same subject and recording number.")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for raw, record in zip(nights.recordings, records, strict=True):
+        psg, hypnogram = folder / record.psg, folder / record.hypnogram
+        for path, edf in ((psg, _psg(raw, record, extra_channels)), (hypnogram, _hypnogram(raw))):
+            with replacing(path) as scratch:
+                edf.write(scratch)
+        paths.append((psg, hypnogram))
+    return paths
+
+
+def _psg(raw, record, extra_channels):
+    from edfio import Edf, EdfSignal
+
+    sfreq = raw.info["sfreq"]
+    signals = []
+    for name, values in zip(raw.ch_names, 1e6 * raw.get_data(), strict=True):
+        if not np.isfinite(values).all():
+            raise ValueError(f"{record.psg}, channel {name}: NaN or infinite samples.")
+        # Whole µV, symmetric: 16 bits then resolve a fraction of a µV whatever the peak.
+        limit = float(np.ceil(max(np.abs(values).max(), 1.0)))
+        signals.append(
+            EdfSignal(
+                values,
+                sfreq,
+                label=f"EEG {name.removeprefix('EEG ')}",
+                physical_dimension="uV",
+                physical_range=(-limit, limit),
+                # Symmetric too, so that zero stays exactly zero.
+                digital_range=(-32767, 32767),
+            )
+        )
+    if extra_channels:
+        seconds = raw.n_times / sfreq
+        for name, rate in EXTRA_CHANNELS.items():
+            flat = np.zeros(round(seconds * rate))
+            signals.append(
+                EdfSignal(
+                    flat,
+                    rate,
+                    label=name,
+                    physical_dimension="uV",
+                    physical_range=(-1, 1),
+                    digital_range=(-32767, 32767),
+                )
+            )
+    return Edf(signals, recording=_start(), data_record_duration=_record_seconds(raw))
+
+
+def _record_seconds(raw):
+    """Longest data record of at most 30 s that divides the recording, in whole seconds."""
+    seconds = raw.n_times / raw.info["sfreq"]
+    lengths = [n for n in range(1, 31) if abs(seconds / n - round(seconds / n)) < 1e-9]
+    return max(lengths) if lengths else None
+
+
+def _hypnogram(raw):
+    from edfio import Edf, EdfAnnotation
+
+    annotations = raw.annotations
+    start = raw.first_time
+    rows = [
+        EdfAnnotation(float(one["onset"] - start), float(one["duration"]), one["description"])
+        for one in annotations
+    ]
+    return Edf([], recording=_start(), annotations=rows)
+
+
+def _start():
+    from edfio import Recording
+
+    return Recording(startdate=datetime.date(1989, 4, 24))

@@ -1,0 +1,187 @@
+"""The recordings that a dataset is made of, and what they must have in common."""
+
+import dataclasses
+import warnings
+
+import numpy as np
+import pandas as pd
+
+from .preprocessing import check_one_unit
+from .scoring.recording import ScoredRecording
+
+
+@dataclasses.dataclass
+class Given:
+    """One of the recordings that a dataset is made of.
+
+    Parameters
+    ----------
+    recording : ScoredRecording
+        Signal and annotations.
+    name : str
+        Subject, number and file, for messages.
+    """
+
+    recording: ScoredRecording
+    name: str
+
+    @property
+    def raw(self):
+        """The signal, a ``mne.io.Raw``."""
+        return self.recording.raw
+
+
+def check_description(description, n_recordings):
+    """Check the table that says whose each recording is.
+
+    Parameters
+    ----------
+    description : pandas.DataFrame | list of dict | dict
+        Columns ``subject`` and ``recording``.
+    n_recordings : int
+        Number of rows to expect.
+
+    Returns
+    -------
+    description : pandas.DataFrame
+        One row a recording.
+
+    Raises
+    ------
+    ValueError
+        If columns or rows are missing, or a subject is missing or written in two ways.
+    """
+    if n_recordings == 0:
+        raise ValueError("At least one recording is needed; got none.")
+    if isinstance(description, dict) and not any(
+        map(pd.api.types.is_list_like, description.values())
+    ):
+        description = [description]
+    description = pd.DataFrame(description).reset_index(drop=True)
+    missing = [name for name in ("subject", "recording") if name not in description]
+    if missing:
+        raise ValueError(
+            f"description needs the columns 'subject' and 'recording'; {missing} missing, "
+            f"got {list(description.columns)}."
+        )
+    if len(description) != n_recordings:
+        raise ValueError(
+            f"description needs one row per recording; got {len(description)} rows for "
+            f"{n_recordings} recordings."
+        )
+    lacking = description["subject"].isna() | (description["subject"].astype(str).str.strip() == "")
+    if lacking.any():
+        raise ValueError(
+            "description has no subject for the recordings "
+            f"{np.flatnonzero(lacking).tolist()}; without one, windows of a person could be in "
+            "training and test."
+        )
+    written = {}
+    for subject in description["subject"].unique():
+        written.setdefault(str(subject).strip().casefold(), []).append(subject)
+    alike = [subjects for subjects in written.values() if len(subjects) > 1]
+    if alike:
+        raise ValueError(
+            f"The subjects {alike[0]} in description differ only by type, capitals or spaces: "
+            "windows of one person could be in training and test. Write each in one way."
+        )
+    return description
+
+
+def check_recordings(recordings, description, sfreq, standardize):
+    """Take recordings as they come from files, or from the user, and check that they fit together.
+
+    Parameters
+    ----------
+    recordings : list of mne.io.Raw | list of ScoredRecording
+        The recordings.
+    description : pandas.DataFrame
+        Subject and recording of each.
+    sfreq : float | None
+        Sampling frequency in Hz that all will be resampled to; None resamples none.
+    standardize : bool
+        Whether all will be standardised, so that their units do not matter.
+
+    Returns
+    -------
+    given : list of Given
+        The recordings, without trigger channels.
+
+    Raises
+    ------
+    TypeError
+        If one of them is no recording.
+    ValueError
+        If channels, sampling frequencies or units differ.
+
+    Warns
+    -----
+    UserWarning
+        If channels are marked as bad, or trigger channels are left out.
+    """
+    rows = description.itertuples()
+    names = [f"subject {row.subject}, recording {row.recording}" for row in rows]
+    given = [Given(*pair) for pair in zip(map(_as_scored, recordings, names), names, strict=True)]
+    _warn_of_channels(given)
+    for one in given:
+        if set(_stim_channels(one.raw)):
+            raw = one.raw.copy().drop_channels(_stim_channels(one.raw))
+            one.recording = dataclasses.replace(one.recording, raw=raw)
+    _check_channels(given)
+    if sfreq is None:
+        _check_rates(given)
+    for one in given:
+        if one.recording.source:
+            one.name = f"{one.name} ({one.recording.source})"
+    if not standardize:
+        check_one_unit([(one.name, one.raw) for one in given])
+    return given
+
+
+def _as_scored(recording, name):
+    import mne
+
+    if isinstance(recording, mne.io.BaseRaw):
+        return ScoredRecording.from_raw(recording)
+    if not isinstance(recording, ScoredRecording):
+        raise TypeError(
+            f"recordings must be mne.io.Raw objects; {name} is a {type(recording).__name__}."
+        )
+    return recording
+
+
+def _warn_of_channels(given):
+    bad = {name for one in given for name in one.raw.info["bads"]}
+    if bad:
+        warnings.warn(
+            f"Channels that are marked as bad go in all the same: {', '.join(sorted(bad))}. "
+            "Interpolate them, or drop them from all recordings.",
+            stacklevel=4,
+        )
+    stim = {name for one in given for name in _stim_channels(one.raw)}
+    if stim:
+        warnings.warn(
+            f"Trigger channels are no signals and were left out: {', '.join(sorted(stim))}.",
+            stacklevel=4,
+        )
+
+
+def _stim_channels(raw):
+    types = zip(raw.ch_names, raw.get_channel_types(), strict=True)
+    return [name for name, kind in types if kind == "stim"]
+
+
+def _check_channels(given):
+    if len({frozenset(one.raw.ch_names) for one in given}) > 1:
+        listed = "; ".join(f"{one.name}: {', '.join(one.raw.ch_names)}" for one in given)
+        raise ValueError(
+            f"All recordings need the same channels; got {listed}. Pick common channels first."
+        )
+
+
+def _check_rates(given):
+    if len({one.raw.info["sfreq"] for one in given}) > 1:
+        listed = "; ".join(f"{one.name}: {one.raw.info['sfreq']:g} Hz" for one in given)
+        raise ValueError(
+            f"The recordings differ in sampling frequency: {listed}. Give sfreq to resample them."
+        )

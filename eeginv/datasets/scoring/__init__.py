@@ -1,0 +1,1 @@
+"""From the annotations of a scorer to bouts of stages."""

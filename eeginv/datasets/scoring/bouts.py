@@ -1,0 +1,291 @@
+"""Bouts of stages, as spans of the signal, and the account of what is left out of them."""
+
+import numpy as np
+import pandas as pd
+
+from .epochs import WITHOUT_DURATION
+from .recording import TOLERANCE, Piece
+from .stages import STAGES
+
+
+class Account:
+    """Counts the windows that are left out.
+
+    Parameters
+    ----------
+    window : float
+        Length of a window in s.
+
+    Attributes
+    ----------
+    n_dropped : dict of str to int
+        Number of windows left out, by reason.
+    """
+
+    def __init__(self, window):
+        self.window = window
+        self.n_dropped = {}
+
+    def add(self, reason, number):
+        """Count some windows.
+
+        Parameters
+        ----------
+        reason : str
+            Why they are left out.
+        number : int
+            How many they are.
+        """
+        if number:
+            self.n_dropped[reason] = self.n_dropped.get(reason, 0) + number
+
+    def add_seconds(self, reason, seconds):
+        """Count the windows that spans would have held.
+
+        Parameters
+        ----------
+        reason : str
+            Why they are left out.
+        seconds : float | array-like of float
+            Length of each span.
+        """
+        windows = np.floor((np.asarray(seconds) + TOLERANCE) / self.window)
+        self.add(reason, int(np.sum(windows)))
+
+
+class Bouts:
+    """Bouts of one recording; the methods return new bouts and count what they leave out.
+
+    Parameters
+    ----------
+    onsets, durations : array-like of float, shape (n_bouts,)
+        In s, in the signal.
+    stages : array-like of str, shape (n_bouts,)
+        AASM stages.
+    account : Account
+        Length of a window, and what is left out.
+    bad : list of tuple
+        Onset, end (in s, in the signal) and label of the spans that no window may touch.
+    """
+
+    def __init__(self, onsets, durations, stages, account, bad=()):
+        self.onsets = np.asarray(onsets, dtype=float)
+        self.durations = np.asarray(durations, dtype=float)
+        self.stages = np.asarray(stages, dtype="<U2")
+        self.window = account.window
+        self.account = account
+        self.bad = bad
+
+    @classmethod
+    def from_scoring(cls, scoring, segments, account):
+        """Find the bouts of a recording; neighbours of one stage become one bout.
+
+        Parameters
+        ----------
+        scoring : Scoring
+            What was annotated.
+        segments : Segments
+            Where the signal has pauses.
+        account : Account
+            Length of a window, and what is left out.
+
+        Returns
+        -------
+        bouts : Bouts
+            The bouts, in the order of onsets.
+        """
+        bouts, covered = [], []
+        for epoch in scoring.epochs:
+            pieces = segments.place(epoch.onset, epoch.duration)
+            covered += [(piece.onset, piece.stop) for piece in pieces]
+            if epoch.meaning in STAGES:
+                pieces = _on_grid(pieces, epoch.onset, account.window)
+                for piece in pieces:
+                    _append(bouts, piece.onset, piece.stop, epoch.meaning, segments.onsets)
+            else:
+                account.add_seconds(epoch.label, [piece.duration for piece in pieces])
+            _count_without_signal(account, epoch, pieces, segments)
+        account.add_seconds("no stage annotated", _gaps(covered, segments))
+        for label, number in scoring.without_duration.items():
+            account.add(f"{WITHOUT_DURATION}: {label}", number)
+        bad = [
+            (piece.onset, piece.stop, epoch.label)
+            for epoch in scoring.bad
+            for piece in segments.place(epoch.onset, epoch.duration)
+        ]
+        onsets, stops, stages = zip(*bouts, strict=True) if bouts else ((), (), ())
+        return cls(onsets, np.subtract(stops, onsets), stages, account, sorted(bad))
+
+    def _replace(self, onsets, durations, stages):
+        return Bouts(onsets, durations, stages, self.account, self.bad)
+
+    def _subset(self, keep):
+        return self._replace(self.onsets[keep], self.durations[keep], self.stages[keep])
+
+    def __len__(self):
+        """Count the bouts."""
+        return len(self.onsets)
+
+    @property
+    def span(self):
+        """First onset and last end, in s."""
+        return float(self.onsets.min()), float((self.onsets + self.durations).max())
+
+    def crop_wake(self, seconds):
+        """Keep wake only near sleep; a recording without sleep stays as it is.
+
+        Parameters
+        ----------
+        seconds : float
+            How much to keep before the first and after the last epoch of sleep.
+
+        Returns
+        -------
+        bouts : Bouts
+            What is kept.
+        """
+        asleep = self.stages != "W"
+        if not asleep.any():
+            return self
+        first, last = self._subset(asleep).span
+        stops = np.minimum(self.onsets + self.durations, last + seconds)
+        onsets = np.maximum(self.onsets, first - seconds)
+        durations = np.maximum(stops - onsets, 0.0)
+        self.account.add_seconds("cropped wake", self.durations - durations)
+        cropped = self._replace(onsets, durations, self.stages)
+        return cropped._subset(durations > TOLERANCE)
+
+    def select(self, stages):
+        """Keep bouts of some stages that hold a whole window.
+
+        Parameters
+        ----------
+        stages : list of str
+            The stages.
+
+        Returns
+        -------
+        bouts : Bouts
+            What is kept.
+        """
+        chosen = np.isin(self.stages, stages)
+        self.account.add_seconds("stage not selected", self.durations[~chosen])
+        bouts = self._subset(chosen)
+        rest = np.mod(bouts.durations + TOLERANCE, self.window) > 2 * TOLERANCE
+        self.account.add("shorter than a window", int(rest.sum()))
+        return bouts._subset(bouts.durations + TOLERANCE >= self.window)
+
+    def leave_out_bad(self):
+        """Keep the windows that touch no span marked as bad, as bouts of whole windows."""
+        if not self.bad:
+            return self
+        onsets, durations, stages = [], [], []
+        for onset, duration, stage in zip(self.onsets, self.durations, self.stages, strict=True):
+            going_on = False
+            for k in range(int((duration + TOLERANCE) // self.window)):
+                start = onset + k * self.window
+                label = self._bad_label(start, start + self.window)
+                if label is not None:
+                    self.account.add(label, 1)
+                elif going_on:
+                    durations[-1] += self.window
+                else:
+                    onsets.append(start)
+                    durations.append(self.window)
+                    stages.append(stage)
+                going_on = label is None
+        return self._replace(onsets, durations, stages)
+
+    def _bad_label(self, start, stop):
+        """Find what marks a window as bad; None if nothing does."""
+        for first, last, label in self.bad:
+            touched = first < stop - TOLERANCE and last > start + TOLERANCE
+            if touched or (first == last and start <= first < stop - TOLERANCE):
+                return label
+        return None
+
+    def shifted(self, seconds):
+        """Move all bouts, such as when the signal before them is cut off."""
+        return self._replace(self.onsets + seconds, self.durations, self.stages)
+
+    def to_windows(self, sfreq, n_times, stages):
+        """Cut the bouts into windows.
+
+        Parameters
+        ----------
+        sfreq : float
+            Sampling frequency in Hz; a window is a whole number of samples.
+        n_times : int
+            Number of samples of the signal.
+        stages : list of str
+            Stages, of which the targets are the indices.
+
+        Returns
+        -------
+        windows : pandas.DataFrame
+            One row a window, with the columns of Braindecode's windows datasets.
+        """
+        size = round(self.window * sfreq)
+        counts = np.floor((self.durations + TOLERANCE) / self.window).astype(int)
+        # Times that lie between samples may not reach beyond the last one.
+        first = np.minimum(np.round(self.onsets * sfreq), n_times - size * counts)
+        bout = np.repeat(np.arange(len(self)), counts)
+        number = np.arange(len(bout)) - np.repeat(np.cumsum(counts) - counts, counts)
+        start = np.maximum(first, 0).astype(int)[bout] + size * number
+        target = np.array([stages.index(stage) for stage in self.stages])
+        return pd.DataFrame(
+            {
+                "i_window_in_trial": number,
+                "i_trial_in_dataset": bout,
+                "i_start_in_trial": start,
+                "i_stop_in_trial": start + size,
+                "target": target[bout],
+            }
+        )
+
+
+def _on_grid(pieces, onset, window):
+    """Let pieces whose beginning is cut off begin with the next window of their epoch."""
+    whole = []
+    for clock, start, length in pieces:
+        n_before = np.ceil((clock - onset - TOLERANCE) / window)
+        skipped = max(onset + n_before * window - clock, 0.0)
+        if length - skipped > TOLERANCE:
+            whole.append(Piece(clock + skipped, start + skipped, length - skipped))
+    return whole
+
+
+def _count_without_signal(account, epoch, pieces, segments):
+    """Count the windows of an epoch that have no signal."""
+    outside = epoch.duration - max(
+        min(epoch.stop, segments.end) - max(epoch.onset, segments.clock[0]), 0.0
+    )
+    lost = epoch.duration - sum(piece.duration for piece in pieces)
+    reason = "beyond the signal" if outside > TOLERANCE else "in a pause of the recording"
+    account.add_seconds(reason, lost)
+
+
+def _append(bouts, start, stop, stage, joints):
+    """Append a span to the bouts (lists of start, stop, stage), or let the last one go on."""
+    last = bouts[-1] if bouts else None
+    if last and last[2] == stage and abs(last[1] - start) < TOLERANCE:
+        # A bout ends where the recording was interrupted.
+        if not (np.abs(joints - start) < TOLERANCE).any():
+            last[1] = stop
+            return
+    bouts.append([start, stop, stage])
+
+
+def _gaps(covered, segments):
+    """Lengths of what no span (start, stop) covers of each segment of the signal, in s."""
+    gaps = []
+    covered = sorted(covered)
+    for begin, length in zip(segments.onsets, segments.lengths, strict=True):
+        reached = begin
+        for start, stop in covered:
+            if stop <= begin or start >= begin + length:
+                continue
+            gaps.append(max(start - reached, 0.0))
+            reached = max(reached, stop)
+        gaps.append(max(begin + length - reached, 0.0))
+    return gaps

@@ -1,0 +1,187 @@
+"""Epochs of a scorer: labels read as stages, durations completed, contradictions refused."""
+
+from collections import Counter
+from typing import NamedTuple
+
+import numpy as np
+
+from .recording import TOLERANCE, is_bad, is_boundary
+from .stages import STAGES, UNKNOWN, UNSCORED, read_label
+
+WITHOUT_DURATION = "without a duration"
+# Events last as long as they last; who scores in epochs, uses multiples of this, in s.
+EPOCH_UNIT = 10.0
+
+
+class Epoch(NamedTuple):
+    """A span with one label: when it begins, how long it lasts (in s), what the label means."""
+
+    onset: float
+    duration: float
+    label: str
+    meaning: str
+
+    @property
+    def stop(self):
+        """End in s."""
+        return self.onset + self.duration
+
+
+class Scoring(NamedTuple):
+    """What the annotations of one recording say.
+
+    Parameters
+    ----------
+    epochs : list of Epoch
+        Scored and unscored epochs that do not overlap, and those that are not understood, in the
+        order of onsets.
+    bad : list of Epoch
+        Spans marked as bad.
+    inferred : str | None
+        How durations that were missing were completed; None if none were.
+    without_duration : Counter
+        Number of epochs, by label, whose duration remains unknown.
+    """
+
+    epochs: list
+    bad: list
+    inferred: str | None
+    without_duration: Counter
+
+
+def read_scoring(recording, name):
+    """Read the annotations of a recording as epochs.
+
+    Parameters
+    ----------
+    recording : ScoredRecording
+        Signal and annotations.
+    name : str
+        What to call it in messages.
+
+    Returns
+    -------
+    scoring : Scoring
+        Epochs with their durations.
+
+    Raises
+    ------
+    ValueError
+        If two epochs overlap and do not say the same.
+    """
+    rows = zip(recording.onsets, recording.durations, recording.labels, strict=True)
+    everything = sorted(
+        (
+            Epoch(float(onset), float(duration), label, _meaning(label))
+            for onset, duration, label in rows
+        ),
+        key=lambda epoch: (epoch.onset, -epoch.duration),
+    )
+    bad = [epoch for epoch in everything if epoch.meaning == "bad"]
+    epochs = [epoch for epoch in everything if epoch.meaning in (*UNDERSTOOD, UNKNOWN)]
+    epochs, inferred, marks = _complete(epochs)
+    known = _merge([epoch for epoch in epochs if epoch.meaning != UNKNOWN], name)
+    marks = _outside(marks, known, name)
+    others = [epoch for epoch in everything if epoch.meaning == "other" and _as_long(epoch)]
+    strange = [epoch for epoch in epochs if epoch.meaning == UNKNOWN] + others
+    spans = np.reshape([(epoch.onset, epoch.stop) for epoch in known], (-1, 2))
+    strange = [epoch for epoch in strange if not _is_covered(epoch, spans)]
+    without = Counter(epoch.label for epoch in marks)
+    return Scoring(sorted(known + strange), bad, inferred, without)
+
+
+UNDERSTOOD = (*STAGES, UNSCORED)
+
+
+def _meaning(label):
+    if is_boundary(label):
+        return "other"
+    return "bad" if is_bad(label) else read_label(label) or "other"
+
+
+def _as_long(epoch):
+    """Tell whether an annotation lasts as long as epochs do."""
+    rest = (epoch.duration + TOLERANCE) % EPOCH_UNIT
+    return epoch.duration >= EPOCH_UNIT and rest <= 2 * TOLERANCE
+
+
+def _complete(epochs):
+    """Complete durations where no epoch has one.
+
+    Returns the epochs with a duration, how it was found, and those that remain without one.
+    """
+    marks = [epoch for epoch in epochs if epoch.duration <= 0]
+    if not marks:
+        return epochs, None, []
+    if len(marks) < len(epochs):
+        return [epoch for epoch in epochs if epoch.duration > 0], None, marks
+    # The same mark twice says nothing about how long an epoch is.
+    marks = [mark for i, mark in enumerate(marks) if mark not in marks[max(i - 5, 0) : i]]
+    steps = np.diff([mark.onset for mark in marks])
+    if len(steps) == 0 or (steps <= TOLERANCE).any():
+        return [], None, marks
+    repeated = any(one.label == two.label for one, two in zip(marks[:-1], marks[1:], strict=True))
+    usual = Counter(np.round(steps, 2).tolist()).most_common(1)[0][0]
+    if repeated:
+        # One mark an epoch; a longer step is a hole, a shorter one is no epoch.
+        off = np.abs(steps - usual * np.round(steps / usual)) > 0.02
+        often = np.mean(np.abs(steps - usual) <= 0.02) >= 0.9
+        if steps.min() < usual - 0.02 or (off.any() and not often):
+            return [], None, marks
+        durations = np.minimum(np.append(steps, usual), usual)
+        how = f"one every {usual:g} s, each taken to last {usual:g} s"
+    else:
+        # One mark a change of stage; after the last nobody says how long it lasts.
+        units = [unit for unit in (30.0, 20.0) if np.allclose(steps % unit, 0, atol=TOLERANCE)]
+        durations = np.append(steps, units[0] if units else 0.0)
+        how = "one at each change of stage, each taken to last until the next"
+        if units:
+            how += f", the last {units[0]:g} s"
+    full = [
+        mark._replace(duration=float(length)) for mark, length in zip(marks, durations, strict=True)
+    ]
+    return [one for one in full if one.duration > 0], how, [o for o in full if o.duration <= 0]
+
+
+def _merge(epochs, name):
+    """Merge epochs that say the same twice; refuse those that contradict each other."""
+    kept = []
+    for epoch in epochs:
+        if not kept or epoch.onset >= kept[-1].stop - TOLERANCE:
+            kept.append(epoch)
+            continue
+        last = kept[-1]
+        if last.meaning != epoch.meaning:
+            raise ValueError(_contradiction(last, epoch, name))
+        if epoch.stop > last.stop:
+            # They agree: what the second adds goes on where the first ends.
+            kept.append(epoch._replace(onset=last.stop, duration=epoch.stop - last.stop))
+    return kept
+
+
+def _contradiction(one, two, name):
+    return (
+        f"{name}: epochs contradict each other: {one.label!r} from {one.onset:g} s to "
+        f"{one.stop:g} s and {two.label!r} from {two.onset:g} s to {two.stop:g} s. Correct the "
+        "annotations; each moment can have one stage."
+    )
+
+
+def _outside(marks, epochs, name):
+    """Find the marks without duration that no epoch of the same meaning explains."""
+    starts = np.array([epoch.onset for epoch in epochs])
+    left = []
+    for mark in marks:
+        i = np.searchsorted(starts, mark.onset + TOLERANCE, side="right") - 1
+        inside = i >= 0 and mark.onset < epochs[i].stop - TOLERANCE
+        if not inside:
+            left.append(mark)
+        elif mark.meaning not in (UNKNOWN, epochs[i].meaning):
+            raise ValueError(_contradiction(epochs[i], mark, name))
+    return left
+
+
+def _is_covered(epoch, known):
+    """Tell whether known epochs, rows (onset, stop), cover at least half of a span."""
+    shared = np.minimum(epoch.stop, known[:, 1]) - np.maximum(epoch.onset, known[:, 0])
+    return np.maximum(shared, 0.0).sum() >= 0.5 * epoch.duration

@@ -1,0 +1,250 @@
+"""Stages in files of their own: a stage a line, tables, and XML."""
+
+import csv
+import io
+import math
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..._checks import check_number
+from .stages import STAGES, UNSCORED, read_label
+
+ENDINGS = (".csv", ".tsv", ".txt", ".xml")
+
+# What whole numbers stand for, from one program to the next.
+NUMBERS = {
+    "yasa": {-2: UNSCORED, -1: UNSCORED, 0: "W", 1: "N1", 2: "N2", 3: "N3", 4: "R"},
+    "nsrr": {
+        **{0: "W", 1: "N1", 2: "N2", 3: "N3", 4: "N3", 5: "R"},
+        **{6: UNSCORED, 7: UNSCORED, 9: UNSCORED},
+    },
+}
+
+_STAGE_COLUMNS = ("stage", "stages", "sleep_stage", "hypno", "hypnogram", "eventconcept")
+_STAGE_COLUMNS += ("description", "annotation", "event", "class")
+_ONSET_COLUMNS = ("onset", "start", "start_sec", "starttime")
+_DURATION_COLUMNS = ("duration", "duration_sec")
+_STOP_COLUMNS = ("stop", "end", "stop_sec")
+
+
+class StageFile(NamedTuple):
+    """Annotations of a file without signals; times in s after the start of the recording.
+
+    Parameters
+    ----------
+    onsets, durations : ndarray, shape (n_annotations,)
+        When each begins, and how long it lasts.
+    labels : list of str
+        Descriptions.
+    """
+
+    onsets: np.ndarray
+    durations: np.ndarray
+    labels: list
+
+
+class Coding(NamedTuple):
+    """How stages are written where nothing in the file tells.
+
+    Parameters
+    ----------
+    numbers : dict of int to str | None
+        Stage of each number; None where numbers are not expected.
+    epoch : float
+        Length of an epoch in s.
+    """
+
+    numbers: dict | None = None
+    epoch: float = 30.0
+
+
+def check_coding(stage_numbers=None, epoch=30.0):
+    """Check how stages are written.
+
+    Parameters
+    ----------
+    stage_numbers : str | dict of int to str | None
+        Name in ``NUMBERS``, or what each number stands for.
+    epoch : float
+        Length of an epoch in s.
+
+    Returns
+    -------
+    coding : Coding
+        The same, with numbers as a dict.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a name is unknown, or the length is no positive number.
+    """
+    numbers = stage_numbers
+    if isinstance(numbers, str):
+        if numbers not in NUMBERS:
+            raise ValueError(
+                f"stage_numbers must be one of {list(NUMBERS)} or a dict; got {numbers!r}."
+            )
+        numbers = NUMBERS[numbers]
+    elif numbers is not None:
+        numbers = {int(number): stage for number, stage in dict(numbers).items()}
+        wrong = sorted(set(numbers.values()) - {*STAGES, UNSCORED})
+        if wrong:
+            raise ValueError(
+                f"stage_numbers must name stages among {list(STAGES)} or {UNSCORED!r}; got {wrong}."
+            )
+    return Coding(numbers, check_number("epoch", epoch, exclusive=True))
+
+
+def read_stage_file(path, coding=None):
+    """Read the stages that a file without signals holds.
+
+    Parameters
+    ----------
+    path : path-like
+        A file with one of ``ENDINGS``: text with one stage a line, a table with a column of stages
+        (and, if there are such, of onsets and durations), XML of the NSRR or of Profusion.
+    coding : Coding | None
+        What the file does not tell; None takes epochs of 30 s and refuses numbers.
+
+    Returns
+    -------
+    stages : StageFile
+        The annotations in the order of the file.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be read, or a number has no meaning; the message names the file.
+    """
+    path, coding = Path(path), coding or Coding()
+    if path.suffix.lower() == ".xml":
+        return _read_xml(path, coding)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is not text in UTF-8 ({error}).") from error
+    if path.suffix.lower() == ".txt":
+        lines = [line.strip() for line in text.strip().splitlines()]
+        return _epochs(path, lines, coding)
+    return _read_table(path, text, coding)
+
+
+def _epochs(path, texts, coding):
+    """Give each of the texts one epoch."""
+    labels = [_label(path, text, coding.numbers) for text in texts]
+    onsets = coding.epoch * np.arange(len(labels))
+    return StageFile(onsets, np.full(len(labels), coding.epoch), labels)
+
+
+def _label(path, text, numbers):
+    """Return the description that a cell stands for; a number is looked up."""
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    if numbers is None:
+        raise ValueError(
+            f"{path} has numbers for stages, such as {text}, which mean other stages from one "
+            f"program to the next: give stage_numbers, one of {list(NUMBERS)} or a dict."
+        )
+    if number not in numbers:
+        raise ValueError(
+            f"{path} has the number {text}, which is not among stage_numbers, {numbers}."
+        )
+    return "Unscored" if numbers[number] == UNSCORED else numbers[number]
+
+
+def _read_table(path, text, coding):
+    first = text.lstrip().partition("\n")[0]
+    delimiter = max("\t;,", key=first.count)
+    rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(row)]
+    if not rows:
+        raise ValueError(f"{path} is empty: expected a table with a column of stages.")
+    names = [cell.strip().casefold().replace(" ", "_") for cell in rows[0]]
+    stage = _column(names, _STAGE_COLUMNS)
+    if stage is None and len(names) == 1 and _is_stage(rows[0][0]):
+        return _epochs(path, [row[0].strip() for row in rows], coding)
+    if stage is None:
+        raise ValueError(
+            f"{path} has no column of stages: expected one of {', '.join(_STAGE_COLUMNS)}, got "
+            f"{', '.join(rows[0])}."
+        )
+    rows = rows[1:]
+    texts = [row[stage].strip() for row in rows if len(row) > stage]
+    if len(texts) < len(rows):
+        raise ValueError(f"{path}: a row has fewer cells than the head of the table. Was it cut?")
+    onset, duration = _column(names, _ONSET_COLUMNS), _column(names, _DURATION_COLUMNS)
+    stop = _column(names, _STOP_COLUMNS)
+    if onset is None:
+        return _epochs(path, texts, coding)
+    onsets = _numbers(path, rows, onset)
+    if duration is not None:
+        durations = _numbers(path, rows, duration)
+    elif stop is not None:
+        durations = _numbers(path, rows, stop) - onsets
+    else:
+        durations = np.zeros(len(onsets))  # completed from the onsets, or left out with a warning
+    labels = [_label(path, cell, coding.numbers) for cell in texts]
+    return StageFile(onsets, durations, labels)
+
+
+def _column(names, known):
+    return next((names.index(name) for name in known if name in names), None)
+
+
+def _is_stage(text):
+    """Tell whether the first line of a column is a stage, and not its name."""
+    return read_label(text.strip()) is not None or text.strip().lstrip("-").isdigit()
+
+
+def _numbers(path, rows, column):
+    try:
+        values = [float(row[column]) for row in rows]
+    except (IndexError, ValueError) as error:
+        raise ValueError(
+            f"{path}: times must be numbers, in s after the start of the recording ({error})."
+        ) from error
+    if not all(map(math.isfinite, values)):
+        raise ValueError(f"{path}: times must be finite numbers.")
+    return np.array(values)
+
+
+def _read_xml(path, coding):
+    try:
+        root = ElementTree.fromstring(path.read_bytes())
+    except ElementTree.ParseError as error:
+        raise ValueError(f"{path} is not XML, or was cut ({error}).") from error
+    if root.tag == "CMPStudyConfig":  # of Profusion: the scorings are numbers, one an epoch
+        numbers = [one.text or "" for one in root.findall("SleepStages/SleepStage")]
+        length = root.findtext("EpochLength")
+        epoch = coding.epoch if length is None else _seconds(path, length)
+        return _epochs(path, numbers, Coding(NUMBERS["nsrr"], epoch))
+    if root.tag != "PSGAnnotation":
+        raise ValueError(
+            f"{path} is XML of another kind: expected PSGAnnotation (NSRR) or CMPStudyConfig "
+            f"(Profusion), got {root.tag}."
+        )
+    events = root.findall("ScoredEvents/ScoredEvent")
+    labels = [(event.findtext("EventConcept") or "").strip() for event in events]
+    # Other events, such as that of the whole recording, may last as long as epochs do.
+    kept = [i for i, label in enumerate(labels) if read_label(label) is not None]
+    times = [
+        [_seconds(path, _first_text(events[i], names)) for i in kept]
+        for names in (("Start", "Starttime"), ("Duration",))
+    ]
+    onsets, durations = (np.array(values, dtype=float) for values in times)
+    return StageFile(onsets, durations, [labels[i] for i in kept])
+
+
+def _first_text(event, names):
+    return next((event.findtext(name) for name in names if event.find(name) is not None), "")
+
+
+def _seconds(path, text):
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ValueError(f"{path}: expected a time in s, got {text!r}.") from error

@@ -1,0 +1,65 @@
+"""What has to be said about the annotations of a dataset, in one warning of each kind."""
+
+import warnings
+from collections import Counter
+
+from .epochs import UNDERSTOOD
+
+
+class Remarks:
+    """Collects remarks on the scoring of all recordings, and gives one warning of each kind."""
+
+    def __init__(self):
+        self.strange, self.without, self.inferred = Counter(), Counter(), []
+        self.strange_in, self.without_in = [], []
+
+    def add(self, scoring, name):
+        """Collect what there is to say of one recording.
+
+        Parameters
+        ----------
+        scoring : Scoring
+            What was annotated.
+        name : str
+            What to call the recording.
+        """
+        strange = Counter(
+            epoch.label for epoch in scoring.epochs if epoch.meaning not in UNDERSTOOD
+        )
+        if strange:
+            self.strange += strange
+            self.strange_in.append(name)
+        if scoring.without_duration:
+            self.without += scoring.without_duration
+            self.without_in.append(name)
+        if scoring.inferred:
+            self.inferred.append(f"{name}: {scoring.inferred}")
+
+    def warn(self):
+        """Give the warnings, at the line that made the dataset."""
+        if self.strange:
+            self._warn(
+                f"Annotations that look like stages but are none that is known were left out: "
+                f"{_list(self.strange)} in {_shorten(self.strange_in)}. Rename them to "
+                "'Sleep stage W', '1', '2', '3', 'R' or '?' if they are stages."
+            )
+        if self.without:
+            self._warn(
+                f"Stages without a duration, which nothing tells, were left out: "
+                f"{_list(self.without)} in {_shorten(self.without_in)}. Give them a duration."
+            )
+        if self.inferred:
+            self._warn(f"No stage has a duration in {_shorten(self.inferred)}.")
+
+    @staticmethod
+    def _warn(message):
+        warnings.warn(message, stacklevel=4)
+
+
+def _list(counter):
+    return ", ".join(f"{label!r} ({number})" for label, number in sorted(counter.items()))
+
+
+def _shorten(names, most=5):
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return "; ".join(names[:most]) + more

@@ -1,0 +1,1 @@
+"""Simulated nights of sleep EEG, whose invariances are known."""

@@ -1,0 +1,230 @@
+"""Simulated recordings whose subjects differ by what transforms describe."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ..._checks import check_integer, check_number, make_rng
+from ..scoring.stages import STAGES
+from .hypnogram import EPOCH_SECONDS, simulate_hypnogram
+from .night import Night, draw_traits
+from .stage_signals import CHANNELS, FREQUENCY_MARGIN
+
+
+@dataclass
+class SimulatedRecordings:
+    """Simulated recordings, as :func:`~eeginv.datasets.simulate_recordings` returns them.
+
+    Parameters
+    ----------
+    recordings : list of mne.io.RawArray
+        Two EEG channels in V, annotated in the vocabulary of Sleep-EDF.
+    description : pandas.DataFrame
+        Columns ``subject`` and ``recording``, one row per recording.
+    nuisances : pandas.DataFrame
+        What was drawn for each recording: ``frequency_shift`` in Hz, ``polarity`` (1 or -1),
+        ``gain`` (factor), ``dead_channel`` (name or None), ``noise`` (standard deviation of the
+        added white noise, in standard deviations of the channel).
+    true_invariances : dict of str to dict
+        See :func:`~eeginv.datasets.simulate_sleep`.
+
+    Examples
+    --------
+    >>> from eeginv.datasets import simulate_recordings
+    >>> population = simulate_recordings(n_subjects=2, hours=0.25, random_state=0)
+    >>> list(population.nuisances)
+    ['frequency_shift', 'polarity', 'gain', 'dead_channel', 'noise']
+    """
+
+    recordings: list
+    description: pd.DataFrame
+    nuisances: pd.DataFrame
+    true_invariances: dict
+
+
+def simulate_recordings(
+    n_subjects=8,
+    *,
+    hours=4.0,
+    n_recordings=1,
+    sfreq=100.0,
+    frequency_shift=0.6,
+    polarity=0.5,
+    gain=0.3,
+    dead_channel=0.25,
+    noise=0.2,
+    random_state=None,
+):
+    """Simulate nights of sleep EEG as unprocessed recordings.
+
+    Parameters
+    ----------
+    n_subjects : int
+        Number of subjects.
+    hours : float
+        Length of a recording in hours, at least 0.25.
+    n_recordings : int
+        Recordings per subject.
+    sfreq : float
+        Sampling frequency in Hz, a whole number of at least 64.
+    frequency_shift : float
+        Largest offset of the rhythms of a subject in Hz, at most 1.
+    polarity : float
+        Probability that a recording has its sign flipped.
+    gain : float
+        Largest logarithm of the factor that a recording is multiplied by.
+    dead_channel : float
+        Probability that one channel of a recording is flat.
+    noise : float
+        Largest standard deviation of added white noise, in standard deviations of the channel.
+    random_state : int | numpy.random.Generator | None
+        Seed; the same value gives the same recordings.
+
+    Returns
+    -------
+    population : SimulatedRecordings
+        Recordings, description, nuisances, true invariances.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a parameter has the wrong type or is out of range.
+
+    See Also
+    --------
+    simulate_sleep : The same nights as windows, and what the parameters stand for.
+
+    Examples
+    --------
+    >>> from eeginv.datasets import simulate_recordings
+    >>> population = simulate_recordings(n_subjects=1, hours=0.5, random_state=0)
+    >>> population.recordings[0].ch_names
+    ['Fpz-Cz', 'Pz-Oz']
+    >>> str(population.recordings[0].annotations.description[0])
+    'Sleep stage W'
+    """
+    n_subjects = check_integer("n_subjects", n_subjects, minimum=1)
+    n_recordings = check_integer("n_recordings", n_recordings, minimum=1)
+    n_epochs = round(check_number("hours", hours, minimum=0.25) * 3600 / EPOCH_SECONDS)
+    sfreq = check_number("sfreq", sfreq, minimum=64)
+    if sfreq != round(sfreq):
+        raise ValueError(f"sfreq must be a whole number of Hz; got {sfreq}.")
+    frequency_shift = check_number("frequency_shift", frequency_shift, maximum=1.0)
+    polarity = check_number("polarity", polarity, maximum=1.0)
+    gain = check_number("gain", gain, maximum=5.0)
+    dead_channel = check_number("dead_channel", dead_channel, maximum=1.0)
+    noise = check_number("noise", noise, maximum=5.0)
+    rng = make_rng(random_state)
+
+    n = n_subjects * n_recordings
+    shifts = frequency_shift * _spread_evenly(n_subjects, rng)
+    flipped = _choose_share(n, polarity, rng)
+    gains = np.exp(gain * _spread_evenly(n, rng))
+    dead = _choose_share(n, dead_channel, rng)
+    dead_names = rng.choice(CHANNELS, n)
+    noises = noise * rng.uniform(size=n)
+    recordings, rows, nuisances = [], [], []
+    for subject, subject_rng in enumerate(rng.spawn(n_subjects)):
+        traits = draw_traits(subject_rng)
+        for recording, night_rng in enumerate(subject_rng.spawn(n_recordings)):
+            i = subject * n_recordings + recording
+            nuisance = {
+                "frequency_shift": float(shifts[subject]),
+                "polarity": -1 if flipped[i] else 1,
+                "gain": float(gains[i]),
+                "dead_channel": str(dead_names[i]) if dead[i] else None,
+                "noise": float(noises[i]),
+            }
+            recordings.append(_simulate_recording(n_epochs, sfreq, traits, nuisance, night_rng))
+            rows.append({"subject": subject, "recording": recording + 1})
+            nuisances.append(nuisance)
+    truth = _true_invariances(frequency_shift, polarity, dead_channel, noise)
+    nuisances = pd.DataFrame(nuisances).astype({"dead_channel": object})
+    nuisances.loc[nuisances["dead_channel"].isna(), "dead_channel"] = None
+    return SimulatedRecordings(recordings, pd.DataFrame(rows), nuisances, truth)
+
+
+def _simulate_recording(n_epochs, sfreq, traits, nuisance, rng):
+    import mne
+
+    stages = _hypnogram_with_all_stages(n_epochs, rng)
+    moving = rng.random(n_epochs) < 0.01
+    moving[rng.integers(n_epochs)] = True
+    night = Night(stages, moving, nuisance["frequency_shift"], traits, sfreq, rng)
+    signal = night.signal()
+    signal *= nuisance["polarity"] * nuisance["gain"]
+    deviation = signal.std(axis=1, keepdims=True)
+    signal += nuisance["noise"] * deviation * rng.standard_normal(signal.shape)
+    # The mains' frequency is never exact; at 100 Hz it lies just below half the sampling rate.
+    line = min(rng.uniform(49.9, 49.99), 0.499 * sfreq)
+    phase = 2 * np.pi * (line * np.arange(signal.shape[1]) / sfreq + rng.random())
+    signal += rng.uniform(0.5, 2.0) * np.sin(phase)
+    if nuisance["dead_channel"] is not None:
+        signal[CHANNELS.index(nuisance["dead_channel"])] = 0.0
+
+    info = mne.create_info(list(CHANNELS), sfreq, "eeg")
+    raw = mne.io.RawArray(1e-6 * signal, info, verbose="error")
+    labels = _sleep_edf_labels(stages, moving)
+    starts = np.flatnonzero(np.append(True, labels[1:] != labels[:-1]))
+    lengths = np.diff(starts, append=n_epochs)
+    raw.set_annotations(
+        mne.Annotations(EPOCH_SECONDS * starts, EPOCH_SECONDS * lengths, labels[starts])
+    )
+    return raw
+
+
+def _hypnogram_with_all_stages(n_epochs, rng, n_tries=50):
+    """Draw hypnograms until each stage fills a twentieth; short ones are taken as they come."""
+    stages = simulate_hypnogram(n_epochs, random_state=rng)
+    for _ in range(n_tries if n_epochs >= 240 else 0):
+        if all(np.mean(stages == stage) >= 0.05 for stage in STAGES):
+            break
+        stages = simulate_hypnogram(n_epochs, random_state=rng)
+    return stages
+
+
+def _sleep_edf_labels(stages, moving):
+    """Label epochs as Sleep-EDF does: N3 is split in 3 and 4, the last epoch is unscored."""
+    names = {"W": "W", "N1": "1", "N2": "2", "N3": "3", "R": "R"}
+    labels = np.array([f"Sleep stage {names[stage]}" for stage in stages], dtype="<U16")
+    deep = stages == "N3"
+    # Stage 4 is what lies at least two epochs inside a bout.
+    inside = np.ones(len(stages), dtype=bool)
+    for offset in (-2, -1, 1, 2):
+        inside &= np.roll(deep, offset)
+    labels[deep & inside] = "Sleep stage 4"
+    labels[moving] = "Movement time"
+    labels[-1] = "Sleep stage ?"
+    return labels
+
+
+def _spread_evenly(n, rng):
+    """Draw n values from (-1, 1), one in each of n equal parts, in random order."""
+    return 2 * (rng.permutation(n) + rng.random(n)) / n - 1
+
+
+def _choose_share(n, probability, rng):
+    """Choose a share of n, rounded at random."""
+    number = int(probability * n + rng.random())
+    return np.isin(np.arange(n), rng.permutation(n)[:number])
+
+
+def _true_invariances(frequency_shift, polarity, dead_channel, noise):
+    return {
+        "TimeReverse": {"extent": 0.0, "unit": "1", "invariant": False},
+        "SignFlip": {"extent": polarity, "unit": "1", "invariant": True},
+        "FrequencyShift": {
+            "extent": frequency_shift,
+            "unit": "Hz",
+            "invariant": True,
+            "margin": FREQUENCY_MARGIN,
+        },
+        "ChannelsDropout": {
+            "extent": dead_channel / len(CHANNELS),
+            "unit": "1",
+            "invariant": True,
+        },
+        "FTSurrogate": {"extent": 0.0, "unit": "1", "invariant": False},
+        "GaussianNoise": {"extent": noise, "unit": "1", "invariant": True},
+    }
