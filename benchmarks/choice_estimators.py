@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from eeginv.augmentation import AugmentationLayer
-from eeginv.transforms import BinaryTransform
 
 TINY = 1e-6
 PATHWISE = {  # name, blend and temperature
@@ -82,10 +81,10 @@ class PathwiseLayer(AugmentationLayer):
     def _blended(self, transform, X, generator):
         if transform.continuous:
             return transform(X, generator)
-        binary = isinstance(transform, BinaryTransform)
+        binary = transform.binary
         shape = (len(X), 1, 1) if binary else (len(X), X.shape[1], 1)
         u = torch.rand(shape, generator=generator).clamp(TINY, 1 - TINY)
-        p = transform.magnitude.clamp(TINY, 1 - TINY)
+        p = transform.strength.clamp(TINY, 1 - TINY)
         event = torch.sigmoid((torch.logit(p) + torch.logit(u)) / self.temperature)
         if self.blend == "straight-through":
             event = (event > 0.5).to(event) + event - event.detach()
@@ -106,11 +105,11 @@ def states(layer, X, generator):
     """Return all that a layer can do to a batch, with its probability; strengths are drawn."""
     found, stays = [], 0.0
     for transform, weight in zip(layer.transforms, layer.weights, strict=True):
-        noise, p = transform.draw(X, generator), transform.magnitude
+        noise, p = transform.draw(X, generator), transform.strength
         if transform.continuous:
-            found.append((weight, transform.apply(X, noise)))
-        elif isinstance(transform, BinaryTransform):
-            found.append((weight * p, transform.apply(X, noise, 1.0)))
+            found.append((weight, transform.transform(X, noise)))
+        elif transform.binary:
+            found.append((weight * p, transform.transform(X, noise, 1.0)))
             stays = stays + weight * (1 - p)
         else:  # each channel dropped or not
             for kept in itertools.product((0.0, 1.0), repeat=X.shape[1]):
@@ -186,9 +185,9 @@ def information(augmentation, n_channels):
             blocks.append(torch.diag(w) - torch.outer(w, w))
         for weight, t in zip(w, layer.transforms, strict=True):
             if not t.continuous:
-                p = t.magnitude.detach().double().clamp(TINY, 1 - TINY)
-                n_events = 1 if isinstance(t, BinaryTransform) else n_channels
-                events.append(weight * n_events * t.max_magnitude**2 / (p * (1 - p)))
+                p = t.strength.detach().double().clamp(TINY, 1 - TINY)
+                n_events = 1 if t.binary else n_channels
+                events.append(weight * n_events * t.max_strength**2 / (p * (1 - p)))
     return torch.block_diag(*blocks, *(event.reshape(1, 1) for event in events))
 
 

@@ -59,7 +59,7 @@ def exact(model, X, y, criterion):
     """Derivative of the mean expected loss with respect to the free parameter of the flip."""
     with torch.no_grad():
         there, flipped = (criterion(model.backbone(x), y).mean() for x in (X, -X))
-    return (flipped - there).item() * model.augmentation.layers[0].transforms[0].max_magnitude
+    return (flipped - there).item() * model.augmentation.layers[0].transforms[0].max_strength
 
 
 def learned(model):

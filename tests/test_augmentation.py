@@ -81,9 +81,9 @@ def test_layers_have_distinct_draws():
 def test_callers_transforms_are_copied():
     t = SignFlip(0.2)
     A = AugNet([t], n_layers=2)
-    A.layers[0].transforms[0].probability = 0.4
-    assert t.probability.item() == pytest.approx(0.2)
-    assert A.layers[1].transforms[0].probability.item() == pytest.approx(0.2)
+    A.layers[0].transforms[0].strength = 0.4
+    assert t.strength.item() == pytest.approx(0.2)
+    assert A.layers[1].transforms[0].strength.item() == pytest.approx(0.2)
 
 
 # choices ------------------------------------------------------------------------------------------
@@ -237,7 +237,7 @@ def test_orbit_length_does_not_depend_on_ranges():
         rewards.append(A.reward())
         raws = [t.raw for t in A.layers[0].transforms]
         in_units = [
-            g / t.max_magnitude
+            g / t.max_strength
             for g, t in zip(
                 torch.autograd.grad(A.reward(), raws), A.layers[0].transforms, strict=True
             )
@@ -388,7 +388,7 @@ def test_augerino_applies_every_transform_in_its_order():
         torch.multinomial(layer.weights.detach(), 64, replacement=True, generator=generator)
         noise = transform.draw(expected, generator)
         expected_log_prob = expected_log_prob + transform.log_prob(noise)
-        expected = transform.apply(expected, noise)
+        expected = transform.transform(expected, noise)
     torch.testing.assert_close(out, expected)
     torch.testing.assert_close(log_prob, expected_log_prob)
     assert [entry.weight for entry in A.policy().entries] == [1.0] * 3

@@ -324,13 +324,13 @@ def test_hundreds_of_branches_cost_as_many_calls_as_there_are_transforms(monkeyp
         for i in range(100)
     ]
     A = PolicyAugmentation(Policy.mixture(members), random_state=0)
-    calls, original = [], Transform.apply
+    calls, original = [], Transform.transform
 
-    def apply(self, *args):
+    def transform(self, *args):
         calls.append(self.name)
         return original(self, *args)
 
-    monkeypatch.setattr(Transform, "apply", apply)
+    monkeypatch.setattr(Transform, "transform", transform)
     X = torch.zeros(4000, 1, 200)
     noise = A(X).std(dim=(1, 2))
     assert sorted(calls) == ["GaussianNoise", "SignFlip"]

@@ -8,7 +8,6 @@ import torch
 from torch import nn
 
 from ..policy import Policy
-from ..transforms import BinaryTransform
 from ..transforms.draws import Draws
 from ..transforms.registry import transform_class
 from .joint import JointLayer
@@ -83,7 +82,7 @@ class Branches(nn.Module):
                 self._kinds[b, i, 0] = number
                 members = self.joint[number - len(self.transforms)].transforms
                 for transform, entry in zip(members, entries, strict=True):
-                    transform._set_strength(entry.extent)
+                    transform.strength = entry.extent
             for slot, entry in enumerate(entries):
                 place = (b, i, slot)
                 self._extents[place] = entry.extent
@@ -153,7 +152,7 @@ class Branches(nn.Module):
         strength = _strength(transform, extent, random, X, generator)
         if undo is not None:
             undo.add_transform(transform, noise, strength, rows)
-        return transform.apply(X, noise, strength), transform.log_prob(noise, strength)
+        return transform.transform(X, noise, strength), transform.log_prob(noise, strength)
 
     # evaluation -------------------------------------------------------------------------------
     @property
@@ -190,7 +189,7 @@ class Branches(nn.Module):
         transform = self.transforms[number]
         several = template.expand(len(there), -1, -1)
         noise = transform.draw(several, generator, stratified=True)
-        if isinstance(transform, BinaryTransform):
+        if transform.binary:
             noise["uniform"] = there[:, 0]
         strength = _strength(transform, extent, random, several, generator, stratified=True)
         return [
@@ -255,7 +254,7 @@ def _strength(transform, extent, random, X, generator, stratified=False):
     extent = extent.to(X)
     if not random.any():
         return extent
-    if transform.strength_name == "probability":
+    if transform.binary:
         drawn = torch.ones_like(extent)
     else:
         drawn = extent * Draws(X, generator, stratified).uniform().reshape(-1)

@@ -127,7 +127,7 @@ def _replay(augmentation, X, number, options):
     """Describe what each transform did that it should not have done, in the order of the calls."""
     found = []
     watched = [
-        (module, "sample" if isinstance(module, JointLayer) else "apply", _label(module, name))
+        (module, "sample" if isinstance(module, JointLayer) else "transform", _label(module, name))
         for name, module in augmentation.named_modules()
         if isinstance(module, (Transform, JointLayer))
     ]

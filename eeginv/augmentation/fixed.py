@@ -122,7 +122,7 @@ def _set_layers(layers, policy):
             weights = torch.tensor([entry.weight for entry in entries])
             layer.logits.copy_(weights.clamp_min(1e-12).log())
             for transform, entry in zip(layer.transforms, entries, strict=True):
-                transform._set_strength(entry.extent)
+                transform.strength = entry.extent
 
 
 class TrivialAugment(Augmentation):
@@ -133,7 +133,7 @@ class TrivialAugment(Augmentation):
     Parameters
     ----------
     transforms : list of Transform
-        The candidates. Strengths are uniform between 0 and each ``max_magnitude``; on/off
+        The candidates. Strengths are uniform between 0 and each ``max_strength``; on/off
         transforms are always applied once chosen.
     random_state : int | None
         Seed of all draws.
@@ -154,8 +154,8 @@ class TrivialAugment(Augmentation):
     def __init__(self, transforms, random_state=None):
         candidates = [copy.deepcopy(t) for t in check_transforms(transforms)]
         for transform in candidates:
-            if transform.strength_name != "probability":
-                transform._set_strength(transform.max_magnitude)
+            if not transform.binary:
+                transform.strength = transform.max_strength
         layer = AugmentationLayer(candidates, random_strength=True)
         super().__init__([layer], random_state=random_state)
         self.requires_grad_(False)

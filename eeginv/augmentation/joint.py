@@ -66,7 +66,7 @@ class JointLayer(AugmentationLayer):
         noises = [transform.draw(X, generator) for transform in self.transforms]
         if undo is not None and not group.keeps_time:
             undo.add(lambda output, n_times: group.undo(output, noises, n_times))
-        return group.apply(X, noises), X.new_zeros(len(X))
+        return group.transform(X, noises), X.new_zeros(len(X))
 
     def fixed_draws(self, template, points, generator):
         several = template.expand(len(points), -1, -1)
@@ -91,7 +91,7 @@ class _JointMap:
         return [{name: value.to(device) for name, value in n.items()} for n in self.noises]
 
     def __call__(self, X):
-        return self.group.apply(X, self._draws_on(X.device))
+        return self.group.transform(X, self._draws_on(X.device))
 
     def undo(self, output, n_times):
         return self.group.undo(output, self._draws_on(output.device), n_times)

@@ -6,7 +6,6 @@ import torch
 from torch import nn
 
 from ..policy import PolicyEntry
-from ..transforms import BinaryTransform
 from ..transforms.draws import Draws
 from .candidates import check_transforms
 
@@ -21,13 +20,13 @@ class AugmentationLayer(nn.Module):
     weights : list of float | None
         Initial probabilities of the choice; None for equal ones.
     random_strength : bool
-        Draw the strength of each application uniformly between 0 and the transform's magnitude
-        (and always apply on/off transforms) instead of taking the magnitude.
+        Draw the strength of each application uniformly between 0 and the transform's own
+        (and always apply on/off transforms) instead of taking its own.
 
     Attributes
     ----------
     transforms : nn.ModuleList
-        The candidates, with learnable magnitudes or probabilities.
+        The candidates, with learnable strengths.
     logits : Parameter, shape (n_transforms,)
         The choice is their softmax.
 
@@ -73,9 +72,9 @@ class AugmentationLayer(nn.Module):
     def _strengths(self, transform, X, generator, stratified=False):
         if not self.random_strength:
             return None
-        if transform.strength_name == "probability":
+        if transform.binary:
             return torch.ones(len(X), device=X.device)
-        return Draws(X, generator, stratified).uniform() * transform.magnitude.detach().to(X)
+        return Draws(X, generator, stratified).uniform() * transform.strength.detach().to(X)
 
     def sample(self, X, generator, undo=None):
         """Transform each example by a candidate of its own.
@@ -110,7 +109,7 @@ class AugmentationLayer(nn.Module):
                 part = X.index_select(0, rows)
                 noise = transform.draw(part, generator)
                 strength = self._strengths(transform, part, generator)
-                transformed.append(transform.apply(part, noise, strength))
+                transformed.append(transform.transform(part, noise, strength))
                 log_probs.append(transform.log_prob(noise, strength))
                 if undo is not None:
                     undo.add_transform(transform, noise, strength, rows)
@@ -150,7 +149,7 @@ class AugmentationLayer(nn.Module):
             if rows:
                 several = template.expand(len(rows), -1, -1)
                 noise = transform.draw(several, generator, stratified=True)
-                if isinstance(transform, BinaryTransform):
+                if transform.binary:
                     noise["uniform"] = strata(points[rows, 1])
                 strength = self._strengths(transform, several, generator, stratified=True)
                 for i, row in enumerate(rows):
@@ -175,11 +174,11 @@ class AugmentationLayer(nn.Module):
         return [
             PolicyEntry(
                 transform=t.name,
-                extent=round(t._strength().item(), 7),
+                extent=round(t.strength.item(), 7),
                 unit=t.unit,
                 weight=round(weight, 7),
                 layer=layer,
-                binary=t.strength_name == "probability",
+                binary=t.binary,
                 random_strength=self.random_strength,
                 joint=self.joint,
                 config=t.config(),
@@ -204,7 +203,7 @@ class _Map:
         return {name: value.to(device) for name, value in self.noise.items()}
 
     def __call__(self, X):
-        return self.transform.apply(X, self._draws_on(X.device), self.strength)
+        return self.transform.transform(X, self._draws_on(X.device), self.strength)
 
     def undo(self, output, n_times):
         return self.transform.undo(output, self._draws_on(output.device), self.strength, n_times)

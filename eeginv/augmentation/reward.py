@@ -102,7 +102,7 @@ class WeightedNorm:
             A scalar.
         """
         terms = [
-            weight * transform._strength() / transform.max_magnitude
+            weight * transform.strength / transform.max_strength
             for layer in layers
             for transform, weight in zip(layer.transforms, layer.weights, strict=True)
         ]

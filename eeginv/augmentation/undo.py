@@ -67,7 +67,7 @@ class Undo:
         """
         self._steps.append((inverse, rows))
 
-    def add_transform(self, transform, noise, magnitude=None, rows=None):
+    def add_transform(self, transform, noise, strength=None, rows=None):
         """Record that a transform was applied, unless it leaves time as it is.
 
         Parameters
@@ -76,13 +76,13 @@ class Undo:
             The transform.
         noise : dict of str to Tensor
             Its draws.
-        magnitude : Tensor | float | None
+        strength : Tensor | float | None
             Its strength; None is its own.
         rows : Tensor of int, shape (n_rows,) | None
             The examples that underwent it; None is all of them.
         """
         if not transform.keeps_time:
-            self.add(partial(transform.undo, noise=noise, magnitude=magnitude), rows)
+            self.add(partial(transform.undo, noise=noise, strength=strength), rows)
 
     def add_where(self, happened, steps):
         """Record steps that only some examples underwent in the end.

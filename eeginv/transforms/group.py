@@ -65,7 +65,7 @@ class TransformGroup:
             total = total + member._algebra(X, noise, member._strength_for(X))
         return torch.matrix_exp(total)
 
-    def apply(self, X, noises):
+    def transform(self, X, noises):
         """Transform signals, deterministically given the draws.
 
         Parameters
@@ -110,10 +110,10 @@ class ChannelGroup(TransformGroup):
 
     def __init__(self, members):
         super().__init__(members)
-        sizes = {len(m.generator) for m in self.members if hasattr(m, "generator")}
+        sizes = {len(m.matrix) for m in self.members if hasattr(m, "matrix")}
         if len(sizes) > 1:
             raise ValueError(
-                "Generators that are drawn jointly must be of one size, (n_channels, n_channels); "
+                "Matrices that are drawn jointly must be of one size, (n_channels, n_channels); "
                 f"got sizes {sorted(sizes)}."
             )
 
@@ -186,9 +186,9 @@ class TimeGroup(TransformGroup):
     def _largest_delay(self):
         """Return the largest shift, in s; slowing down makes it longer."""
         if self.dilation is None:
-            return self.shift.max_magnitude
-        slowest = 1 - self.dilation.max_magnitude
-        return self.shift.max_magnitude * (1 / slowest - 1) / -math.log(slowest)
+            return self.shift.max_strength
+        slowest = 1 - self.dilation.max_strength
+        return self.shift.max_strength * (1 / slowest - 1) / -math.log(slowest)
 
     def undo(self, output, noises, n_times=None):
         batch = output if output.dtype == torch.float64 else output.float()

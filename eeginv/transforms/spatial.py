@@ -155,7 +155,7 @@ class ChannelsSymmetry(BinaryTransform):
     >>> from eeginv.transforms import ChannelsSymmetry
     >>> t = ChannelsSymmetry(["C3", "Cz", "C4"])
     >>> X = torch.tensor([[[3.0], [0.0], [4.0]]])
-    >>> t.apply(X, t.draw(X), magnitude=1.0).flatten()
+    >>> t.transform(X, t.draw(X), strength=1.0).flatten()
     tensor([4., 0., 3.])
     """
 

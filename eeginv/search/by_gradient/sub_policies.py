@@ -137,10 +137,10 @@ class SubPolicies(nn.Module):
         transform = self.transforms[slot]
         noise = transform.draw(X, generator)
         if transform.continuous:
-            return transform.apply(X, noise)
+            return transform.transform(X, noise)
         if not self._operation(slot).binary:
             jumps.append((transform, rows, noise))
-        return transform.apply(X, noise, transform.magnitude.detach())
+        return transform.transform(X, noise, transform.strength.detach())
 
     def _operation(self, slot):
         return self._operations[self._candidates[slot]]
@@ -152,7 +152,7 @@ class SubPolicies(nn.Module):
         if operation.binary:
             extent = round(applied, 7)
             return [replace(operation, extent=extent, weight=round(weight, 7), layer=layer)]
-        extent = round(self.transforms[slot].magnitude.item(), 7)
+        extent = round(self.transforms[slot].strength.item(), 7)
         return [
             replace(operation, extent=strength, weight=round(share, 7), layer=layer)
             for strength, share in ((extent, weight * applied), (0.0, weight * (1 - applied)))
