@@ -66,7 +66,7 @@ class PathwiseLayer(AugmentationLayer):
         self.random_strength = layer.random_strength
         self.blend, self.temperature = blend, temperature
 
-    def sample(self, X, generator, undo=None):
+    def sample(self, X, generator, undo=None, log_prob=None, strengths=None):
         signals = torch.stack([self._blended(t, X, generator) for t in self.transforms], dim=1)
         weights = self.weights.expand(len(X), -1)
         if self.blend != "mixture":
@@ -76,7 +76,7 @@ class PathwiseLayer(AugmentationLayer):
             if self.blend == "straight-through":
                 hard = nn.functional.one_hot(weights.argmax(dim=1), weights.shape[1])
                 weights = hard + weights - weights.detach()
-        return torch.einsum("nk,nkct->nct", weights, signals), X.new_zeros(len(X))
+        return torch.einsum("nk,nkct->nct", weights, signals)
 
     def _blended(self, transform, X, generator):
         if transform.continuous:
@@ -125,14 +125,14 @@ def enumerated_losses(augmentation, backbone, X, y, class_weight, generator):
         signals, expected = X, 0.0
         with torch.no_grad():
             for other in layers[:number]:
-                signals, _ = other.sample(signals, generator)
+                signals = other.sample(signals, generator)
         options = states(layer, signals, generator)
         drawn = generator.get_state()
         for chance, state in options:
             generator.set_state(drawn)  # the layers behind draw the same for all
             with torch.no_grad():
                 for other in layers[number + 1 :]:
-                    state, _ = other.sample(state, generator)
+                    state = other.sample(state, generator)
             losses, weights = weighted_losses(backbone, state, y, class_weight)
             expected = expected + chance * losses
         yield expected, weights

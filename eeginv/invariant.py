@@ -11,7 +11,7 @@ from .augmentation.gate import Gate
 from .augmentation.gradient import LOSSES, Past, Step, learn_from_output
 from .augmentation.memory import Memory
 from .augmentation.stream import is_distributed
-from .augmentation.undo import Undo
+from .augmentation.undo import NO_UNDO, Undo
 from .transforms import Transform
 
 AVERAGES = ("logit", "probability")
@@ -214,13 +214,9 @@ class InvariantModule(nn.Module):
         takes_labels = getattr(self.augmentation, "takes_labels", False)
         options = {"labels": labels} if takes_labels else {}
         with as_constants(self.augmentation, self.augmentation.held):
-            if self.equivariant:
-                undo = Undo(X.shape[-1])
-                transformed, log_prob = self.augmentation.sample(X, undo=undo, **options)
-                output = undo(self.backbone(transformed))
-            else:
-                transformed, log_prob = self.augmentation.sample(X, **options)
-                output = self.backbone(transformed)
+            undo = Undo(X.shape[-1]) if self.equivariant else NO_UNDO
+            transformed, log_prob = self.augmentation.sample(X, undo=undo, **options)
+            output = undo(self.backbone(transformed))
         if not torch.is_grad_enabled():
             return output
         reward = self.augmentation.reward()
@@ -238,6 +234,7 @@ class InvariantModule(nn.Module):
             labels,
             Replay(self, X, **options),
             half=_in_half_precision(X),
+            n_examples=len(X),
             forget=learning if shared and self.augmentation.held else [],
         )
         # DistributedDataParallel waits for a gradient of every parameter
@@ -245,12 +242,9 @@ class InvariantModule(nn.Module):
         return learn_from_output(output, step, tie)
 
     def _copied_outputs(self, X):
-        if self.equivariant:
-            for copy, undo in self.augmentation.copies(X, self.n_copies, with_undo=True):
-                yield undo(self.backbone(copy))
-        else:
-            for copy in self.augmentation.copies(X, self.n_copies):
-                yield self.backbone(copy)
+        for copy, undo in self.augmentation.copies(X, self.n_copies, with_undo=True):
+            output = self.backbone(copy)
+            yield undo(output) if self.equivariant else output
 
     def _average_forward(self, X):
         total = None

@@ -9,6 +9,7 @@ from .diagnosis import check_displacements
 from .layer import AugmentationLayer
 from .reward import REWARDS
 from .stream import is_distributed
+from .undo import NO_UNDO
 
 
 class AugNet(Augmentation):
@@ -144,7 +145,7 @@ class AugNet(Augmentation):
             buffer.copy_(torch.tensor(values))
         self._calibrated = None
 
-    def sample(self, X, generator=None, undo=None):
+    def sample(self, X, generator=None, undo=NO_UNDO):
         # without gradients nothing is learned, and the signals need not be those of a training
         if torch.is_grad_enabled() and not self.calibrated and X.ndim == 3:
             measurable = _measurable(X)

@@ -71,20 +71,27 @@ class PolicyAugmentation(Augmentation):
         self.schedule = schedule
         self.requires_grad_(False)
 
-    def _sample(self, X, generator, undo=None):
-        drawer = super() if self.branches is None else self.branches
-        return drawer._sample(X, generator, undo)
+    @property
+    def _drawer(self):
+        """What draws: the branches of a mixture, or the layers of a plain policy.
+
+        These may hold several transforms that differ in nothing but their strength, which branches
+        tell apart by example.
+        """
+        return super() if self.branches is None else self.branches
+
+    def _sample(self, X, generator, undo):
+        return self._drawer._sample(X, generator, undo)
 
     @property
     def _n_choices(self):
-        return super()._n_choices if self.branches is None else self.branches._n_choices
+        return self._drawer._n_choices
 
     def _fixed_draws(self, template, points, generator):
-        drawer = super() if self.branches is None else self.branches
-        return drawer._fixed_draws(template, points, generator)
+        return self._drawer._fixed_draws(template, points, generator)
 
     def policy(self):
-        return super().policy() if self.branches is None else self.branches.policy()
+        return self._drawer.policy()
 
     def set_progress(self, fraction):
         """Move to the policy that the schedule holds for this part of the training.

@@ -46,7 +46,7 @@ class Step:
     Parameters
     ----------
     log_prob : Tensor, shape (n_examples,), or None
-        Log-probability of the discrete draws.
+        Log-probability of the discrete draws. None if nothing is learned from it.
     reward : Tensor | None
         Scalar that is subtracted from the mean loss, as far as the network explains the targets.
         Before the network knows anything, no transformation costs anything, and a reward would let
@@ -70,6 +70,8 @@ class Step:
     forget : list of Parameter
         Whose gradients are dropped after the backward pass: those that are held, where all
         processes have to take part.
+    n_examples : int | None
+        How many examples there were.
     handed_over, delivered : bool
         Whether a loss has claimed this step, and whether it was that loss that was minimised.
     """
@@ -86,6 +88,7 @@ class Step:
     replay: object = None
     half: bool = False
     forget: list = field(default_factory=list)
+    n_examples: int | None = None
     handed_over: bool = False
     delivered: bool = False
 
@@ -176,8 +179,7 @@ class _AtOutput(torch.autograd.Function):
         else:
             with torch.no_grad():  # of a graph of gradients, nothing may stay in what is remembered
                 of_log_prob, of_reward = _infer(step, output, gradient, reward, *announced)
-            # in half precision, a sum over the batch would overflow
-            of_log_prob = of_log_prob.to(ctx.dtype)
+            of_log_prob = _as(of_log_prob, ctx.dtype)
         if step.forget:
             _after_backward(step.forget)
         step.release()
@@ -209,6 +211,14 @@ def _infer(step, output, gradient, reward, weights, targets):
     chance = step.chance.update(targets, weights)
     of_log_prob, of_reward = step.signal(losses, weights, labels, chance)
     return of_log_prob, of_reward.to(reward)
+
+
+def _as(of_log_prob, dtype):
+    """Gradient in the precision of log-probabilities; none where there are none.
+
+    In half precision, a sum over the batch would overflow.
+    """
+    return None if dtype is None else of_log_prob.to(dtype)
 
 
 def _is_scaled(step, gradient):
@@ -322,7 +332,7 @@ class _AtLoss(torch.autograd.Function):
         if not torch.isfinite(losses.sum() + weights.sum() + reward + scale):
             step.not_finite(_is_scaled(step, scale), output=output, reward=reward)
             nan = torch.full_like(reward, torch.nan)
-            return scale, nan.to(ctx.dtype).expand(len(losses)), nan, *nothing
+            return scale, _as(nan.expand(len(losses)), ctx.dtype), nan, *nothing
         if ctx.criterion is not None:
             chance = step.constant.update(ctx.criterion, output, target, weights, labels)
         else:
@@ -330,5 +340,5 @@ class _AtLoss(torch.autograd.Function):
             chance = step.chance.update(values, weights)
         labels = _one_label(losses) if labels is None else labels
         of_log_prob, of_reward = step.signal(losses, weights, labels, chance)
-        of_log_prob = (scale.double() * of_log_prob).to(ctx.dtype)
+        of_log_prob = _as(scale.double() * of_log_prob, ctx.dtype)
         return scale, of_log_prob, (scale.double() * of_reward).to(reward), *nothing

@@ -4,7 +4,8 @@ import math
 
 import torch
 
-from .base import BinaryTransform, Transform
+from .base import Transform
+from .binary import BinaryTransform
 
 
 class SignFlip(BinaryTransform):

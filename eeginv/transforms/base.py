@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from .draws import Draws, as_batch
-from .expectation import derivative_of_expectation, log_prob_of_events
+from .expectation import derivative_of_expectation, log_prob_of_event
+from .strength import read_strength
 
 
 def check_sfreq(sfreq):
@@ -104,11 +105,7 @@ class Transform(nn.Module):
     @property
     def strength(self):
         """How far the transform goes, in ``unit``, or with which probability it is applied."""
-        raw = self.raw
-        even = (raw.detach() * 0.5).round_().mul_(2)
-        # the absolute value, but with a derivative of 1 at 0: a strength of 0 has to grow; adding 0
-        # turns the -0 that comes out there into 0
-        return self.max_strength * nn.functional.leaky_relu(even - raw, -1.0) + 0.0
+        return read_strength(self.raw, self.max_strength)
 
     @strength.setter
     def strength(self, value):
@@ -190,8 +187,25 @@ class Transform(nn.Module):
         strength = torch.as_tensor(strength, dtype=first.dtype, device=first.device)
         if self.continuous:
             return strength.new_zeros(len(first))
-        strength = strength.reshape(-1, 1)
-        return log_prob_of_events(self._events(noise, strength), strength)
+        yes, no = log_prob_of_event(strength.reshape(-1, 1)).unbind(-1)
+        return torch.where(self.events(noise, strength), yes, no).sum(dim=1)
+
+    def events(self, noise, strength):
+        """Whether what makes the output jump has happened.
+
+        Parameters
+        ----------
+        noise : dict of str to Tensor
+            From :meth:`draw`.
+        strength : Tensor, scalar or shape (n_examples,)
+            The probability of each event.
+
+        Returns
+        -------
+        happened : Tensor of bool, shape (n_examples, n_events)
+            Independent events, such as that a channel is dropped.
+        """
+        return self._events(noise, strength.reshape(-1, 1))
 
     def score_function(self, noise, losses, strength=None):
         """Return a scalar whose derivative estimates that of the expected loss.
@@ -230,8 +244,8 @@ class Transform(nn.Module):
         strength = self.strength if strength is None else strength
         strength = torch.as_tensor(strength, dtype=losses.dtype, device=losses.device)
         with torch.no_grad():
+            happened = self.events(noise, strength.detach()).to(losses.dtype)
             column = strength.detach().reshape(-1, 1)
-            happened = self._events(noise, column).to(losses.dtype)
             derivative = derivative_of_expectation(losses, happened, column)
         return (derivative * strength).mean()
 
@@ -392,47 +406,3 @@ class Transform(nn.Module):
 
     def _algebra(self, X, noise, strength):
         raise TypeError(f"{self.name} is in no group of transforms that can be drawn jointly.")
-
-
-class BinaryTransform(Transform):
-    """An on/off transform, with a learnable probability.
-
-    Parameters
-    ----------
-    probability : float
-        Initial probability with which an example is transformed.
-    max_probability : float
-        Largest probability. At one half the distribution over a signal and its mirror image is
-        uniform, which is full invariance; beyond it the two only change roles.
-
-    Examples
-    --------
-    >>> from eeginv.transforms import BinaryTransform
-    >>> class SwapChannels(BinaryTransform):
-    ...     def _transformed(self, X):
-    ...         return X.flip(-2)
-    >>> SwapChannels(probability=0.25)
-    SwapChannels(probability=0.25)
-    """
-
-    continuous = False
-    binary = True
-    strength_name = "probability"
-
-    def __init__(self, probability=0.5, max_probability=0.5):
-        if max_probability > 1:
-            raise ValueError(f"max_probability must be at most 1, got {max_probability}.")
-        super().__init__(probability, max_probability)
-
-    def _draw(self, draws):
-        return {"uniform": draws.uniform()}
-
-    def _transform(self, X, noise, strength):
-        return self._transform_unless(X, noise["uniform"].reshape(-1, 1, 1) >= strength)
-
-    def _transform_unless(self, X, spared):
-        # exact for weights of 0 and 1, and several times faster than torch.where
-        return torch.lerp(self._transformed(X), X, spared.to(X.dtype))
-
-    def _events(self, noise, strength):
-        return noise["uniform"].unsqueeze(-1) < strength

@@ -45,7 +45,7 @@ class TransformGroup:
     def __init__(self, members):
         self.members = list(members)
 
-    def element(self, X, noises):
+    def element(self, X, noises, strengths=None):
         """Return the drawn elements of the group as matrices.
 
         Parameters
@@ -54,6 +54,8 @@ class TransformGroup:
             Signals, or outputs; number of channels, dtype and device are used.
         noises : list of dict
             The draws of each transform.
+        strengths : list of Tensor | None
+            The strength of each transform; None takes its own.
 
         Returns
         -------
@@ -61,11 +63,12 @@ class TransformGroup:
             Exponentials of the sum of the scaled generators.
         """
         total = 0.0
-        for member, noise in zip(self.members, noises, strict=True):
-            total = total + member._algebra(X, noise, member._strength_for(X))
+        strengths = [None] * len(self.members) if strengths is None else strengths
+        for member, noise, strength in zip(self.members, noises, strengths, strict=True):
+            total = total + member._algebra(X, noise, member._strength_for(X, strength))
         return torch.matrix_exp(total)
 
-    def transform(self, X, noises):
+    def transform(self, X, noises, strengths=None):
         """Transform signals, deterministically given the draws.
 
         Parameters
@@ -74,6 +77,8 @@ class TransformGroup:
             Signals. Half precisions are computed in float32.
         noises : list of dict
             The draws of each transform, with one row, or one row per example.
+        strengths : list of Tensor | None
+            The strength of each transform; None takes its own.
 
         Returns
         -------
@@ -82,7 +87,7 @@ class TransformGroup:
         """
         batch, single = as_batch(X)
         exact = batch if batch.dtype == torch.float64 else batch.float()
-        out = self._act(exact, self.element(exact, noises)).to(X.dtype)
+        out = self._act(exact, self.element(exact, noises, strengths)).to(X.dtype)
         return out.squeeze(0) if single else out
 
     def undo(self, output, noises, n_times=None):

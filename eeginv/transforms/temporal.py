@@ -5,7 +5,8 @@ import math
 import torch
 from torch import nn
 
-from .base import BinaryTransform, Transform, check_sfreq
+from .base import Transform, check_sfreq
+from .binary import BinaryTransform
 from .fourier import add_filtered, fast_length, harmonics
 from .interpolation import lanczos_polynomials, read_between_samples
 from .outputs import position_centres, read_between_positions
