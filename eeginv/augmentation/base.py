@@ -45,17 +45,25 @@ class Augmentation(nn.Module):
     def __init__(self, layers, probability=1.0, random_state=None):
         super().__init__()
         self.layers = nn.ModuleList(layers)
+        self._known_probability = None
         self.register_buffer("_probability", torch.tensor(float(probability), dtype=torch.float64))
         self.stream = RandomStream(random_state)
 
     @property
     def probability(self):
         """Probability with which an example is transformed at all."""
-        return self._probability.item()
+        if self._known_probability is None:  # asks the device, so only after it was set or loaded
+            self._known_probability = self._probability.item()
+        return self._known_probability
 
     @probability.setter
     def probability(self, value):
+        self._known_probability = None
         self._probability.fill_(float(value))
+
+    def _load_from_state_dict(self, *args):
+        self._known_probability = None
+        super()._load_from_state_dict(*args)
 
     def sample(self, X, generator=None, undo=NO_UNDO):
         """Transform each example by draws of its own.

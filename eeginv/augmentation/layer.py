@@ -8,7 +8,7 @@ from torch import nn
 
 from ..policy import PolicyEntry
 from ..transforms.draws import Draws
-from ..transforms.strength import read_strengths
+from ..transforms.strength import constant, read_strengths
 from .candidates import check_transforms
 from .choice import apply_by_choice
 from .log_prob import NO_LOG_PROB
@@ -72,6 +72,8 @@ class AugmentationLayer(nn.Module):
     @property
     def weights(self):
         """Probability of each candidate, tensor of shape (n_transforms,)."""
+        if len(self.logits) == 1:
+            return constant((1.0,), self.logits.dtype, self.logits.device)
         return torch.softmax(self.logits, dim=0)
 
     def _draw_strength(self, transform, strength, X, generator, stratified=False):
