@@ -332,7 +332,8 @@ def test_usleep_follows_the_order_of_its_windows():
     output = model.train()(X)
     assert output.shape == (4, 5, 3)
     nn.functional.cross_entropy(output, y).backward()
-    assert all(p.grad.isfinite().all() for p in model.parameters())
+    learning = [p for p in model.parameters() if p.grad is not None]  # not a choice of one
+    assert all(p.grad.isfinite().all() for p in learning)
     assert all(t.raw.grad != 0 for layer in model.augmentation.layers for t in layer.transforms)
     reverse = InvariantModule(net, AugNet([TimeReverse(0.5)]), 2, equivariant=True).eval()
     with torch.no_grad():

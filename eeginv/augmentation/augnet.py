@@ -143,7 +143,7 @@ class AugNet(Augmentation):
             values = [transform.displacement(X, generator) for transform in layer.transforms]
             check_displacements(layer, values, X)
             buffer.copy_(torch.tensor(values))
-        self._calibrated = None
+        self._calibrated = True  # as all of them are finite
 
     def sample(self, X, generator=None, undo=NO_UNDO):
         # without gradients nothing is learned, and the signals need not be those of a training

@@ -71,18 +71,19 @@ class Replay:
     """
 
     def __init__(self, module, X, **options):
-        self._module, self._X, self._options = module, X, options
+        self.module, self._X, self._options = module, X, options
         self._number = module.augmentation.stream.n_drawn
 
     def explain(self, output=None, reward=None):
         """Return the message of the error; the parameters are those of the step."""
         return explain_not_finite(
-            self._module.augmentation, self._X, self._number, output, reward, **self._options
+            self.module.augmentation, self._X, self._number, output, reward, **self._options
         )
 
-    def parameters_are_finite(self):
-        """Whether nothing is lost yet."""
-        return all(bool(torch.isfinite(p).all()) for p in self._module.parameters())
+
+def parameters_are_finite(module):
+    """Whether nothing is lost yet."""
+    return all(bool(torch.isfinite(p).all()) for p in module.parameters())
 
 
 def check_displacements(layer, displacements, X):

@@ -135,8 +135,7 @@ class SensorGroup(TransformGroup):
             raise ValueError("Rotations that are drawn jointly must be of the same channels.")
 
     def _act(self, X, element):
-        positions, coefficients = _splines(tuple(self.members[0].ch_names))
-        positions, coefficients = positions.to(X.device), coefficients.to(X.device)
+        positions, coefficients = _splines(tuple(self.members[0].ch_names), X.device)
         # the splines of near sensors almost cancel, which single precision cannot represent
         places = positions @ element.double().transpose(1, 2)
         change = _kernel(places, positions) - _kernel(positions, positions)
@@ -145,10 +144,10 @@ class SensorGroup(TransformGroup):
 
 
 @lru_cache(maxsize=16)
-def _splines(ch_names):
-    """Positions of channels and their spline coefficients, on the CPU."""
+def _splines(ch_names, device):
+    """Positions of channels and their spline coefficients."""
     positions = torch.tensor(channel_positions(ch_names), dtype=torch.float64)
-    return positions, spline_coefficients(positions)
+    return positions.to(device), spline_coefficients(positions).to(device)
 
 
 def _kernel(places, positions):

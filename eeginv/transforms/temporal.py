@@ -10,6 +10,7 @@ from .binary import BinaryTransform
 from .fourier import add_filtered, fast_length, harmonics
 from .interpolation import lanczos_polynomials, read_between_samples
 from .outputs import position_centres, read_between_positions
+from .strength import constant
 
 SHIFT_MODES = ("circular", "reflect", "replicate", "constant")
 
@@ -230,7 +231,7 @@ class TimeShift(Transform):
 
     def _algebra(self, X, noise, strength):
         delay = strength.reshape(-1) * noise["uniform"]
-        return delay[:, None, None] * delay.new_tensor([[0.0, -1.0], [0.0, 0.0]])
+        return delay[:, None, None] * constant(((0.0, -1.0), (0.0, 0.0)), delay.dtype, delay.device)
 
 
 class TimeWarp(Transform):
@@ -319,7 +320,9 @@ class TimeWarp(Transform):
             return super()._algebra(X, noise, strength)
         # speeds multiply, so their logarithms add
         change = torch.log1p(strength.reshape(-1) * noise["uniform"])
-        return change[:, None, None] * change.new_tensor([[1.0, 0.0], [0.0, 0.0]])
+        return change[:, None, None] * constant(
+            ((1.0, 0.0), (0.0, 0.0)), change.dtype, change.device
+        )
 
 
 def _inverse_warp(time, strength, coefficients, n_times):
