@@ -329,6 +329,22 @@ def zeros_and_constants_stay_finite(make):
 
 
 @check
+def mixed_precision_does_not_reach_the_arithmetic(make):
+    found = []
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        t, X = make(), signals(times=400, dtype=torch.float32).requires_grad_()
+        noise, weight = t.draw(X, generator()), signals(times=400, dtype=torch.float32, seed=1)
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            out = t.transform(X, noise)
+        (out * weight).sum().backward()
+        found.append([out.detach(), X.grad, t.raw.grad])
+    for one in found[1:]:
+        for value, right in zip(one, found[0], strict=True):
+            assert (value is None) == (right is None)
+            assert value is None or torch.equal(value, right)
+
+
+@check
 def non_contiguous_signals(make):
     t, X = make(), signals(times=400)[..., ::2]
     noise = t.draw(X, generator())

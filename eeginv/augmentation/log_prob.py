@@ -9,7 +9,7 @@ class LogProb:
     """Log-probability of what each example has drawn, as far as learnable parameters change it.
 
     It is the sum, over everything that can happen, of how often it happened to an example times the
-    logarithm of its probability: one product of a matrix and a vector, however many transforms and
+    logarithm of its probability: one product of counts and logarithms, however many transforms and
     layers there are. What no gradient is asked of is left out.
     """
 
@@ -70,7 +70,7 @@ class LogProb:
         if self._probabilities:
             log_probs.append(log_prob_of_event(torch.stack(self._probabilities)).flatten())
         log_probs = torch.cat(log_probs)
-        return torch.mv(torch.cat(counts, dim=1).to(log_probs.dtype), log_probs)
+        return (torch.cat(counts, dim=1) * log_probs).sum(dim=1)
 
 
 class _NoLogProb(LogProb):

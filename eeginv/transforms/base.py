@@ -8,6 +8,7 @@ from torch import nn
 
 from .draws import Draws, as_batch
 from .expectation import derivative_of_expectation, log_prob_of_event
+from .precision import full_precision
 from .strength import read_strength
 
 
@@ -270,7 +271,8 @@ class Transform(nn.Module):
         """
         batch, single = as_batch(X)
         strength = self._strength_for(batch, strength)
-        out = self._transform(batch.to(strength.dtype), noise, strength).to(batch.dtype)
+        with full_precision(X.device):
+            out = self._transform(batch.to(strength.dtype), noise, strength).to(batch.dtype)
         return out.squeeze(0) if single else out
 
     def _strength_for(self, batch, strength=None):
@@ -327,7 +329,9 @@ class Transform(nn.Module):
         strength = self._strength_for(output, strength)
         n_times = output.shape[-1] if n_times is None else n_times
         flat = output.flatten(1, -2).to(strength.dtype)
-        return self._undo(flat, noise, strength, n_times).to(output.dtype).reshape(output.shape)
+        with full_precision(output.device):
+            undone = self._undo(flat, noise, strength, n_times)
+        return undone.to(output.dtype).reshape(output.shape)
 
     def forward(self, X, generator=None):
         """Draw and apply.

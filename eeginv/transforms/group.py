@@ -8,6 +8,7 @@ import torch
 from .draws import as_batch
 from .generator import mix_channels
 from .montage import channel_positions
+from .precision import full_precision
 from .splines import spline_coefficients, spline_kernel
 
 
@@ -87,7 +88,8 @@ class TransformGroup:
         """
         batch, single = as_batch(X)
         exact = batch if batch.dtype == torch.float64 else batch.float()
-        out = self._act(exact, self.element(exact, noises, strengths)).to(X.dtype)
+        with full_precision(X.device):
+            out = self._act(exact, self.element(exact, noises, strengths)).to(X.dtype)
         return out.squeeze(0) if single else out
 
     def undo(self, output, noises, n_times=None):
@@ -196,7 +198,8 @@ class TimeGroup(TransformGroup):
 
     def undo(self, output, noises, n_times=None):
         batch = output if output.dtype == torch.float64 else output.float()
-        change, delay = self._factors(self.element(batch, noises))
+        with full_precision(output.device):
+            change, delay = self._factors(self.element(batch, noises))
         if self.shift is not None:
             output = self.shift.undo(output, {"uniform": delay}, 1.0, n_times)
         if self.dilation is not None:
