@@ -200,6 +200,11 @@ class InvariantModule(nn.Module):
             groups.append({"params": parameters, "weight_decay": 0.0, **rate})
         return groups
 
+    def _output(self, X):
+        """Output of the backbone: what torch.compile compiles, and nothing else."""
+        return self.backbone(X)
+
+    @torch.compiler.disable(recursive=False)
     def _train_forward(self, X):
         weights, labels = self.example_weights, self.example_labels
         self.example_weights = self.example_labels = None
@@ -215,13 +220,15 @@ class InvariantModule(nn.Module):
         options = {"labels": labels} if takes_labels else {}
         with as_constants(self.augmentation, self.augmentation.held):
             undo = Undo(X.shape[-1]) if self.equivariant else NO_UNDO
-            transformed, log_prob = self.augmentation.sample(X, undo=undo, **options)
-            output = undo(self.backbone(transformed))
+            transformed, log_prob = _eager(self.augmentation.sample, X, undo=undo, **options)
+            output = _eager(undo, self._output(transformed))
         if not torch.is_grad_enabled():
             return output
-        reward = self.augmentation.reward()
-        learning = [p for p in self.augmentation.parameters() if p.requires_grad]
-        shared = is_distributed() and bool(learning)
+        reward = _eager(self.augmentation.reward)
+        learning = []
+        if is_distributed():
+            learning = [p for p in self.augmentation.parameters() if p.requires_grad]
+        shared = bool(learning)
         step = Step(
             None if reward is None else log_prob,
             reward,
@@ -239,13 +246,17 @@ class InvariantModule(nn.Module):
         )
         # DistributedDataParallel waits for a gradient of every parameter
         tie = 0 * torch.stack([p.sum() for p in learning]).sum() if shared else None
-        return learn_from_output(output, step, tie)
+        return _eager(learn_from_output, output, step, tie)
 
     def _copied_outputs(self, X):
-        for copy, undo in self.augmentation.copies(X, self.n_copies, with_undo=True):
-            output = self.backbone(copy)
-            yield undo(output) if self.equivariant else output
+        copies = self.augmentation.copies(X, self.n_copies, with_undo=True)
+        while (pair := _eager(next, copies, None)) is not None:
+            copy, undo = pair
+            output = self._output(copy)
+            del copy, pair
+            yield _eager(undo, output) if self.equivariant else output
 
+    @torch.compiler.disable(recursive=False)
     def _average_forward(self, X):
         total = None
         for output in self._copied_outputs(X):
@@ -259,6 +270,12 @@ class InvariantModule(nn.Module):
         return torch.log_softmax(
             total if self.average == "probability" else total / self.n_copies, dim=1
         )
+
+
+@torch.compiler.disable
+def _eager(function, *arguments, **options):
+    """Call a function that torch.compile cannot follow: it draws, or records what happened."""
+    return function(*arguments, **options)
 
 
 def _keep_together(module, _):
