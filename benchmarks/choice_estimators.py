@@ -12,7 +12,6 @@ import torch
 from torch import nn
 
 from eeginv.augmentation import AugmentationLayer
-from eeginv.transforms import BinaryTransform
 
 TINY = 1e-6
 PATHWISE = {  # name, blend and temperature
@@ -67,7 +66,7 @@ class PathwiseLayer(AugmentationLayer):
         self.random_strength = layer.random_strength
         self.blend, self.temperature = blend, temperature
 
-    def sample(self, X, generator, undo=None):
+    def sample(self, X, generator, undo=None, log_prob=None, strengths=None):
         signals = torch.stack([self._blended(t, X, generator) for t in self.transforms], dim=1)
         weights = self.weights.expand(len(X), -1)
         if self.blend != "mixture":
@@ -77,15 +76,15 @@ class PathwiseLayer(AugmentationLayer):
             if self.blend == "straight-through":
                 hard = nn.functional.one_hot(weights.argmax(dim=1), weights.shape[1])
                 weights = hard + weights - weights.detach()
-        return torch.einsum("nk,nkct->nct", weights, signals), X.new_zeros(len(X))
+        return torch.einsum("nk,nkct->nct", weights, signals)
 
     def _blended(self, transform, X, generator):
         if transform.continuous:
             return transform(X, generator)
-        binary = isinstance(transform, BinaryTransform)
+        binary = transform.binary
         shape = (len(X), 1, 1) if binary else (len(X), X.shape[1], 1)
         u = torch.rand(shape, generator=generator).clamp(TINY, 1 - TINY)
-        p = transform.magnitude.clamp(TINY, 1 - TINY)
+        p = transform.strength.clamp(TINY, 1 - TINY)
         event = torch.sigmoid((torch.logit(p) + torch.logit(u)) / self.temperature)
         if self.blend == "straight-through":
             event = (event > 0.5).to(event) + event - event.detach()
@@ -106,11 +105,11 @@ def states(layer, X, generator):
     """Return all that a layer can do to a batch, with its probability; strengths are drawn."""
     found, stays = [], 0.0
     for transform, weight in zip(layer.transforms, layer.weights, strict=True):
-        noise, p = transform.draw(X, generator), transform.magnitude
+        noise, p = transform.draw(X, generator), transform.strength
         if transform.continuous:
-            found.append((weight, transform.apply(X, noise)))
-        elif isinstance(transform, BinaryTransform):
-            found.append((weight * p, transform.apply(X, noise, 1.0)))
+            found.append((weight, transform.transform(X, noise)))
+        elif transform.binary:
+            found.append((weight * p, transform.transform(X, noise, 1.0)))
             stays = stays + weight * (1 - p)
         else:  # each channel dropped or not
             for kept in itertools.product((0.0, 1.0), repeat=X.shape[1]):
@@ -126,14 +125,14 @@ def enumerated_losses(augmentation, backbone, X, y, class_weight, generator):
         signals, expected = X, 0.0
         with torch.no_grad():
             for other in layers[:number]:
-                signals, _ = other.sample(signals, generator)
+                signals = other.sample(signals, generator)
         options = states(layer, signals, generator)
         drawn = generator.get_state()
         for chance, state in options:
             generator.set_state(drawn)  # the layers behind draw the same for all
             with torch.no_grad():
                 for other in layers[number + 1 :]:
-                    state, _ = other.sample(state, generator)
+                    state = other.sample(state, generator)
             losses, weights = weighted_losses(backbone, state, y, class_weight)
             expected = expected + chance * losses
         yield expected, weights
@@ -186,9 +185,9 @@ def information(augmentation, n_channels):
             blocks.append(torch.diag(w) - torch.outer(w, w))
         for weight, t in zip(w, layer.transforms, strict=True):
             if not t.continuous:
-                p = t.magnitude.detach().double().clamp(TINY, 1 - TINY)
-                n_events = 1 if isinstance(t, BinaryTransform) else n_channels
-                events.append(weight * n_events * t.max_magnitude**2 / (p * (1 - p)))
+                p = t.strength.detach().double().clamp(TINY, 1 - TINY)
+                n_events = 1 if t.binary else n_channels
+                events.append(weight * n_events * t.max_strength**2 / (p * (1 - p)))
     return torch.block_diag(*blocks, *(event.reshape(1, 1) for event in events))
 
 

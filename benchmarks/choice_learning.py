@@ -103,6 +103,6 @@ def learn(task, estimator, seed):
         "extent": extent,
         "weight": weight,
         "named": weight > max(found[f"{other} weight"] for other in others),
-        "share of range": extent * weight / transforms[0].max_magnitude,
+        "share of range": extent * weight / transforms[0].max_strength,
         "accuracy": accuracy,
     }

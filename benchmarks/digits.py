@@ -56,7 +56,7 @@ def load_example(path=EXAMPLE):
 
 def norm_of_strengths(layers, displacements):
     """Reward strengths, however seldom they are drawn."""
-    shares = [t.magnitude / t.max_magnitude for layer in layers for t in layer.transforms]
+    shares = [t.strength / t.max_strength for layer in layers for t in layer.transforms]
     return torch.sqrt(torch.stack(shares).square().sum() + 1e-12)
 
 

@@ -268,7 +268,7 @@ def false_invariance(variant, seed, penalty):
     found = learned(policies)
     used = found[f"{name} extent"] * found[f"{name} weight"]
     accuracy = (predict(model, X).argmax(1).numpy() == y).mean()
-    return {**found, "share of range": used / culprit.max_magnitude, "accuracy": accuracy}
+    return {**found, "share of range": used / culprit.max_strength, "accuracy": accuracy}
 
 
 SIZES = [(1, 1), (2, 1), (2, 2), (2, 3)]

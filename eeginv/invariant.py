@@ -11,7 +11,7 @@ from .augmentation.gate import Gate
 from .augmentation.gradient import LOSSES, Past, Step, learn_from_output
 from .augmentation.memory import Memory
 from .augmentation.stream import is_distributed
-from .augmentation.undo import Undo
+from .augmentation.undo import NO_UNDO, Undo
 from .transforms import Transform
 
 AVERAGES = ("logit", "probability")
@@ -200,6 +200,11 @@ class InvariantModule(nn.Module):
             groups.append({"params": parameters, "weight_decay": 0.0, **rate})
         return groups
 
+    def _output(self, X):
+        """Output of the backbone: what torch.compile compiles, and nothing else."""
+        return self.backbone(X)
+
+    @torch.compiler.disable(recursive=False)
     def _train_forward(self, X):
         weights, labels = self.example_weights, self.example_labels
         self.example_weights = self.example_labels = None
@@ -214,18 +219,16 @@ class InvariantModule(nn.Module):
         takes_labels = getattr(self.augmentation, "takes_labels", False)
         options = {"labels": labels} if takes_labels else {}
         with as_constants(self.augmentation, self.augmentation.held):
-            if self.equivariant:
-                undo = Undo(X.shape[-1])
-                transformed, log_prob = self.augmentation.sample(X, undo=undo, **options)
-                output = undo(self.backbone(transformed))
-            else:
-                transformed, log_prob = self.augmentation.sample(X, **options)
-                output = self.backbone(transformed)
+            undo = Undo(X.shape[-1]) if self.equivariant else NO_UNDO
+            transformed, log_prob = _eager(self.augmentation.sample, X, undo=undo, **options)
+            output = _eager(undo, self._output(transformed))
         if not torch.is_grad_enabled():
             return output
-        reward = self.augmentation.reward()
-        learning = [p for p in self.augmentation.parameters() if p.requires_grad]
-        shared = is_distributed() and bool(learning)
+        reward = _eager(self.augmentation.reward)
+        learning = []
+        if is_distributed():
+            learning = [p for p in self.augmentation.parameters() if p.requires_grad]
+        shared = bool(learning)
         step = Step(
             None if reward is None else log_prob,
             reward,
@@ -238,20 +241,22 @@ class InvariantModule(nn.Module):
             labels,
             Replay(self, X, **options),
             half=_in_half_precision(X),
+            n_examples=len(X),
             forget=learning if shared and self.augmentation.held else [],
         )
         # DistributedDataParallel waits for a gradient of every parameter
         tie = 0 * torch.stack([p.sum() for p in learning]).sum() if shared else None
-        return learn_from_output(output, step, tie)
+        return _eager(learn_from_output, output, step, tie)
 
     def _copied_outputs(self, X):
-        if self.equivariant:
-            for copy, undo in self.augmentation.copies(X, self.n_copies, with_undo=True):
-                yield undo(self.backbone(copy))
-        else:
-            for copy in self.augmentation.copies(X, self.n_copies):
-                yield self.backbone(copy)
+        copies = self.augmentation.copies(X, self.n_copies, with_undo=True)
+        while (pair := _eager(next, copies, None)) is not None:
+            copy, undo = pair
+            output = self._output(copy)
+            del copy, pair
+            yield _eager(undo, output) if self.equivariant else output
 
+    @torch.compiler.disable(recursive=False)
     def _average_forward(self, X):
         total = None
         for output in self._copied_outputs(X):
@@ -265,6 +270,12 @@ class InvariantModule(nn.Module):
         return torch.log_softmax(
             total if self.average == "probability" else total / self.n_copies, dim=1
         )
+
+
+@torch.compiler.disable
+def _eager(function, *arguments, **options):
+    """Call a function that torch.compile cannot follow: it draws, or records what happened."""
+    return function(*arguments, **options)
 
 
 def _keep_together(module, _):

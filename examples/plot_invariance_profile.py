@@ -128,4 +128,4 @@ from eeginv.transforms import FTSurrogate, SignFlip
 
 transforms = [SignFlip(), FTSurrogate(magnitude=1.0)]
 tests = [symmetry_test(X, t, groups=groups, random_state=0) for t in transforms]
-pd.DataFrame(tests)[["transform", "magnitude", "unit", "balanced_accuracy", "p_value"]].round(3)
+pd.DataFrame(tests)[["transform", "strength", "unit", "balanced_accuracy", "p_value"]].round(3)

@@ -147,8 +147,8 @@ transforms = [Rotation(45), TranslationX(), TranslationY(), Scaling(), Shear()]
 noise = {"uniform": torch.linspace(-1, 1, 5)}
 figure, axes = plt.subplots(5, 5, figsize=(5.2, 4.6), layout="constrained")
 for row, transform in zip(axes, transforms, strict=True):
-    strength = 45 if transform.name == "Rotation" else transform.max_magnitude
-    images = transform.apply(X[y == "7"][:1].expand(5, -1, -1), noise, strength)
+    strength = 45 if transform.name == "Rotation" else transform.max_strength
+    images = transform.transform(X[y == "7"][:1].expand(5, -1, -1), noise, strength)
     for panel, image in zip(row, images, strict=True):
         panel.imshow(image, cmap="gray_r")
         panel.set(xticks=[], yticks=[])

@@ -8,6 +8,8 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from eeginv.transforms import Transform
+
 SFREQ = 100.0
 CH_NAMES = ["C3", "Cz", "C4"]
 
@@ -35,28 +37,23 @@ def part_of(noise, rows):
     return {key: value[rows] for key, value in noise.items()}
 
 
-def is_binary(t):
-    """Whether a transform is an on/off transform."""
-    return t.strength_name == "probability"
-
-
 # what the strength means ----------------------------------------------------------------------
 @check
 def strength_zero_is_the_identity(make):
     for times in (200, 201, 256, 331):
         t, X = make(), signals(times=times, dtype=torch.float32)
         noise = t.draw(X, generator())
-        assert torch.equal(t.apply(X, noise, magnitude=0.0), X)
-        t._set_strength(0.0)
+        assert torch.equal(t.transform(X, noise, strength=0.0), X)
+        t.strength = 0.0
         assert torch.equal(t(X, generator()), X)
-        assert not t._strength().signbit()  # which would be printed as -0
+        assert not t.strength.signbit()  # which would be printed as -0
 
 
 @check
 def the_end_of_the_range_changes_the_signal(make):
     t, X = make(), signals(n=64)
-    end = 1.0 if is_binary(t) else t.max_magnitude
-    changed = t.apply(X, t.draw(X, generator()), magnitude=end) - X
+    end = 1.0 if t.binary else t.max_strength
+    changed = t.transform(X, t.draw(X, generator()), strength=end) - X
     moved = changed.norm(dim=(1, 2)) > 0.05 * X.norm(dim=(1, 2))
     assert moved.double().mean() > 0.5
 
@@ -64,11 +61,11 @@ def the_end_of_the_range_changes_the_signal(make):
 @check
 def a_larger_strength_moves_further(make):
     t, X = make(), signals(n=1024)
-    if is_binary(t):
+    if t.binary:
         return
     noise = t.draw(X, generator())
     steps = [
-        (t.apply(X, noise, magnitude=share * t.max_magnitude) - X).norm().item()
+        (t.transform(X, noise, strength=share * t.max_strength) - X).norm().item()
         for share in (0.05, 0.2, 0.5)
     ]
     assert 0 < steps[0] < steps[1] < steps[2]
@@ -80,8 +77,8 @@ def moves_without_jumps_if_and_only_if_continuous(make):
     noise = t.draw(X, generator())
     largest = 0.0
     for share in np.linspace(0.05, 0.95, 10):
-        before = t.apply(X, noise, magnitude=share * t.max_magnitude)
-        after = t.apply(X, noise, magnitude=(share + 1e-3) * t.max_magnitude)
+        before = t.transform(X, noise, strength=share * t.max_strength)
+        after = t.transform(X, noise, strength=(share + 1e-3) * t.max_strength)
         change = (after - before).norm(dim=(1, 2)) / X.norm(dim=(1, 2))
         largest = max(largest, change.max().item())
     assert (largest < 0.2) == t.continuous
@@ -93,25 +90,25 @@ def strength_has_no_dead_zone(make):
     for raw in (-3.3, -1.0, -0.2, 0.0, 0.4, 1.0, 1.7, 2.0, 5.9):
         t.raw.data.fill_(raw)
         t.raw.grad = None
-        strength = t._strength()
-        assert 0 <= strength <= t.max_magnitude
+        strength = t.strength
+        assert 0 <= strength <= t.max_strength
         strength.backward()
-        assert abs(t.raw.grad) == pytest.approx(t.max_magnitude)
-    for value in (0.0, 0.37 * t.max_magnitude, t.max_magnitude):
-        t._set_strength(value)
-        assert t._strength().item() == pytest.approx(value, rel=1e-6, abs=1e-7)
+        assert abs(t.raw.grad) == pytest.approx(t.max_strength)
+    for value in (0.0, 0.37 * t.max_strength, t.max_strength):
+        t.strength = value
+        assert t.strength.item() == pytest.approx(value, rel=1e-6, abs=1e-7)
 
 
 @check
 def grows_from_zero(make):
     t = make()
-    t._set_strength(0.0)
+    t.strength = 0.0
     optimizer = torch.optim.Adam(t.parameters(), lr=0.05)
     for _ in range(5):
         optimizer.zero_grad()
         (-t.spread()).backward()
         optimizer.step()
-    assert t._strength() > 0.1 * t.max_magnitude
+    assert t.strength > 0.1 * t.max_strength
 
 
 @check
@@ -126,7 +123,7 @@ def displacement_is_positive_and_finite(make):
 def same_noise_same_result_and_input_untouched(make):
     t, X = make(), signals()
     before, noise = X.clone(), t.draw(X, generator())
-    assert torch.equal(t.apply(X, noise), t.apply(X, noise))
+    assert torch.equal(t.transform(X, noise), t.transform(X, noise))
     assert torch.equal(X, before)
     assert torch.equal(t(X, generator(3)), t(X, generator(3)))
 
@@ -135,7 +132,7 @@ def same_noise_same_result_and_input_untouched(make):
 def noise_does_not_depend_on_strength(make):
     t, X = make(), signals()
     first = t.draw(X, generator())
-    t._set_strength(0.0)
+    t.strength = 0.0
     second = t.draw(X, generator())
     assert all(torch.equal(first[key], second[key]) for key in first)
 
@@ -146,18 +143,18 @@ def each_example_has_draws_of_its_own(make):
     X = signals(n=1).expand(64, -1, -1)
     noise = t.draw(X, generator())
     assert all(len(value) == 64 for value in noise.values())
-    out = t.apply(X, noise, magnitude=0.5 if is_binary(t) else 0.5 * t.max_magnitude)
+    out = t.transform(X, noise, strength=0.5 if t.binary else 0.5 * t.max_strength)
     distinct = {tuple(row.flatten().tolist()) for row in out}
-    assert len(distinct) >= (2 if is_binary(t) else 4)
+    assert len(distinct) >= (2 if t.binary else 4)
 
 
 @check
 def examples_do_not_mix(make):
     t, X = make(), signals()
     noise = t.draw(X, generator())
-    whole = t.apply(X, noise)
+    whole = t.transform(X, noise)
     for i in range(len(X)):
-        one = t.apply(X[i : i + 1], part_of(noise, slice(i, i + 1)))
+        one = t.transform(X[i : i + 1], part_of(noise, slice(i, i + 1)))
         torch.testing.assert_close(one[0], whole[i])
 
 
@@ -167,14 +164,14 @@ def one_row_of_noise_serves_a_batch_and_strengths_are_per_example(make):
     noise = t.draw(X, generator())
     row = part_of(noise, slice(2, 3))
     rows = {key: value.expand(len(X), *value.shape[1:]) for key, value in row.items()}
-    torch.testing.assert_close(t.apply(X, row), t.apply(X, rows))
-    strengths = torch.linspace(0, t.max_magnitude, len(X), dtype=X.dtype)
-    out = t.apply(X, noise, magnitude=strengths)
+    torch.testing.assert_close(t.transform(X, row), t.transform(X, rows))
+    strengths = torch.linspace(0, t.max_strength, len(X), dtype=X.dtype)
+    out = t.transform(X, noise, strength=strengths)
     for i, strength in enumerate(strengths):
-        one = t.apply(X[i : i + 1], part_of(noise, slice(i, i + 1)), magnitude=strength)
+        one = t.transform(X[i : i + 1], part_of(noise, slice(i, i + 1)), strength=strength)
         torch.testing.assert_close(one[0], out[i])
     with pytest.raises(ValueError, match="one value per example"):
-        t.apply(X, noise, magnitude=strengths[:-1])
+        t.transform(X, noise, strength=strengths[:-1])
 
 
 @check
@@ -215,8 +212,8 @@ def what_happens_is_found_where_it_was_or_there_is_no_inverse(make):
     burst = torch.hann_window(20, dtype=torch.float64) * 30 * signals(len(place), 3, 20)
     X = torch.zeros(len(place), 3, times, dtype=torch.float64)
     X.scatter_(2, (place + torch.arange(20))[:, None].expand(-1, 3, -1), burst)
-    noise, strength = t.draw(X, generator()), 1.0 if is_binary(t) else 0.5 * t.max_magnitude
-    energy = t.apply(X, noise, strength).square().sum(1, keepdim=True)
+    noise, strength = t.draw(X, generator()), 1.0 if t.binary else 0.5 * t.max_strength
+    energy = t.transform(X, noise, strength).square().sum(1, keepdim=True)
     if not t.can_undo:
         with pytest.raises(TypeError, match=f"{t.name} has no inverse"):
             t.undo(energy, noise, strength)
@@ -238,18 +235,18 @@ def gradients_agree_with_central_differences(make):
     t, X = make().double(), signals(n=2, times=33)
     weight = signals(n=2, times=33, seed=1)
     noise = t.draw(X, generator())
-    share = 0.3 * t.max_magnitude
+    share = 0.3 * t.max_strength
     inputs = (X.requires_grad_(),)
     if t.continuous:
         inputs += (torch.tensor(share, dtype=torch.float64, requires_grad=True),)
 
     def function(X, strength=share):
-        return (t.apply(X, noise, magnitude=strength) * weight).sin().sum()
+        return (t.transform(X, noise, strength=strength) * weight).sin().sum()
 
     # all with respect to the signal; also with respect to the strength where it moves smoothly
     assert torch.autograd.gradcheck(function, inputs, atol=1e-6, rtol=1e-5)
     assert torch.autograd.gradcheck(
-        lambda *inputs: t.apply(inputs[0], noise, *inputs[1:] or (share,)), inputs, atol=1e-6
+        lambda *inputs: t.transform(inputs[0], noise, *inputs[1:] or (share,)), inputs, atol=1e-6
     )
 
 
@@ -257,26 +254,26 @@ def gradients_agree_with_central_differences(make):
 def gradient_of_own_strength(make):
     t, X = make().double(), signals(n=2, times=33)
     noise, weight = t.draw(X, generator()), signals(n=2, times=33, seed=1)
-    t._set_strength(0.3 * t.max_magnitude)
+    t.strength = 0.3 * t.max_strength
     if not t.continuous:
         t.score_function(noise, weight[:, 0, 0]).backward()
         assert torch.isfinite(t.raw.grad)
         return
 
     def function(strength):
-        return (t.apply(X, noise, magnitude=strength) * weight).sin().sum()
+        return (t.transform(X, noise, strength=strength) * weight).sin().sum()
 
     function(None).backward()
-    h, strength = 1e-5, t._strength().item()
+    h, strength = 1e-5, t.strength.item()
     with torch.no_grad():
         difference = (function(strength + h) - function(strength - h)) / (2 * h)
-    torch.testing.assert_close(t.raw.grad / t.max_magnitude, difference, rtol=1e-4, atol=1e-7)
+    torch.testing.assert_close(t.raw.grad / t.max_strength, difference, rtol=1e-4, atol=1e-7)
 
 
 @check
 def gradient_at_zero_is_finite(make):
     t, X = make(), signals(n=2, times=40, dtype=torch.float32).requires_grad_()
-    t._set_strength(0.0)
+    t.strength = 0.0
     t(X, generator()).square().sum().backward()
     assert torch.isfinite(X.grad).all()
     if t.continuous:
@@ -310,15 +307,15 @@ def dtype_device_and_shape_are_kept(make):
 def half_precision_is_that_of_single_rounded(make):
     t, X = make(), signals(dtype=torch.float32).half()
     noise = t.draw(X, generator())
-    torch.testing.assert_close(t.apply(X, noise), t.apply(X.float(), noise).half())
+    torch.testing.assert_close(t.transform(X, noise), t.transform(X.float(), noise).half())
 
 
 @check
 def double_precision_is_kept(make):
     t, X = make().double(), signals(n=4)
     noise = t.draw(X, generator())
-    single = t.apply(X.float(), {key: value.float() for key, value in noise.items()})
-    difference = (t.apply(X, noise) - single.double()).abs().max()
+    single = t.transform(X.float(), {key: value.float() for key, value in noise.items()})
+    difference = (t.transform(X, noise) - single.double()).abs().max()
     assert difference < 1e-4
     # and with a module of single precision, nothing beyond its own parameters is lost
     assert make()(X, generator()).dtype == torch.float64
@@ -328,22 +325,38 @@ def double_precision_is_kept(make):
 def zeros_and_constants_stay_finite(make):
     for value in (0.0, 1.0, 1e6):
         t, X = make(), torch.full((2, 3, 64), value)
-        assert torch.isfinite(t.apply(X, t.draw(X, generator()), magnitude=t.max_magnitude)).all()
+        assert torch.isfinite(t.transform(X, t.draw(X, generator()), strength=t.max_strength)).all()
+
+
+@check
+def mixed_precision_does_not_reach_the_arithmetic(make):
+    found = []
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        t, X = make(), signals(times=400, dtype=torch.float32).requires_grad_()
+        noise, weight = t.draw(X, generator()), signals(times=400, dtype=torch.float32, seed=1)
+        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            out = t.transform(X, noise)
+        (out * weight).sum().backward()
+        found.append([out.detach(), X.grad, t.raw.grad])
+    for one in found[1:]:
+        for value, right in zip(one, found[0], strict=True):
+            assert (value is None) == (right is None)
+            assert value is None or torch.equal(value, right)
 
 
 @check
 def non_contiguous_signals(make):
     t, X = make(), signals(times=400)[..., ::2]
     noise = t.draw(X, generator())
-    torch.testing.assert_close(t.apply(X, noise), t.apply(X.contiguous(), noise))
+    torch.testing.assert_close(t.transform(X, noise), t.transform(X.contiguous(), noise))
 
 
 @check
 def one_channel(make):
     t = make()
-    if hasattr(t, "ch_names") or hasattr(t, "generator"):
+    if hasattr(t, "ch_names") or hasattr(t, "matrix"):
         with pytest.raises(ValueError, match="Expected 3 channels"):
-            t.apply(signals(channels=1), t.draw(signals(channels=1)), magnitude=t.max_magnitude)
+            t.transform(signals(channels=1), t.draw(signals(channels=1)), strength=t.max_strength)
         return
     X = signals(channels=1)
     assert torch.isfinite(t(X, generator())).all()
@@ -353,14 +366,14 @@ def one_channel(make):
 @check
 def copies_pickles_and_loads(make):
     t, X = make(), signals(dtype=torch.float32)
-    t._set_strength(0.2 * t.max_magnitude)
+    t.strength = 0.2 * t.max_strength
     expected = t(X, generator())
     other = make()
     other.load_state_dict(t.state_dict())
     for clone in (copy.deepcopy(t), pickle.loads(pickle.dumps(t)), other):
         assert torch.equal(clone(X, generator()), expected)
     assert list(t.state_dict()) == ["raw"]
-    rebuilt = type(t)(**{t.strength_name: t._strength().item()}, **t.config())
+    rebuilt = type(t)(**{t.strength_name: t.strength.item()}, **t.config())
     torch.testing.assert_close(rebuilt(X, generator()), expected)
 
 
@@ -374,18 +387,17 @@ def bad_input_says_what_was_expected(make):
     with pytest.raises(ValueError, match="n_examples, n_channels, n_times"):
         t(torch.zeros(4))
     with pytest.raises(ValueError, match="must lie in"):
-        t._set_strength(2 * t.max_magnitude)
+        t.strength = 2 * t.max_strength
     with pytest.raises(ValueError, match="must lie in"):
-        t._set_strength(-0.1)
-    with pytest.raises(TypeError, match="needs the draws"):
-        t.apply(torch.zeros(2, 3, 4))
+        t.strength = -0.1
 
 
 @check
-def torchs_own_apply_still_walks_modules(make):
-    t, seen = make(), []
-    torch.nn.Sequential(t).apply(lambda module: seen.append(type(module)))
-    assert seen == [type(t), torch.nn.Sequential]
+def torchs_own_methods_are_as_they_were(make):
+    own = {"strength", "transform", "draw", "undo", "spread", "displacement", "config"}
+    assert not own & set(dir(torch.nn.Module))
+    overridden = {name for name in vars(Transform) if name in vars(torch.nn.Module)}
+    assert {name for name in overridden if not name.startswith("__")} == {"forward", "extra_repr"}
 
 
 class Recorder(TorchDispatchMode):
@@ -419,7 +431,7 @@ def never_waits_for_the_device_and_never_loops_over_examples(make):
         t(X, generator())  # what is made once may take its time
         with Recorder() as recorder:
             noise = t.draw(X, generator())
-            out = t.apply(X.requires_grad_(), noise)
+            out = t.transform(X.requires_grad_(), noise)
             t.log_prob(noise)
         with Recorder() as backward:
             out.sum().backward()
@@ -428,7 +440,7 @@ def never_waits_for_the_device_and_never_loops_over_examples(make):
         counts.append(len(names))
         # on the meta device a value that the host asks for is an error
         on_meta = {key: value.to("meta") for key, value in noise.items()}
-        assert t.to("meta").apply(X.detach().to("meta"), on_meta).shape == X.shape
+        assert t.to("meta").transform(X.detach().to("meta"), on_meta).shape == X.shape
     assert counts[0] == counts[1]
     assert counts[0] < 400
 
@@ -447,4 +459,4 @@ def single_precision_takes_no_detour(make):
             return out
 
     with Widths():
-        t.apply(X, noise)
+        t.transform(X, noise)

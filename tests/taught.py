@@ -50,7 +50,7 @@ def problem(name, n_copies=1, penalty=0.0):
     net = nn.Sequential(nn.Flatten(), nn.Linear(6, n_outputs))
     nn.init.normal_(net[1].weight, std=0.7, generator=generator)
     nn.init.zeros_(net[1].bias)
-    A = AugNet([SignFlip(PROBABILITY)], penalty=penalty, random_state=0)
+    A = AugNet([SignFlip(PROBABILITY)], penalty=penalty, random_state=1)
     model = InvariantModule(net, A, loss=loss).train()
     return model, X.repeat(n_copies, 1, 1), y.repeat(n_copies, *(1 for _ in y.shape[1:])), criterion
 
@@ -59,7 +59,7 @@ def exact(model, X, y, criterion):
     """Derivative of the mean expected loss with respect to the free parameter of the flip."""
     with torch.no_grad():
         there, flipped = (criterion(model.backbone(x), y).mean() for x in (X, -X))
-    return (flipped - there).item() * model.augmentation.layers[0].transforms[0].max_magnitude
+    return (flipped - there).item() * model.augmentation.layers[0].transforms[0].max_strength
 
 
 def learned(model):

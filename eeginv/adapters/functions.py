@@ -11,9 +11,9 @@ def from_callable(
     Parameters
     ----------
     function : callable
-        ``function(X, magnitude, noise)`` returns transformed signals of the shape of ``X``,
+        ``function(X, strength, noise)`` returns transformed signals of the shape of ``X``,
         (n_examples, n_channels, n_times), made of torch operations that keep examples apart.
-        ``magnitude`` is a tensor of shape (n_examples or 1, 1, 1), in ``unit``; at 0 the function
+        ``strength`` is a tensor of shape (n_examples or 1, 1, 1), in ``unit``; at 0 the function
         has to be the identity. Learning differentiates it with respect to both.
     magnitude : float
         Initial strength.
@@ -27,8 +27,8 @@ def from_callable(
         and ``draws.normal(*shape)``; ``draws`` has ``n_examples``, ``n_channels`` and
         ``n_times``. None draws ``noise["uniform"]``, one number in [-1, 1) per example.
     events : callable | None
-        For a function that jumps: ``events(noise, magnitude)`` returns a boolean tensor of shape
-        (n_examples, n_events), independent events of probability ``magnitude`` on which the jumps
+        For a function that jumps: ``events(noise, strength)`` returns a boolean tensor of shape
+        (n_examples, n_events), independent events of probability ``strength`` on which the jumps
         depend.
     family : str
         What the transform acts on: "temporal", "spectral", "amplitude", "spatial" or "other".
@@ -42,8 +42,8 @@ def from_callable(
     --------
     >>> import torch
     >>> from eeginv.adapters import from_callable
-    >>> def add_offset(X, magnitude, noise):
-    ...     return X + magnitude * noise["uniform"].reshape(-1, 1, 1)
+    >>> def add_offset(X, strength, noise):
+    ...     return X + strength * noise["uniform"].reshape(-1, 1, 1)
     >>> t = from_callable(add_offset, magnitude=1.0, max_magnitude=5.0)
     >>> t.name, t(torch.zeros(2, 3, 4)).shape
     ('add_offset', torch.Size([2, 3, 4]))

@@ -9,6 +9,7 @@ from .diagnosis import check_displacements
 from .layer import AugmentationLayer
 from .reward import REWARDS
 from .stream import is_distributed
+from .undo import NO_UNDO
 
 
 class AugNet(Augmentation):
@@ -142,9 +143,9 @@ class AugNet(Augmentation):
             values = [transform.displacement(X, generator) for transform in layer.transforms]
             check_displacements(layer, values, X)
             buffer.copy_(torch.tensor(values))
-        self._calibrated = None
+        self._calibrated = True  # as all of them are finite
 
-    def sample(self, X, generator=None, undo=None):
+    def sample(self, X, generator=None, undo=NO_UNDO):
         # without gradients nothing is learned, and the signals need not be those of a training
         if torch.is_grad_enabled() and not self.calibrated and X.ndim == 3:
             measurable = _measurable(X)

@@ -1,12 +1,17 @@
 """What every augmentation is: layers in sequence, a stream of randomness, a policy."""
 
+from itertools import islice
+
 import torch
 from torch import nn
 
 from ..policy import Policy
+from ..transforms.strength import read_strengths
+from .choice import Where
 from .layer import strata
+from .log_prob import LogProb
 from .stream import RandomStream
-from .undo import Undo
+from .undo import NO_UNDO, Undo
 
 
 class Augmentation(nn.Module):
@@ -40,19 +45,27 @@ class Augmentation(nn.Module):
     def __init__(self, layers, probability=1.0, random_state=None):
         super().__init__()
         self.layers = nn.ModuleList(layers)
+        self._known_probability = None
         self.register_buffer("_probability", torch.tensor(float(probability), dtype=torch.float64))
         self.stream = RandomStream(random_state)
 
     @property
     def probability(self):
         """Probability with which an example is transformed at all."""
-        return self._probability.item()
+        if self._known_probability is None:  # asks the device, so only after it was set or loaded
+            self._known_probability = self._probability.item()
+        return self._known_probability
 
     @probability.setter
     def probability(self, value):
+        self._known_probability = None
         self._probability.fill_(float(value))
 
-    def sample(self, X, generator=None, undo=None):
+    def _load_from_state_dict(self, *args):
+        self._known_probability = None
+        super()._load_from_state_dict(*args)
+
+    def sample(self, X, generator=None, undo=NO_UNDO):
         """Transform each example by draws of its own.
 
         Parameters
@@ -61,7 +74,7 @@ class Augmentation(nn.Module):
             Signals.
         generator : torch.Generator | None
             Source of randomness; None takes the next one of the object's own stream.
-        undo : Undo | None
+        undo : Undo
             Records the steps that move the examples in time, so that outputs can be mapped
             back.
 
@@ -69,8 +82,9 @@ class Augmentation(nn.Module):
         -------
         X_transformed : Tensor, same shape, dtype and device as X
             The transformed signals.
-        log_prob : Tensor, shape (n_examples,)
-            Log-probability of the discrete draws.
+        log_prob : Tensor, shape (n_examples,), or None
+            Log-probability of the discrete draws, as far as parameters can change it; None where
+            nothing learns from it.
         """
         if X.ndim != 3:
             raise ValueError(
@@ -81,19 +95,23 @@ class Augmentation(nn.Module):
             generator = self.stream.advance(X.device)
         return self._sample(X, generator, undo)
 
-    def _sample(self, X, generator, undo=None):
-        transformed, log_prob = X, X.new_zeros(len(X))
-        probability = self.probability
-        steps = undo if undo is None or probability == 1 else Undo(undo.n_times)
-        for layer in self.layers:
-            transformed, log_prob_layer = layer.sample(transformed, generator, steps)
-            log_prob = log_prob + log_prob_layer
+    def _sample(self, X, generator, undo):
+        transformed, log_prob, probability = X, LogProb(), self.probability
+        steps = undo if probability == 1 else undo.separate()
+        for layer, strengths in zip(self.layers, self._strengths(), strict=True):
+            transformed = layer.sample(transformed, generator, steps, log_prob, strengths)
         if probability < 1:
             u = torch.rand(len(X), generator=generator, device=X.device)
-            transformed = torch.where((u < probability)[:, None, None], transformed, X)
-            if undo is not None:
-                undo.add_where(u < probability, steps)
-        return transformed, log_prob
+            happened = Where(u < probability)
+            transformed = happened.put(X, transformed)
+            undo.add_all(steps, happened)
+        return transformed, log_prob.total()
+
+    def _strengths(self):
+        """Return the strengths of all transforms of each layer, read at once."""
+        transforms = [transform for layer in self.layers for transform in layer.transforms]
+        strengths = iter(read_strengths(transforms).unbind() if transforms else ())
+        return [list(islice(strengths, len(layer.transforms))) for layer in self.layers]
 
     def forward(self, X, generator=None):
         """Transform signals in training mode; return them as they are in evaluation mode.

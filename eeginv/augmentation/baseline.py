@@ -56,21 +56,24 @@ class Baseline(Memory):
         baseline : Tensor, shape (n_examples, n_positions)
             What to subtract from each loss. Where nothing else is known, the loss itself.
         """
-        sums = torch.stack([weights, weights * losses])
-        own = torch.einsum("sip,ipl->sil", sums, labels.to(sums))
-        batch = own.sum(dim=1)
-        others = batch.unsqueeze(1) - own
-        mean = _ratio(*others.sum(dim=-1, keepdim=True), losses.mean(dim=1, keepdim=True))
+        labels = labels.to(losses)
+        # weights, and weighted losses, of each example (first), in both (second), by label
+        own = torch.stack([weights, weights * losses], dim=1) @ labels
+        batch = own.sum(dim=0)
+        others = batch - own
+        own_mean = losses if losses.shape[1] == 1 else losses.mean(dim=1, keepdim=True)
+        mean = _ratio(*others.sum(dim=-1, keepdim=True).unbind(1), own_mean)
         known = self.past is not None and self.past.shape == batch.shape
         past = self.past.to(batch) if known else torch.zeros_like(batch)
         if len(losses) == 1:  # there are no others
             mean = _ratio(*past.sum(dim=1), mean)
         mean = _ratio(*past, mean)
-        n_present = (own[0] > 0).sum(dim=0).clamp_min(1)
+        n_present = (own[:, 0] > 0).sum(dim=0).clamp_min(1)
         prior = PAST_EXAMPLES * batch[0] / n_present
-        of_label = _ratio(others[0] + prior, others[1] + prior * mean, mean)
-        self.past = DECAY * past + batch / batch[0].sum().clamp_min(1e-30)
-        return torch.einsum("il,ipl->ip", of_label, labels.to(sums))
+        weight, weighted = others.unbind(1)
+        of_label = _ratio(weight + prior, torch.addcmul(weighted, prior, mean), mean)
+        self.past = torch.add(batch / batch[0].sum().clamp_min(1e-30), past, alpha=DECAY)
+        return (labels @ of_label.unsqueeze(-1)).squeeze(-1)
 
 
 def _ratio(weight, weighted, otherwise):

@@ -3,14 +3,15 @@
 import inspect
 import json
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import nn
 
 from ..policy import Policy
-from ..transforms import BinaryTransform
 from ..transforms.draws import Draws
 from ..transforms.registry import transform_class
+from .choice import apply_by_choice
 from .joint import JointLayer
 from .layer import _Map, strata
 
@@ -51,6 +52,7 @@ class Branches(nn.Module):
             place: number for number, place in enumerate(joint, start=len(self.transforms))
         }
         self.joint = nn.ModuleList(JointLayer(make_transforms(e)) for e in joint.values())
+        self._any_varies = any(entry.random_strength for entry in policy.entries)
         n_slots = max(map(len, layers.values()))
         shape = (len(policy.branches), policy.n_layers, n_slots)
         table = {"dtype": torch.float64}
@@ -83,7 +85,7 @@ class Branches(nn.Module):
                 self._kinds[b, i, 0] = number
                 members = self.joint[number - len(self.transforms)].transforms
                 for transform, entry in zip(members, entries, strict=True):
-                    transform._set_strength(entry.extent)
+                    transform.strength = entry.extent
             for slot, entry in enumerate(entries):
                 place = (b, i, slot)
                 self._extents[place] = entry.extent
@@ -115,45 +117,65 @@ class Branches(nn.Module):
         return Policy.mixture(members, self._branch_weights.tolist())
 
     # training ---------------------------------------------------------------------------------
-    def _sample(self, X, generator, undo=None):
-        n = len(X)
-        branch = torch.multinomial(self._branch_weights, n, replacement=True, generator=generator)
-        log_prob = self._branch_weights.log()[branch]
-        u = torch.rand(n, generator=generator, device=X.device)
-        applied = u < self._probabilities[branch]
-        n_kinds = len(self.transforms) + len(self.joint)
-        for layer in range(self._weights.shape[1]):
-            weights = self._weights[branch, layer]
-            slot = torch.multinomial(weights, 1, generator=generator)[:, 0]
-            log_prob = log_prob + weights.log().gather(1, slot[:, None])[:, 0]
-            place = branch, layer, slot
-            kind = torch.where(applied, self._kinds[place], -1)
-            order = kind.argsort(stable=True)
-            counts = torch.bincount(kind + 1, minlength=n_kinds + 1).tolist()
-            parts, log_probs = [], []
-            for number, rows in enumerate(order.split(counts), start=-1):
-                part, of_part = X.index_select(0, rows), log_prob.new_zeros(len(rows))
-                if number >= 0 and len(rows):
-                    settings = self._extents[place][rows], self._random[place][rows]
-                    part, of_part = self._apply_kind(number, part, *settings, generator, undo, rows)
-                parts.append(part)
-                log_probs.append(of_part.to(log_prob))
-            back = order.argsort()
-            X = torch.cat(parts).index_select(0, back)
-            log_prob = log_prob + torch.cat(log_probs)[back]
-        return X, log_prob.to(X.dtype)
+    def _sample(self, X, generator, undo):
+        return self.sample(X, self._branch_weights, generator, undo), None
 
-    def _apply_kind(self, number, X, extent, random, generator, undo, rows):
-        """Apply one transform, or one joint layer, to the examples that chose it."""
-        if number >= len(self.transforms):
-            layer = self.joint[number - len(self.transforms)]
-            return layer.sample(X, generator, None if undo is None else undo.part(rows))
-        transform = self.transforms[number]
+    def sample(self, X, branch_weights, generator, undo):
+        """Apply a branch to each example.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, n_channels, n_times)
+            Signals.
+        branch_weights : Tensor, shape (n_branches,) or (n_examples, n_branches)
+            Probabilities of the branches.
+        generator : torch.Generator
+            Source of randomness.
+        undo : Undo
+            Records the steps that move the examples in time.
+
+        Returns
+        -------
+        X_transformed : Tensor, same shape as X
+            The transformed signals.
+        """
+        # which branch, whether to transform at all, and which entry of each layer; above 0
+        n_points = 2 + self._weights.shape[1]
+        points = 1 - torch.rand(len(X), n_points, generator=generator, device=X.device)
+        branch = _choose(branch_weights, points[:, 0])
+        applied = points[:, 1:2] <= self._probabilities[branch].unsqueeze(1)
+        slots = _choose(self._weights[branch], points[:, 2:]).unsqueeze(-1)
+        kinds, extents, random = (
+            table[branch].gather(-1, slots).squeeze(-1)
+            for table in (self._kinds, self._extents, self._random)
+        )
+        choices = torch.where(applied, kinds + 1, 0)  # the first leaves signals as they are
+        for choice, extent, varies in zip(
+            *(values.unbind(1) for values in (choices, extents, random)), strict=True
+        ):
+            settings = extent, varies, generator, undo
+            operations = [partial(self._apply_one, t, *settings) for t in self.transforms]
+            operations += [partial(_apply_joint, layer, generator, undo) for layer in self.joint]
+            X = apply_by_choice(X, choice, [None, *operations])
+        return X
+
+    def _apply_one(self, transform, extent, varies, generator, undo, X, subset):
         noise = transform.draw(X, generator)
-        strength = _strength(transform, extent, random, X, generator)
-        if undo is not None:
-            undo.add_transform(transform, noise, strength, rows)
-        return transform.apply(X, noise, strength), transform.log_prob(noise, strength)
+        settings = subset.take(extent), subset.take(varies)
+        strength = self._strength(transform, *settings, X, generator)
+        undo.add_transform(transform, noise, strength, subset)
+        return transform.transform(X, noise, strength)
+
+    def _strength(self, transform, extent, varies, X, generator, stratified=False):
+        """Strength of each example: its extent, or uniform below it (on/off: always applied)."""
+        extent = extent.to(X)
+        if not self._any_varies:
+            return extent
+        if transform.binary:
+            drawn = torch.ones_like(extent)
+        else:
+            drawn = extent * Draws(X, generator, stratified).uniform().reshape(-1)
+        return torch.where(varies, drawn, extent)
 
     # evaluation -------------------------------------------------------------------------------
     @property
@@ -162,7 +184,7 @@ class Branches(nn.Module):
         return 2 + 2 * self._weights.shape[1]
 
     def _fixed_draws(self, template, points, generator):
-        branch = _choose(self._branch_weights.cpu().expand(len(points), -1), points[:, 0])
+        branch = _choose(self._branch_weights.cpu(), points[:, 0])
         # the copies of one branch fill its choices as evenly as all copies fill theirs
         points = _strata_within(points[:, 1:], branch)
         applied = points[:, -1] < self._probabilities.cpu()[branch]
@@ -190,9 +212,9 @@ class Branches(nn.Module):
         transform = self.transforms[number]
         several = template.expand(len(there), -1, -1)
         noise = transform.draw(several, generator, stratified=True)
-        if isinstance(transform, BinaryTransform):
+        if transform.binary:
             noise["uniform"] = there[:, 0]
-        strength = _strength(transform, extent, random, several, generator, stratified=True)
+        strength = self._strength(transform, extent, random, several, generator, stratified=True)
         return [
             _Map(transform, {name: v[i : i + 1] for name, v in noise.items()}, strength[i])
             for i in range(len(there))
@@ -250,23 +272,16 @@ def _key(entry):
     return entry.transform, json.dumps(dict(entry.config), sort_keys=True)
 
 
-def _strength(transform, extent, random, X, generator, stratified=False):
-    """Strength of each example: its extent, or uniform below it (always, for on/off transforms)."""
-    extent = extent.to(X)
-    if not random.any():
-        return extent
-    if transform.strength_name == "probability":
-        drawn = torch.ones_like(extent)
-    else:
-        drawn = extent * Draws(X, generator, stratified).uniform().reshape(-1)
-    return torch.where(random, drawn, extent)
+def _apply_joint(layer, generator, undo, X, subset):
+    return layer.sample(X, generator, undo.part(subset))
 
 
 def _choose(weights, points):
-    """Where each point, between 0 and 1, falls in its row of weights."""
-    edges = weights.to(points).cumsum(1).contiguous()
-    choice = torch.searchsorted(edges, points[:, None].contiguous())[:, 0]
-    last = (weights > 0).to(torch.int64).cumsum(1).argmax(dim=1)
+    """Choose by weights, shape (..., n_options); return where each point, from 0 to 1, falls."""
+    edges = weights.to(points).cumsum(-1).expand(*points.shape, -1)
+    choice = torch.searchsorted(edges.contiguous(), points.unsqueeze(-1).contiguous()).squeeze(-1)
+    # not one of weight zero behind the last, where rounding leaves the edges below a point
+    last = (weights > 0).to(torch.int64).cumsum(-1).argmax(dim=-1)
     return choice.minimum(last)
 
 

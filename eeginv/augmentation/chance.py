@@ -105,7 +105,7 @@ class BestConstant(Memory):
         seen += len(output)
         weighted = self.target_weights if labels is None else self.of_label
         if solved == 0 and not weighted.any():  # of what has no weight, nothing is best
-            self.counts = torch.tensor([seen, 0], device=output.device)
+            self.counts = torch.tensor([seen, 0])
             return torch.zeros((), dtype=torch.float64, device=output.device)
         if seen >= GROWTH * solved:
             solved = seen
@@ -114,7 +114,7 @@ class BestConstant(Memory):
                     self._solve_targets(criterion, output)
                 else:
                     self._solve_labels(criterion, output, target)
-        self.counts = torch.tensor([seen, solved], device=output.device)
+        self.counts = torch.tensor([seen, solved])  # for the host alone
         if labels is None:
             return self.level
         return (self.of_label * self.label_losses.to(self.of_label)).sum() / self.of_label.sum()

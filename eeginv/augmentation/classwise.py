@@ -1,10 +1,12 @@
 """A policy for each class."""
 
 import torch
-from torch import nn
 
 from ..policy import Policy
+from ..transforms.strength import constant
+from .choice import reads_are_cheap
 from .fixed import PolicyAugmentation
+from .undo import NO_UNDO
 
 
 class ClasswiseAugmentation(PolicyAugmentation):
@@ -74,10 +76,9 @@ class ClasswiseAugmentation(PolicyAugmentation):
         )
         super().__init__(mixture, random_state)
         self.policies, self.weights = policies, None if weights is None else dict(weights)
-        # their draws come from the stream of the whole
-        self.members = nn.ModuleList(
-            PolicyAugmentation(policies[label], random_state=0) for label in labels
-        )
+        # of the branches of the mixture, each class draws from those of its own policy
+        own = [torch.tensor([policies[label].weights], dtype=torch.float64) for label in labels]
+        self.register_buffer("_class_weights", torch.block_diag(*own), persistent=False)
         self.classes = None
         if classes is not None:
             self.set_classes(classes)
@@ -96,10 +97,10 @@ class ClasswiseAugmentation(PolicyAugmentation):
             If one of them has no policy.
         """
         classes = _plain(classes)
-        self._members_of(classes)
+        self._policies_of(classes)
         self.classes = classes
 
-    def _members_of(self, labels):
+    def _policies_of(self, labels):
         """Return the number of the policy of each label."""
         number = {label: i for i, label in enumerate(sorted(self.policies))}
         missing = [label for label in dict.fromkeys(labels) if label not in number]
@@ -111,29 +112,32 @@ class ClasswiseAugmentation(PolicyAugmentation):
         return [number[label] for label in labels]
 
     def _resolve(self, labels, n_examples):
-        """Return the number of the policy of each example, on the CPU."""
+        """Return the number of the policy of each example."""
         if labels is None:
             raise ValueError(
                 "A policy for each class needs the labels in training: set module.example_labels "
                 "before each batch, or pass labels= to sample; the estimators do."
             )
         coded = isinstance(labels, torch.Tensor) and self.classes is not None
-        labels = _plain(labels)
+        labels = labels if coded else _plain(labels)
         if len(labels) != n_examples:
             raise ValueError(
                 f"Expected one label for each of {n_examples} examples, got {len(labels)}."
             )
         if not coded:
-            return torch.tensor(self._members_of(labels), dtype=torch.int64)
-        codes = torch.tensor(labels)
-        if len(codes) and not 0 <= codes.min() <= codes.max() < len(self.classes):
-            raise ValueError(
-                f"Codes of labels go from 0 to {len(self.classes) - 1}, for the classes "
-                f"{self.classes}; got {codes.min()} to {codes.max()}."
-            )
-        return torch.tensor(self._members_of(self.classes), dtype=torch.int64)[codes]
+            return torch.tensor(self._policies_of(labels))
+        # on a GPU, what is out of range is an error of its own, as of every index
+        if reads_are_cheap(labels.device) and len(labels):
+            lowest, highest = labels.min().item(), labels.max().item()
+            if not 0 <= lowest <= highest < len(self.classes):
+                raise ValueError(
+                    f"Codes of labels go from 0 to {len(self.classes) - 1}, for the classes "
+                    f"{self.classes}; got {lowest} to {highest}."
+                )
+        numbers = tuple(self._policies_of(self.classes))
+        return constant(numbers, torch.int64, labels.device)[labels.long()]
 
-    def sample(self, X, generator=None, undo=None, labels=None):
+    def sample(self, X, generator=None, undo=NO_UNDO, labels=None):
         """Transform each example by draws of its own.
 
         Parameters
@@ -142,7 +146,7 @@ class ClasswiseAugmentation(PolicyAugmentation):
             Signals.
         generator : torch.Generator | None
             Source of randomness; None takes the next one of the object's own stream.
-        undo : Undo | None
+        undo : Undo
             Records the steps that move the examples in time, so that outputs can be mapped
             back.
         labels : sequence of label | Tensor of int, shape (n_examples,)
@@ -153,24 +157,24 @@ class ClasswiseAugmentation(PolicyAugmentation):
         -------
         X_transformed : Tensor, same shape, dtype and device as X
             The transformed signals.
-        log_prob : Tensor, shape (n_examples,)
-            Log-probability of the discrete draws.
+        log_prob : None
+            Nothing is learned.
 
         Raises
         ------
         ValueError
             If labels are missing, or have no policy.
         """
-        member_of = self._resolve(labels, len(X)).to(X.device)
+        policy_of = self._resolve(labels, len(X)).to(X.device, non_blocking=True)
         if generator is None:
             generator = self.stream.advance(X.device)
-        transformed, log_prob = X.clone(), X.new_zeros(len(X))
-        for number, member in enumerate(self.members):
-            rows = (member_of == number).nonzero()[:, 0]
-            if len(rows):
-                part = None if undo is None else undo.part(rows)
-                transformed[rows], log_prob[rows] = member.sample(X[rows], generator, part)
-        return transformed, log_prob
+        return self.branches.sample(X, self._class_weights[policy_of], generator, undo), None
+
+    def _load_from_state_dict(self, state_dict, prefix, *args):
+        # models that were saved before held the policy of each class once more
+        for key in [key for key in state_dict if key.startswith(f"{prefix}members.")]:
+            del state_dict[key]
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 def _plain(labels):

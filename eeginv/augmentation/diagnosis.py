@@ -71,18 +71,19 @@ class Replay:
     """
 
     def __init__(self, module, X, **options):
-        self._module, self._X, self._options = module, X, options
+        self.module, self._X, self._options = module, X, options
         self._number = module.augmentation.stream.n_drawn
 
     def explain(self, output=None, reward=None):
         """Return the message of the error; the parameters are those of the step."""
         return explain_not_finite(
-            self._module.augmentation, self._X, self._number, output, reward, **self._options
+            self.module.augmentation, self._X, self._number, output, reward, **self._options
         )
 
-    def parameters_are_finite(self):
-        """Whether nothing is lost yet."""
-        return all(bool(torch.isfinite(p).all()) for p in self._module.parameters())
+
+def parameters_are_finite(module):
+    """Whether nothing is lost yet."""
+    return all(bool(torch.isfinite(p).all()) for p in module.parameters())
 
 
 def check_displacements(layer, displacements, X):
@@ -127,7 +128,7 @@ def _replay(augmentation, X, number, options):
     """Describe what each transform did that it should not have done, in the order of the calls."""
     found = []
     watched = [
-        (module, "sample" if isinstance(module, JointLayer) else "apply", _label(module, name))
+        (module, "sample" if isinstance(module, JointLayer) else "transform", _label(module, name))
         for name, module in augmentation.named_modules()
         if isinstance(module, (Transform, JointLayer))
     ]

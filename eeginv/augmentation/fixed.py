@@ -71,20 +71,27 @@ class PolicyAugmentation(Augmentation):
         self.schedule = schedule
         self.requires_grad_(False)
 
-    def _sample(self, X, generator, undo=None):
-        drawer = super() if self.branches is None else self.branches
-        return drawer._sample(X, generator, undo)
+    @property
+    def _drawer(self):
+        """What draws: the branches of a mixture, or the layers of a plain policy.
+
+        These may hold several transforms that differ in nothing but their strength, which branches
+        tell apart by example.
+        """
+        return super() if self.branches is None else self.branches
+
+    def _sample(self, X, generator, undo):
+        return self._drawer._sample(X, generator, undo)
 
     @property
     def _n_choices(self):
-        return super()._n_choices if self.branches is None else self.branches._n_choices
+        return self._drawer._n_choices
 
     def _fixed_draws(self, template, points, generator):
-        drawer = super() if self.branches is None else self.branches
-        return drawer._fixed_draws(template, points, generator)
+        return self._drawer._fixed_draws(template, points, generator)
 
     def policy(self):
-        return super().policy() if self.branches is None else self.branches.policy()
+        return self._drawer.policy()
 
     def set_progress(self, fraction):
         """Move to the policy that the schedule holds for this part of the training.
@@ -122,7 +129,7 @@ def _set_layers(layers, policy):
             weights = torch.tensor([entry.weight for entry in entries])
             layer.logits.copy_(weights.clamp_min(1e-12).log())
             for transform, entry in zip(layer.transforms, entries, strict=True):
-                transform._set_strength(entry.extent)
+                transform.strength = entry.extent
 
 
 class TrivialAugment(Augmentation):
@@ -133,7 +140,7 @@ class TrivialAugment(Augmentation):
     Parameters
     ----------
     transforms : list of Transform
-        The candidates. Strengths are uniform between 0 and each ``max_magnitude``; on/off
+        The candidates. Strengths are uniform between 0 and each ``max_strength``; on/off
         transforms are always applied once chosen.
     random_state : int | None
         Seed of all draws.
@@ -154,8 +161,8 @@ class TrivialAugment(Augmentation):
     def __init__(self, transforms, random_state=None):
         candidates = [copy.deepcopy(t) for t in check_transforms(transforms)]
         for transform in candidates:
-            if transform.strength_name != "probability":
-                transform._set_strength(transform.max_magnitude)
+            if not transform.binary:
+                transform.strength = transform.max_strength
         layer = AugmentationLayer(candidates, random_strength=True)
         super().__init__([layer], random_state=random_state)
         self.requires_grad_(False)

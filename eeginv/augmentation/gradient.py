@@ -24,8 +24,11 @@ import torch
 
 from .baseline import Baseline
 from .chance import BestConstant, ChanceLevel
+from .choice import reads_are_cheap
+from .diagnosis import parameters_are_finite
 from .gate import Gate
 from .inference import LabelWeights, losses_from_gradient
+from .verdict import Verdicts
 
 LOSSES = ("cross_entropy", "squared_error")
 
@@ -37,6 +40,7 @@ class Past:
         self.label_weights = LabelWeights()
         self.largest = None  # entry of the last finite gradient
         self.scale = None  # the last that multiplied a loss that was handed over
+        self.verdicts = Verdicts()
 
 
 @dataclass
@@ -46,7 +50,7 @@ class Step:
     Parameters
     ----------
     log_prob : Tensor, shape (n_examples,), or None
-        Log-probability of the discrete draws.
+        Log-probability of the discrete draws. None if nothing is learned from it.
     reward : Tensor | None
         Scalar that is subtracted from the mean loss, as far as the network explains the targets.
         Before the network knows anything, no transformation costs anything, and a reward would let
@@ -70,6 +74,8 @@ class Step:
     forget : list of Parameter
         Whose gradients are dropped after the backward pass: those that are held, where all
         processes have to take part.
+    n_examples : int | None
+        How many examples there were.
     handed_over, delivered : bool
         Whether a loss has claimed this step, and whether it was that loss that was minimised.
     """
@@ -86,6 +92,7 @@ class Step:
     replay: object = None
     half: bool = False
     forget: list = field(default_factory=list)
+    n_examples: int | None = None
     handed_over: bool = False
     delivered: bool = False
 
@@ -122,7 +129,7 @@ class Step:
 
         That nobody skips such steps would show in parameters that are not finite.
         """
-        if scaled and (self.replay is None or self.replay.parameters_are_finite()):
+        if scaled and (self.replay is None or parameters_are_finite(self.replay.module)):
             return
         if self.replay is None:
             raise ValueError("The loss, the reward or the gradient at the output is not finite.")
@@ -169,15 +176,14 @@ class _AtOutput(torch.autograd.Function):
         # a loss may have been handed over only to be looked at, and another one be minimised
         if step.delivered or not step.learns:
             # on a GPU, a look at the values would wait for it
-            if not (gradient.is_cuda or torch.isfinite(gradient).all()):
+            if reads_are_cheap(gradient.device) and not torch.isfinite(gradient).all():
                 step.not_finite(_is_scaled(step, gradient), output=output)
             elif not step.delivered:
                 step.past.largest = gradient.detach().abs().amax()
         else:
             with torch.no_grad():  # of a graph of gradients, nothing may stay in what is remembered
                 of_log_prob, of_reward = _infer(step, output, gradient, reward, *announced)
-            # in half precision, a sum over the batch would overflow
-            of_log_prob = of_log_prob.to(ctx.dtype)
+            of_log_prob = _as(of_log_prob, ctx.dtype)
         if step.forget:
             _after_backward(step.forget)
         step.release()
@@ -188,6 +194,17 @@ class _AtOutput(torch.autograd.Function):
 def _infer(step, output, gradient, reward, weights, targets):
     # not a number if the reward is not, which so needs no look of its own at the device
     checked = gradient.double() + 0 * reward.double()
+    cheap, module = reads_are_cheap(gradient.device), step.replay and step.replay.module
+
+    def refuse_unless(agrees, message):
+        def fail():
+            if not cheap and not torch.isfinite(checked).all():
+                _fail_late(module, _is_scaled(step, gradient))
+            else:
+                raise ValueError(message)
+
+        step.past.verdicts.check(agrees, fail)
+
     try:
         losses, weights, targets = losses_from_gradient(
             output.double(),
@@ -197,6 +214,7 @@ def _infer(step, output, gradient, reward, weights, targets):
             targets,
             gradient.dtype,
             step.past.label_weights,
+            refuse_unless,
         )
     except ValueError:
         if torch.isfinite(checked).all():
@@ -205,10 +223,38 @@ def _infer(step, output, gradient, reward, weights, targets):
         nothing = torch.full_like(reward, torch.nan)
         return nothing.expand(len(output)), nothing
     step.past.largest = gradient.abs().amax()
+    total = checked.sum()
+    if not cheap:
+        losses, weights = _pass_over(torch.isfinite(total), losses, weights)
     labels = targets if step.chance.loss == "cross_entropy" else _one_label(losses)
     chance = step.chance.update(targets, weights)
     of_log_prob, of_reward = step.signal(losses, weights, labels, chance)
+    if not cheap:
+        of_log_prob, of_reward = of_log_prob + 0 * total, of_reward + 0 * total
     return of_log_prob, of_reward.to(reward)
+
+
+def _as(of_log_prob, dtype):
+    """Gradient in the precision of log-probabilities; none where there are none.
+
+    In half precision, a sum over the batch would overflow.
+    """
+    return None if dtype is None else of_log_prob.to(dtype)
+
+
+def _pass_over(finite, losses, weights):
+    """Leave a step that is not finite out of what is remembered, without a look at it."""
+    return (torch.where(finite, values, 0.0) for values in (losses, weights))
+
+
+def _fail_late(module, scaled):
+    """Raise the error of a step that was not finite, some steps later."""
+    if scaled and (module is None or parameters_are_finite(module)):
+        return  # a scaler has skipped it
+    raise ValueError(
+        "The loss, the reward or the gradient at the output was not finite, some steps ago. "
+        "Training with device='cpu' says which transform, or which signals, that comes from."
+    )
 
 
 def _is_scaled(step, gradient):
@@ -319,10 +365,18 @@ class _AtLoss(torch.autograd.Function):
         if reward is None:
             return scale, None, None, *nothing
         losses, weights = losses.double(), weights.double()
-        if not torch.isfinite(losses.sum() + weights.sum() + reward + scale):
+        total = losses.sum() + weights.sum() + reward + scale
+        finite = torch.isfinite(total)
+        factor = scale.double()
+        if not reads_are_cheap(scale.device):
+            module = step.replay and step.replay.module
+            step.past.verdicts.check(finite, lambda: _fail_late(module, _is_scaled(step, scale)))
+            losses, weights = _pass_over(finite, losses, weights)
+            factor = factor + 0 * total
+        elif not finite:
             step.not_finite(_is_scaled(step, scale), output=output, reward=reward)
             nan = torch.full_like(reward, torch.nan)
-            return scale, nan.to(ctx.dtype).expand(len(losses)), nan, *nothing
+            return scale, _as(nan.expand(len(losses)), ctx.dtype), nan, *nothing
         if ctx.criterion is not None:
             chance = step.constant.update(ctx.criterion, output, target, weights, labels)
         else:
@@ -330,5 +384,5 @@ class _AtLoss(torch.autograd.Function):
             chance = step.chance.update(values, weights)
         labels = _one_label(losses) if labels is None else labels
         of_log_prob, of_reward = step.signal(losses, weights, labels, chance)
-        of_log_prob = (scale.double() * of_log_prob).to(ctx.dtype)
-        return scale, of_log_prob, (scale.double() * of_reward).to(reward), *nothing
+        of_log_prob = _as(factor * of_log_prob, ctx.dtype)
+        return scale, of_log_prob, (factor * of_reward).to(reward), *nothing

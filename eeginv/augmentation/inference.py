@@ -67,7 +67,22 @@ class LabelWeights:
         return agrees
 
 
-def losses_from_gradient(output, gradient, loss, weights=None, targets=None, dtype=None, past=None):
+def refuse_at_once(agrees, message):
+    """Raise an error with the message unless what was found agrees with what was expected."""
+    if not agrees:
+        raise ValueError(message)
+
+
+def losses_from_gradient(
+    output,
+    gradient,
+    loss,
+    weights=None,
+    targets=None,
+    dtype=None,
+    past=None,
+    refuse_unless=refuse_at_once,
+):
     """Recover the loss and the weight of each example from the gradient at the output.
 
     Parameters
@@ -88,6 +103,9 @@ def losses_from_gradient(output, gradient, loss, weights=None, targets=None, dty
         Precision that output and gradient were computed in; None is their own.
     past : LabelWeights | None
         What was seen in the steps before.
+    refuse_unless : callable
+        Takes a boolean tensor, whether the gradient is that of the loss, and the message of the
+        error if not.
 
     Returns
     -------
@@ -112,14 +130,14 @@ def losses_from_gradient(output, gradient, loss, weights=None, targets=None, dty
         weights = weights.to(output)
     eps = torch.finfo(output.dtype if dtype is None else dtype).eps
     if loss == "squared_error":
-        return _squared_error(output, gradient, weights, targets, eps)
+        return _squared_error(output, gradient, weights, targets, eps, refuse_unless)
     if output.ndim == 1:
         raise ValueError("Expected one output a class, shape (n_examples, n_classes, ...).")
     past = LabelWeights() if past is None else past
-    return _cross_entropy(output, gradient, weights, eps, past)
+    return _cross_entropy(output, gradient, weights, eps, past, refuse_unless)
 
 
-def _cross_entropy(output, gradient, announced, eps, past):
+def _cross_entropy(output, gradient, announced, eps, past, refuse_unless):
     n_examples, n_classes = output.shape[:2]
     # examples and positions in one, classes in the other
     flat, pull = (t.movedim(1, -1).reshape(-1, n_classes) for t in (output, gradient))
@@ -152,22 +170,22 @@ def _cross_entropy(output, gradient, announced, eps, past):
     largest = (heard.unsqueeze(1) * one_hot * miss.unsqueeze(1)).amax(dim=0)
     trusted = (sizes > 0) & (largest > 400 * eps)
     agrees &= past.check(sizes, trusted, alone=len(flat) == 1)
-    if not agrees:
-        raise ValueError(
-            "The gradient at the output is not that of a cross-entropy of logits whose examples "
-            "of one label have one weight, from which the augmentation could read what it learns "
-            "its choices from (a loss with label smoothing, a focal loss, a temperature and "
-            f"weights of single examples are not). {HAND_OVER} If it is a cross-entropy with "
-            "weights of single examples, these can also be announced before each batch: "
-            "model.example_weights = weights. For a regression make the module with "
-            "loss='squared_error'."
-        )
+    refuse_unless(
+        agrees,
+        "The gradient at the output is not that of a cross-entropy of logits whose examples "
+        "of one label have one weight, from which the augmentation could read what it learns "
+        "its choices from (a loss with label smoothing, a focal loss, a temperature and "
+        f"weights of single examples are not). {HAND_OVER} If it is a cross-entropy with "
+        "weights of single examples, these can also be announced before each batch: "
+        "model.example_weights = weights. For a regression make the module with "
+        "loss='squared_error'.",
+    )
     losses = -log_p.gather(1, label).reshape(n_examples, n_positions)
     targets = one_hot.reshape(n_examples, n_positions, n_classes)
     return losses, weights.reshape(n_examples, n_positions), targets
 
 
-def _squared_error(output, gradient, announced, targets, eps):
+def _squared_error(output, gradient, announced, targets, eps, refuse_unless):
     if targets is None:
         raise ValueError(
             "The gradient of a squared error tells the residuals up to a factor only, and with it "
@@ -190,12 +208,12 @@ def _squared_error(output, gradient, announced, targets, eps):
     # a difference that is small next to what it is the difference of
     rounding = 4 * eps * (flat.abs() + targets.abs()).norm(dim=1) * (scale.abs() * weights)
     allowed = (DEVIATION + 4 * eps) * pull.norm(dim=1) + rounding + _spacing(eps)
-    if not (((pull - scale * direction).norm(dim=1) <= allowed).all() & (scale >= 0)):
-        raise ValueError(
-            "The gradient at the output is not that of a squared error towards the announced "
-            "targets (model.example_labels), whose examples have equal weights or the announced "
-            f"ones (model.example_weights). {HAND_OVER}"
-        )
+    refuse_unless(
+        ((pull - scale * direction).norm(dim=1) <= allowed).all() & (scale >= 0),
+        "The gradient at the output is not that of a squared error towards the announced "
+        "targets (model.example_labels), whose examples have equal weights or the announced "
+        f"ones (model.example_weights). {HAND_OVER}",
+    )
     weights = 0.5 * scale * flat.shape[1] * weights
     losses = residual.square().mean(dim=1, keepdim=True)
     return losses, weights.unsqueeze(1), targets.unsqueeze(1)

@@ -2,6 +2,8 @@
 
 from ..transforms.group import make_group
 from .layer import AugmentationLayer
+from .log_prob import NO_LOG_PROB
+from .undo import NO_UNDO
 
 
 class JointLayer(AugmentationLayer):
@@ -61,12 +63,12 @@ class JointLayer(AugmentationLayer):
         """One for each transform: all of them are applied."""
         return self.logits.new_ones(len(self.transforms))
 
-    def sample(self, X, generator, undo=None):
+    def sample(self, X, generator, undo=NO_UNDO, log_prob=NO_LOG_PROB, strengths=None):
         group = make_group(self.transforms)
         noises = [transform.draw(X, generator) for transform in self.transforms]
-        if undo is not None and not group.keeps_time:
+        if not group.keeps_time:
             undo.add(lambda output, n_times: group.undo(output, noises, n_times))
-        return group.apply(X, noises), X.new_zeros(len(X))
+        return group.transform(X, noises, strengths)
 
     def fixed_draws(self, template, points, generator):
         several = template.expand(len(points), -1, -1)
@@ -91,7 +93,7 @@ class _JointMap:
         return [{name: value.to(device) for name, value in n.items()} for n in self.noises]
 
     def __call__(self, X):
-        return self.group.apply(X, self._draws_on(X.device))
+        return self.group.transform(X, self._draws_on(X.device))
 
     def undo(self, output, n_times):
         return self.group.undo(output, self._draws_on(output.device), n_times)

@@ -1,14 +1,18 @@
 """A layer draws, for each example, one of its candidate transforms."""
 
 import copy
+from functools import partial
 
 import torch
 from torch import nn
 
 from ..policy import PolicyEntry
-from ..transforms import BinaryTransform
 from ..transforms.draws import Draws
+from ..transforms.strength import constant, read_strengths
 from .candidates import check_transforms
+from .choice import apply_by_choice
+from .log_prob import NO_LOG_PROB
+from .undo import NO_UNDO
 
 
 class AugmentationLayer(nn.Module):
@@ -21,13 +25,13 @@ class AugmentationLayer(nn.Module):
     weights : list of float | None
         Initial probabilities of the choice; None for equal ones.
     random_strength : bool
-        Draw the strength of each application uniformly between 0 and the transform's magnitude
-        (and always apply on/off transforms) instead of taking the magnitude.
+        Draw the strength of each application uniformly between 0 and the transform's own
+        (and always apply on/off transforms) instead of taking its own.
 
     Attributes
     ----------
     transforms : nn.ModuleList
-        The candidates, with learnable magnitudes or probabilities.
+        The candidates, with learnable strengths.
     logits : Parameter, shape (n_transforms,)
         The choice is their softmax.
 
@@ -68,16 +72,16 @@ class AugmentationLayer(nn.Module):
     @property
     def weights(self):
         """Probability of each candidate, tensor of shape (n_transforms,)."""
+        if len(self.logits) == 1:
+            return constant((1.0,), self.logits.dtype, self.logits.device)
         return torch.softmax(self.logits, dim=0)
 
-    def _strengths(self, transform, X, generator, stratified=False):
-        if not self.random_strength:
-            return None
-        if transform.strength_name == "probability":
+    def _draw_strength(self, transform, strength, X, generator, stratified=False):
+        if transform.binary:
             return torch.ones(len(X), device=X.device)
-        return Draws(X, generator, stratified).uniform() * transform.magnitude.detach().to(X)
+        return Draws(X, generator, stratified).uniform() * strength.detach().to(X)
 
-    def sample(self, X, generator, undo=None):
+    def sample(self, X, generator, undo=NO_UNDO, log_prob=NO_LOG_PROB, strengths=None):
         """Transform each example by a candidate of its own.
 
         Parameters
@@ -86,38 +90,42 @@ class AugmentationLayer(nn.Module):
             Signals.
         generator : torch.Generator
             Source of randomness.
-        undo : Undo | None
+        undo : Undo
             Records the steps that move the examples in time, so that outputs can be mapped
             back.
+        log_prob : LogProb
+            Records what was chosen, with the probabilities that it had.
+        strengths : list of Tensor | None
+            The strength of each candidate; None reads them.
 
         Returns
         -------
         X_transformed : Tensor, same shape as X
             The transformed signals.
-        log_prob : Tensor, shape (n_examples,)
-            Log-probability of all that was chosen, a function of the learnable parameters.
         """
-        weights = self.weights
+        strengths = read_strengths(self.transforms).unbind() if strengths is None else strengths
+        n_examples = len(X)
+
+        def apply(transform, strength, part, subset):
+            noise = transform.draw(part, generator)
+            if self.random_strength:
+                strength = self._draw_strength(transform, strength, part, generator)
+            undo.add_transform(transform, noise, strength, subset)
+            log_prob.add_transform(transform, noise, strength, subset, n_examples)
+            return transform.transform(part, noise, strength)
+
+        pairs = zip(self.transforms, strengths, strict=True)
+        choice = self._choose(n_examples, generator, log_prob)
+        return apply_by_choice(X, choice, [partial(apply, *pair) for pair in pairs])
+
+    def _choose(self, n_examples, generator, log_prob):
+        if len(self.transforms) == 1:
+            return None
         choice = torch.multinomial(
-            weights.detach().float(), len(X), replacement=True, generator=generator
+            self.weights.detach().float(), n_examples, replacement=True, generator=generator
         )
-        order = choice.argsort(stable=True)
-        counts = torch.bincount(choice, minlength=len(self.transforms)).tolist()
-        transformed, log_probs = [], []
-        for transform, rows in zip(self.transforms, order.split(counts), strict=True):
-            if len(rows):
-                # a copy of its own, which goes as soon as the transform does not need it
-                part = X.index_select(0, rows)
-                noise = transform.draw(part, generator)
-                strength = self._strengths(transform, part, generator)
-                transformed.append(transform.apply(part, noise, strength))
-                log_probs.append(transform.log_prob(noise, strength))
-                if undo is not None:
-                    undo.add_transform(transform, noise, strength, rows)
-        back = order.argsort()
-        # not the logarithm of the weights: one that underflows would make all gradients NaN
-        log_prob = torch.log_softmax(self.logits, dim=0)[choice] + torch.cat(log_probs)[back]
-        return torch.cat(transformed).index_select(0, back), log_prob
+        log_prob.add_choice(self.logits, choice)
+        return choice
 
     def fixed_draws(self, template, points, generator):
         """Draw, once for all examples, what each of several copies will undergo.
@@ -150,13 +158,16 @@ class AugmentationLayer(nn.Module):
             if rows:
                 several = template.expand(len(rows), -1, -1)
                 noise = transform.draw(several, generator, stratified=True)
-                if isinstance(transform, BinaryTransform):
+                if transform.binary:
                     noise["uniform"] = strata(points[rows, 1])
-                strength = self._strengths(transform, several, generator, stratified=True)
+                drawn = [None] * len(rows)  # its own, wherever the transform will be
+                if self.random_strength:
+                    drawn = self._draw_strength(
+                        transform, transform.strength, several, generator, stratified=True
+                    )
                 for i, row in enumerate(rows):
                     one = {name: value[i : i + 1] for name, value in noise.items()}
-                    of_one = None if strength is None else strength[i]
-                    maps[row] = _Map(transform, one, of_one)
+                    maps[row] = _Map(transform, one, drawn[i])
         return maps
 
     def entries(self, layer=0):
@@ -175,11 +186,11 @@ class AugmentationLayer(nn.Module):
         return [
             PolicyEntry(
                 transform=t.name,
-                extent=round(t._strength().item(), 7),
+                extent=round(t.strength.item(), 7),
                 unit=t.unit,
                 weight=round(weight, 7),
                 layer=layer,
-                binary=t.strength_name == "probability",
+                binary=t.binary,
                 random_strength=self.random_strength,
                 joint=self.joint,
                 config=t.config(),
@@ -204,7 +215,7 @@ class _Map:
         return {name: value.to(device) for name, value in self.noise.items()}
 
     def __call__(self, X):
-        return self.transform.apply(X, self._draws_on(X.device), self.strength)
+        return self.transform.transform(X, self._draws_on(X.device), self.strength)
 
     def undo(self, output, n_times):
         return self.transform.undo(output, self._draws_on(output.device), self.strength, n_times)

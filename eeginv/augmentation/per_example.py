@@ -131,9 +131,9 @@ class PerExampleLoss(nn.Module):
                 "The losses of this forward pass have been handed over already. Add the losses of "
                 "the examples up in one criterion."
             )
-        if step.log_prob is not None and len(step.log_prob) != len(losses):
+        if step.learns and step.n_examples != len(losses):
             raise ValueError(
-                f"The forward pass had {len(step.log_prob)} examples, but these are losses of "
+                f"The forward pass had {step.n_examples} examples, but these are losses of "
                 f"{len(losses)}."
             )
         formula = getattr(self.criterion, "chance", None)

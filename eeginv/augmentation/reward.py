@@ -1,6 +1,11 @@
 """What pays for a wide distribution of transformations."""
 
+from collections import Counter
+
 import torch
+
+from ..transforms import Transform
+from ..transforms.strength import constant, read_strengths
 
 # Length, in norms of the signals, below which the reward has a slope in every layer: otherwise a
 # transform that several layers hold at strength zero would have none in any.
@@ -44,26 +49,76 @@ class OrbitLength:
         reward : Tensor
             A scalar.
         """
-        lengths = {}
-        for layer, displacement in zip(layers, displacements, strict=True):
-            of_layer = {}  # candidates that are the same are alternatives, not steps
-            for k, (transform, weight) in enumerate(
-                zip(layer.transforms, layer.weights, strict=True)
-            ):
-                length = displacement[k] * weight * transform.spread()
-                key = (type(transform), transform.name, str(transform.config()))
-                of_layer[key] = of_layer.get(key, 0.0) + length
-            for key, length in of_layer.items():
-                lengths.setdefault(key, []).append(length)
-        return torch.stack([_in_quadrature(parts) for parts in lengths.values()]).log1p().sum()
+        transforms = _transforms(layers)
+        spreads = _spreads(transforms, read_strengths(transforms))
+        lengths = torch.cat(displacements) * _weights(layers) * spreads
+        return self._parts(layers, transforms).join(lengths).log1p().sum()
+
+    _known = None
+
+    def _parts(self, layers, transforms):
+        """Say which candidates are the same transform; that does not change while training."""
+        if self._known is None or self._known.transforms != transforms:  # the very same objects
+            self._known = _Parts(layers, transforms)
+        return self._known
 
 
-def _in_quadrature(lengths):
-    """Root of the sum of squares; of one length, the length; with a slope where all are zero."""
-    if len(lengths) == 1:
-        return lengths[0]
-    lengths = torch.stack(lengths) + FLOOR
-    return torch.linalg.vector_norm(lengths) - FLOOR * len(lengths) ** 0.5
+class _Parts:
+    """Which candidates are the same transform, in one layer or in several."""
+
+    def __init__(self, layers, transforms):
+        self.transforms = transforms
+        names = [(type(t), t.name, str(t.config())) for t in transforms]
+        layer_of = [number for number, layer in enumerate(layers) for _ in layer.transforms]
+        places = list(zip(names, layer_of, strict=True))
+        steps = list(dict.fromkeys(places))
+        self.n_steps, self.n_candidates = len(steps), len(places)
+        self.step_of = tuple(steps.index(place) for place in places)
+        counts = Counter(name for name, _ in steps)
+        self.alone = tuple(i for i, (name, _) in enumerate(steps) if counts[name] == 1)
+        self.shared = tuple(i for i, (name, _) in enumerate(steps) if counts[name] > 1)
+        several = [name for name in counts if counts[name] > 1]
+        self.shared_by = tuple(several.index(steps[i][0]) for i in self.shared)
+        self.n_shares = tuple(counts[name] for name in several)
+
+    def join(self, lengths):
+        """Add candidates of a layer that are the same up: they are alternatives, not steps.
+
+        Of steps in several layers take the root of the sum of squares, with a slope where all are
+        zero.
+        """
+
+        def index(numbers):
+            return constant(numbers, torch.int64, lengths.device)
+
+        if self.n_steps < self.n_candidates:
+            empty = lengths.new_zeros(self.n_steps)
+            lengths = empty.index_add(0, index(self.step_of), lengths)
+        if not self.shared:
+            return lengths
+        squares = (lengths.index_select(0, index(self.shared)) + FLOOR).square()
+        empty = squares.new_zeros(len(self.n_shares))
+        joint = empty.index_add(0, index(self.shared_by), squares).sqrt()
+        offset = FLOOR * constant(self.n_shares, joint.dtype, joint.device).sqrt()
+        return torch.cat([lengths.index_select(0, index(self.alone)), joint - offset])
+
+
+def _transforms(layers):
+    return [transform for layer in layers for transform in layer.transforms]
+
+
+def _weights(layers):
+    """Weight of each candidate of each layer, shape (n_transforms,)."""
+    return torch.cat([layer.weights for layer in layers])
+
+
+def _spreads(transforms, strengths):
+    """Spread of each transform, shape (n_transforms,)."""
+    if any(type(transform).spread is not Transform.spread for transform in transforms):
+        pairs = zip(transforms, strengths.unbind(), strict=True)
+        return torch.stack([transform.spread(strength) for transform, strength in pairs])
+    jumps = constant(tuple(not t.continuous for t in transforms), torch.bool, strengths.device)
+    return torch.where(jumps, 2 * strengths * (1 - strengths), strengths)
 
 
 class WeightedNorm:
@@ -101,13 +156,12 @@ class WeightedNorm:
         reward : Tensor
             A scalar.
         """
-        terms = [
-            weight * transform._strength() / transform.max_magnitude
-            for layer in layers
-            for transform, weight in zip(layer.transforms, layer.weights, strict=True)
-        ]
+        transforms = _transforms(layers)
+        strengths = read_strengths(transforms)
+        largest = tuple(transform.max_strength for transform in transforms)
+        terms = _weights(layers) * strengths / constant(largest, strengths.dtype, strengths.device)
         # the constant keeps the derivative finite where every strength is zero
-        return torch.sqrt(torch.stack(terms).square().sum() + 1e-12)
+        return torch.sqrt(terms.square().sum() + 1e-12)
 
 
 REWARDS = {"orbit_length": OrbitLength, "weighted_norm": WeightedNorm}

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-import torch
+from .choice import ALL, Within
 
 
 class Undo:
@@ -55,19 +55,19 @@ class Undo:
                 undo.add(one.undo)
         return undo
 
-    def add(self, inverse, rows=None):
+    def add(self, inverse, subset=ALL):
         """Record a step.
 
         Parameters
         ----------
         inverse : callable
             From outputs, and ``n_times=``, to outputs: ``undo`` of a transform, say.
-        rows : Tensor of int, shape (n_rows,) | None
-            The examples that underwent it; None is all of them.
+        subset : Subset
+            The examples that underwent it.
         """
-        self._steps.append((inverse, rows))
+        self._steps.append((inverse, subset))
 
-    def add_transform(self, transform, noise, magnitude=None, rows=None):
+    def add_transform(self, transform, noise, strength=None, subset=ALL):
         """Record that a transform was applied, unless it leaves time as it is.
 
         Parameters
@@ -76,37 +76,42 @@ class Undo:
             The transform.
         noise : dict of str to Tensor
             Its draws.
-        magnitude : Tensor | float | None
+        strength : Tensor | float | None
             Its strength; None is its own.
-        rows : Tensor of int, shape (n_rows,) | None
-            The examples that underwent it; None is all of them.
+        subset : Subset
+            The examples that underwent it.
         """
         if not transform.keeps_time:
-            self.add(partial(transform.undo, noise=noise, magnitude=magnitude), rows)
+            self.add(partial(transform.undo, noise=noise, strength=strength), subset)
 
-    def add_where(self, happened, steps):
+    def separate(self):
+        """Return a recorder of its own, which :meth:`add_all` adds for some examples later.
+
+        Returns
+        -------
+        undo : Undo
+            Empty.
+        """
+        return Undo(self.n_times)
+
+    def add_all(self, steps, subset):
         """Record steps that only some examples underwent in the end.
 
         Parameters
         ----------
-        happened : Tensor of bool, shape (n_examples,)
-            Which examples.
         steps : Undo
             The steps, recorded for all examples.
+        subset : Subset
+            The examples that underwent them.
         """
+        self.add(lambda output, n_times: steps(output), subset)
 
-        def inverse(output, n_times):
-            shape = (-1,) + (1,) * (output.ndim - 1)
-            return torch.where(happened.reshape(shape), steps(output), output)
-
-        self.add(inverse)
-
-    def part(self, rows):
-        """Return a recorder for the steps of some examples, which it numbers from 0.
+    def part(self, subset):
+        """Return a recorder for the steps of some examples, as if there were no others.
 
         Parameters
         ----------
-        rows : Tensor of int, shape (n_rows,)
+        subset : Subset
             The examples.
 
         Returns
@@ -114,7 +119,7 @@ class Undo:
         undo : Undo
             Every step that it records is recorded in this object.
         """
-        return _Part(self, rows)
+        return _Part(self, subset)
 
     def __call__(self, output):
         """Undo all steps, the last one first.
@@ -132,19 +137,35 @@ class Undo:
         """
         if output.ndim < 3:
             return output
-        for inverse, rows in reversed(self._steps):
-            if rows is None:
-                output = inverse(output, n_times=self.n_times)
-            elif len(rows):
-                part = inverse(output.index_select(0, rows), n_times=self.n_times)
-                output = output.index_copy(0, rows, part)
+        for inverse, subset in reversed(self._steps):
+            part = inverse(subset.take(output), n_times=self.n_times)
+            output = subset.put(output, part)
         return output
 
 
 class _Part(Undo):
-    def __init__(self, whole, rows):
+    def __init__(self, whole, subset):
         super().__init__(whole.n_times)
-        self._whole, self._rows = whole, rows
+        self._whole, self._subset = whole, subset
 
-    def add(self, inverse, rows=None):
-        self._whole.add(inverse, self._rows if rows is None else self._rows[rows])
+    def add(self, inverse, subset=ALL):
+        self._whole.add(inverse, self._subset if subset is ALL else Within(self._subset, subset))
+
+
+class _NoUndo(Undo):
+    """Records nothing, where no output has to be brought back."""
+
+    def __init__(self):
+        super().__init__(None)
+
+    def add(self, inverse, subset=ALL):
+        pass
+
+    def separate(self):
+        return self
+
+    def part(self, subset):
+        return self
+
+
+NO_UNDO = _NoUndo()

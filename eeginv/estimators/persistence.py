@@ -283,7 +283,7 @@ def _describe_list(transforms):
         elif REGISTRY.get(type(transform).__name__) is not type(transform):
             return _NOT_PLAIN
         else:
-            strength = {transform.strength_name: transform._strength().item()}
+            strength = {transform.strength_name: transform.strength.item()}
             arguments = {**strength, **transform.config()}
             described.append({"name": type(transform).__name__, "arguments": arguments})
     return _NOT_PLAIN if _NOT_PLAIN in described else described

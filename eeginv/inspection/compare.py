@@ -53,34 +53,34 @@ class Comparison:
     n_draws: int
     seed: int
 
-    def measure(self, transform, magnitudes):
+    def measure(self, transform, strengths):
         """Compare with signals transformed by several strengths, under the same draws.
 
         Parameters
         ----------
         transform : Transform
             The transform.
-        magnitudes : list of float
+        strengths : list of float
             Strengths.
 
         Returns
         -------
-        measures : dict of str to ndarray, shape (n_magnitudes, n_examples)
+        measures : dict of str to ndarray, shape (n_strengths, n_examples)
             ``score``, ``agreement`` and ``divergence``, means over draws.
         """
         device = transform.raw.device
         signals = torch.from_numpy(self.X)
         template = torch.empty((), dtype=signals.dtype, device=device).expand(signals.shape)
         generator = torch.Generator(device=device).manual_seed(self.seed)
-        total = np.zeros((3, len(magnitudes), len(self.X)))
+        total = np.zeros((3, len(strengths), len(self.X)))
         for _ in range(self.n_draws):
             noise = transform.draw(template, generator, stratified=True)
             for start in range(0, len(self.X), BATCH):
                 rows = slice(start, start + BATCH)
                 here = {key: value[rows] for key, value in noise.items()}
-                for i, magnitude in enumerate(magnitudes):
+                for i, strength in enumerate(strengths):
                     with torch.no_grad():
-                        after = transform.apply(signals[rows].to(device), here, magnitude)
+                        after = transform.transform(signals[rows].to(device), here, strength)
                     total[:, i, rows] += self._compare(rows, after.cpu().numpy())
         moved, agreement, divergence = total / self.n_draws
         return {

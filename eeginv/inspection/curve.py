@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from .compare import prepare_comparison, summarise
-from .inputs import check_magnitudes, is_applied_or_not, read_windows
+from .inputs import check_strengths, read_windows
 from .measures import MEASURES, percentile_interval, resampling_weights, weighted_medians
 from .models import expected_by
 
@@ -15,7 +15,7 @@ def invariance_curve(
     model,
     X,
     transform,
-    magnitudes=None,
+    strengths=None,
     *,
     groups=None,
     space="probability",
@@ -36,7 +36,7 @@ def invariance_curve(
         Signals as the model takes them.
     transform : Transform
         The transform.
-    magnitudes : array-like, shape (n_magnitudes,) | None
+    strengths : array-like, shape (n_strengths,) | None
         Strengths in the unit of the transform. None takes nine from 0 to its largest; 0 and 1 for
         an on/off transform.
     groups : array-like, shape (n_examples,) | None
@@ -55,7 +55,7 @@ def invariance_curve(
     Returns
     -------
     curve : pandas.DataFrame
-        One row a strength: ``transform``, ``magnitude``, ``unit``, ``space``, and ``score``,
+        One row a strength: ``transform``, ``strength``, ``unit``, ``space``, and ``score``,
         ``agreement`` and ``divergence``, each with a 95 % interval ``<name>_low`` to
         ``<name>_high`` (percentiles of a bootstrap).
 
@@ -79,8 +79,8 @@ def invariance_curve(
     """
     windows = read_windows(X, groups, expected=expected_by(model))
     windows.check_transform(transform)
-    strengths = check_magnitudes(
-        transform, default_magnitudes(transform) if magnitudes is None else magnitudes
+    strengths = check_strengths(
+        transform, default_strengths(transform) if strengths is None else strengths
     )
     weights_of = interval_weights(windows)
     comparison = prepare_comparison(model, windows, space, n_draws, random_state, reference)
@@ -88,7 +88,7 @@ def invariance_curve(
     resampled = resample(measures, weights_of(comparison.seed))
     table = {
         "transform": transform.name,
-        "magnitude": strengths,
+        "strength": strengths,
         "unit": transform.unit,
         "space": space,
     }
@@ -98,11 +98,11 @@ def invariance_curve(
     return pd.DataFrame(table)
 
 
-def default_magnitudes(transform, n_strengths=N_STRENGTHS):
+def default_strengths(transform, n_strengths=N_STRENGTHS):
     """Strengths from 0 to the largest; 0 and 1 for an on/off transform."""
-    if is_applied_or_not(transform):
+    if transform.binary:
         return [0.0, 1.0]
-    return np.linspace(0, transform.max_magnitude, n_strengths).tolist()
+    return np.linspace(0, transform.max_strength, n_strengths).tolist()
 
 
 def interval_weights(windows):
@@ -116,7 +116,7 @@ def interval_weights(windows):
 
 
 def resample(measures, weights):
-    """Summaries of bootstrap samples, each of shape (n_resamples, n_magnitudes)."""
+    """Summaries of bootstrap samples, each of shape (n_resamples, n_strengths)."""
     total = weights.sum(axis=1, keepdims=True, dtype=np.float64)
     medians = [weighted_medians(values, weights) for values in measures["score"]]
     means = {name: (weights @ measures[name].T) / total for name in MEASURES[1:]}

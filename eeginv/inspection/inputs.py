@@ -139,28 +139,23 @@ def _rename(signals, expected):
     return replace(signals, X=values).matched(expected)
 
 
-def is_applied_or_not(transform):
-    """Whether the strength of a transform is the probability of its being there."""
-    return transform.strength_name == "probability"
-
-
-def check_magnitudes(transform, magnitudes):
+def check_strengths(transform, strengths):
     """Return strengths as a list of floats within what the transform allows."""
-    values = np.atleast_1d(np.asarray(magnitudes, dtype=float))
-    highest = 1.0 if is_applied_or_not(transform) else transform.max_magnitude
+    values = np.atleast_1d(np.asarray(strengths, dtype=float))
+    highest = 1.0 if transform.binary else transform.max_strength
     # float32 may round the end of the range up
     in_range = (values >= 0) & (values <= highest * (1 + 1e-6))
     if values.ndim > 1 or not len(values) or not in_range.all():
         raise ValueError(
             f"The {transform.strength_name} of {transform.name} lies in [0, {highest:g}], got "
-            f"{magnitudes!r}; a larger range is set by max_{transform.strength_name}."
+            f"{strengths!r}; a larger range is set by max_{transform.strength_name}."
         )
     return values.tolist()
 
 
-def default_magnitude(transform):
+def default_strength(transform):
     """Strength of a transform, or 1 for an on/off transform."""
-    return 1.0 if is_applied_or_not(transform) else transform.magnitude.item()
+    return 1.0 if transform.binary else transform.strength.item()
 
 
 def check_count(name, value, smallest=1):

@@ -211,14 +211,14 @@ def non_increasing(curves):
     return out
 
 
-def extents(magnitudes, agreement, share):
+def extents(strengths, agreement, share):
     """Find the strength up to which a share of the predictions stay the same.
 
     Parameters
     ----------
-    magnitudes : ndarray, shape (n_magnitudes,)
+    strengths : ndarray, shape (n_strengths,)
         Increasing strengths, from 0 on.
-    agreement : ndarray, shape (..., n_magnitudes)
+    agreement : ndarray, shape (..., n_strengths)
         Share of predictions that stay the same; 1 at strength 0.
     share : float
         The share to keep.
@@ -239,5 +239,5 @@ def extents(magnitudes, agreement, share):
 
     drop = at(before) - at(after)
     fraction = (at(before) - share) / np.where(drop > 0, drop, 1)
-    crossing = magnitudes[before] + fraction.clip(0, 1) * (magnitudes[after] - magnitudes[before])
-    return np.where(below.any(axis=-1), crossing, magnitudes[-1])
+    crossing = strengths[before] + fraction.clip(0, 1) * (strengths[after] - strengths[before])
+    return np.where(below.any(axis=-1), crossing, strengths[-1])

@@ -9,7 +9,7 @@ from ..transforms.base import check_sfreq
 from ..transforms.candidates import make_allowed, too_few_channels
 from .compare import prepare_comparison, summarise
 from .curve import interval_weights, resample
-from .inputs import check_count, is_applied_or_not, read_windows
+from .inputs import check_count, read_windows
 from .measures import extents, percentile_interval
 from .models import expected_by
 
@@ -126,11 +126,11 @@ def invariance_profile(
 
 
 def _row(comparison, transform, n_strengths, share, weights):
-    binary = is_applied_or_not(transform)
-    largest = 1.0 if binary else transform.max_magnitude
+    binary = transform.binary
+    largest = 1.0 if binary else transform.max_strength
     fractions = np.array([0.0, 1.0]) if binary else np.linspace(0, 1, n_strengths + 1) ** 2
-    magnitudes = largest * fractions
-    measures = comparison.measure(transform, magnitudes.tolist())
+    strengths = largest * fractions
+    measures = comparison.measure(transform, strengths.tolist())
     resampled = resample(measures, weights)
     row = {"unit": transform.unit, "largest": largest}
     for name, values in summarise(measures).items():
@@ -138,8 +138,8 @@ def _row(comparison, transform, n_strengths, share, weights):
         row |= {name: values[-1], f"{name}_low": low, f"{name}_high": high}
     extent = low = high = np.nan
     if not binary:
-        extent = float(extents(magnitudes, measures["agreement"].mean(axis=1), share))
-        low, high = percentile_interval(extents(magnitudes, resampled["agreement"], share))
+        extent = float(extents(strengths, measures["agreement"].mean(axis=1), share))
+        low, high = percentile_interval(extents(strengths, resampled["agreement"], share))
     return {**row, "extent": extent, "extent_low": low, "extent_high": high}
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from .compare import prepare_comparison, summarise
-from .inputs import check_magnitudes, default_magnitude, read_windows
+from .inputs import check_strengths, default_strength, read_windows
 from .models import expected_by
 
 
@@ -17,7 +17,7 @@ class InvarianceScore:
     ----------
     transform : str
         Name of the transform.
-    magnitude : float
+    strength : float
         Its strength; the probability, for an on/off transform.
     unit : str
         Unit of the strength.
@@ -46,7 +46,7 @@ class InvarianceScore:
     """
 
     transform: str
-    magnitude: float
+    strength: float
     unit: str
     space: str
     score: float
@@ -59,7 +59,7 @@ def invariance_score(
     model,
     X,
     transform,
-    magnitude=None,
+    strength=None,
     *,
     space="probability",
     n_draws=None,
@@ -86,7 +86,7 @@ def invariance_score(
         was fitted on rows of ``n_channels * n_times`` values.
     transform : Transform
         The transform. It is left as it was.
-    magnitude : float | None
+    strength : float | None
         Its strength; None takes its own, and applies an on/off transform to every
         example (a probability of 1).
     space : "probability" | "logit" | "embedding"
@@ -137,8 +137,8 @@ def invariance_score(
     """
     windows = read_windows(X, expected=expected_by(model))
     windows.check_transform(transform)
-    chosen = default_magnitude(transform) if magnitude is None else magnitude
-    (strength,) = check_magnitudes(transform, [chosen])
+    chosen = default_strength(transform) if strength is None else strength
+    (strength,) = check_strengths(transform, [chosen])
     comparison = prepare_comparison(model, windows, space, n_draws, random_state, reference)
     measures = comparison.measure(transform, [strength])
     summary = {name: float(values[0]) for name, values in summarise(measures).items()}

@@ -14,8 +14,8 @@ from sklearn.preprocessing import FunctionTransformer, QuantileTransformer, Stan
 from .features import signal_features
 from .inputs import (
     check_count,
-    check_magnitudes,
-    default_magnitude,
+    check_strengths,
+    default_strength,
     draw_seed,
     read_windows,
 )
@@ -34,7 +34,7 @@ class SymmetryTest:
     ----------
     transform : str
         Name of the transform.
-    magnitude : float
+    strength : float
         Its strength; the probability, for an on/off transform.
     unit : str
         Unit of the strength.
@@ -60,7 +60,7 @@ class SymmetryTest:
     """
 
     transform: str
-    magnitude: float
+    strength: float
     unit: str
     balanced_accuracy: float
     p_value: float
@@ -72,7 +72,7 @@ class SymmetryTest:
 def symmetry_test(
     X,
     transform,
-    magnitude=None,
+    strength=None,
     *,
     groups=None,
     classifier=None,
@@ -94,7 +94,7 @@ def symmetry_test(
         Signals.
     transform : Transform
         The transform. It is left as it was.
-    magnitude : float | None
+    strength : float | None
         Its strength; None takes its own, and applies an on/off transform (with
         probability 1).
     groups : array-like, shape (n_examples,) | None
@@ -169,8 +169,8 @@ def symmetry_test(
     """
     windows = read_windows(X, groups)
     windows.check_transform(transform)
-    chosen = default_magnitude(transform) if magnitude is None else magnitude
-    (strength,) = check_magnitudes(transform, [chosen])
+    chosen = default_strength(transform) if strength is None else strength
+    (strength,) = check_strengths(transform, [chosen])
     n_permutations = check_count("n_permutations", n_permutations)
     n_splits = check_count("n_splits", n_splits, smallest=2)
     n_examples = len(windows.X)
@@ -201,7 +201,7 @@ def symmetry_test(
     p_value = (1 + (null >= observed - 1e-12).sum()) / (1 + n_permutations)
     return SymmetryTest(
         transform=transform.name,
-        magnitude=strength,
+        strength=strength,
         unit=transform.unit,
         balanced_accuracy=float(observed),
         p_value=float(p_value),
@@ -250,7 +250,7 @@ def _transform_some(transform, strength, X, unit, chosen, seed):
         for start in range(0, len(where), BATCH):
             rows = where[start : start + BATCH]
             here = {key: value[unit[rows]] for key, value in noise.items()}
-            moved = transform.apply(signals[rows].to(device), here, strength)
+            moved = transform.transform(signals[rows].to(device), here, strength)
             out[rows] = moved.cpu().numpy()
     return out
 

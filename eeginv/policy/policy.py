@@ -9,6 +9,9 @@ from .._files import write_atomically
 from .._json import parse
 from .entry import PolicyEntry
 
+# Arguments of transforms that policies were written with before they got another name.
+RENAMED = {"ChannelsGenerator": {"generator": "matrix"}}
+
 
 class Policy:
     """A distribution over transformations of a signal.
@@ -220,7 +223,7 @@ class Policy:
                     [cls.from_dict(branch) for branch in branches],
                     [branch["weight"] for branch in branches],
                 )
-            entries = [PolicyEntry(**entry) for entry in values["entries"]]
+            entries = [_read_entry(**entry) for entry in values["entries"]]
             return cls(entries, values["probability"])
         except (KeyError, TypeError) as error:
             raise ValueError(
@@ -377,3 +380,9 @@ class Policy:
         from ..viz.policy import plot_policy
 
         return plot_policy(self, truth=truth, axes=axes)
+
+
+def _read_entry(transform, config=(), **values):
+    names = RENAMED.get(transform, {})
+    config = {names.get(name, name): value for name, value in dict(config).items()}
+    return PolicyEntry(transform, config=config, **values)

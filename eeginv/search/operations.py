@@ -29,12 +29,12 @@ def make_operations(transforms, n_levels):
         name = type(transform).__name__
         if REGISTRY.get(name) is not type(transform):
             raise ValueError(f"{name} is not in eeginv.transforms.REGISTRY.")
-        if transform.strength_name == "probability":
+        if transform.binary:
             config = {**transform.config(), "max_probability": 1.0}
             operations.append(PolicyEntry(name, 1.0, transform.unit, binary=True, config=config))
             continue
         for level in range(1, n_levels + 1):
-            extent = transform.max_magnitude * level / n_levels
+            extent = transform.max_strength * level / n_levels
             operations.append(PolicyEntry(name, extent, transform.unit, config=transform.config()))
     return operations
 

@@ -83,7 +83,7 @@ class StrengthGrid(TrialSpace):
 
     def __init__(self, transforms, n_operations, strengths):
         self._operations = make_operations(transforms, n_levels=1)
-        self._ranges = [transform.max_magnitude for transform in transforms]
+        self._ranges = [transform.max_strength for transform in transforms]
         self._values = {
             "n_operations": [int(number) for number in n_operations],
             "strength": [float(strength) for strength in strengths],

@@ -1,7 +1,8 @@
 """What a transform does to a signal: pure torch, differentiable, with learnable strengths."""
 
 from .amplitude import AmplitudeScale, GaussianNoise, SignFlip
-from .base import BinaryTransform, Transform
+from .base import Transform
+from .binary import BinaryTransform
 from .candidates import default_transforms
 from .generator import ChannelsGenerator
 from .montage import channel_positions, mirror_permutation

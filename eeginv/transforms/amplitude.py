@@ -4,7 +4,8 @@ import math
 
 import torch
 
-from .base import BinaryTransform, Transform
+from .base import Transform
+from .binary import BinaryTransform
 
 
 class SignFlip(BinaryTransform):
@@ -33,7 +34,7 @@ class SignFlip(BinaryTransform):
     >>> from eeginv.transforms import SignFlip
     >>> t = SignFlip(probability=0.5)
     >>> X = torch.ones(1, 1, 3)
-    >>> t.apply(X, t.draw(X), magnitude=1.0)
+    >>> t.transform(X, t.draw(X), strength=1.0)
     tensor([[[-1., -1., -1.]]])
     """
 
@@ -70,7 +71,7 @@ class AmplitudeScale(Transform):
     >>> import torch
     >>> from eeginv.transforms import AmplitudeScale
     >>> X, one_end = torch.ones(1, 1, 3), {"uniform": torch.ones(1, 1)}
-    >>> AmplitudeScale().apply(X, one_end, magnitude=20.0)
+    >>> AmplitudeScale().transform(X, one_end, strength=20.0)
     tensor([[[10., 10., 10.]]])
     """
 

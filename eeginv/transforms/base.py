@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from .draws import Draws, as_batch
-from .expectation import derivative_of_expectation, log_prob_of_events
+from .expectation import derivative_of_expectation, log_prob_of_event
+from .precision import full_precision
+from .strength import read_strength
 
 
 def check_sfreq(sfreq):
@@ -21,12 +23,12 @@ class Transform(nn.Module):
     """A random transformation of signals whose strength can be learned.
 
     Randomness, strength and arithmetic are three separate things: :meth:`draw` holds everything
-    random, :attr:`magnitude` says how far, :meth:`apply` is a deterministic differentiable map.
+    random, :attr:`strength` says how far, :meth:`transform` is a deterministic differentiable map.
 
     The strength is stored as a free real number ``raw`` and read as
-    ``max_magnitude * distance from raw to the nearest even integer``: it lives in
-    [0, max_magnitude], reaches both ends exactly, reflects there, and its derivative is plus or
-    minus ``max_magnitude`` everywhere, so there is no value at which learning stops.
+    ``max_strength * distance from raw to the nearest even integer``: it lives in
+    [0, max_strength], reaches both ends exactly, reflects there, and its derivative is plus or
+    minus ``max_strength`` everywhere, so there is no value at which learning stops.
 
     Parameters
     ----------
@@ -37,14 +39,23 @@ class Transform(nn.Module):
 
     Attributes
     ----------
+    strength : Tensor
+        How far the transform goes, in ``unit``, or with which probability it is applied. A
+        differentiable scalar; assign a number to set it.
+    max_strength : float
+        Largest strength.
     unit : str
-        Physical unit of the magnitude ("Hz", "s", "deg", "rad" or "1").
+        Physical unit of the strength ("Hz", "s", "deg", "rad" or "1").
     family : str
         What the transform acts on: "temporal", "spectral", "amplitude", "spatial" or "other".
     continuous : bool
-        True if the output moves continuously with the magnitude, so that its gradient is exact.
+        True if the output moves continuously with the strength, so that its gradient is exact.
         False if random draws make it jump; then :meth:`log_prob` carries the gradient of an
         expected loss (score function).
+    binary : bool
+        True for an on/off transform, whose strength is the probability with which it is applied.
+    strength_name : str
+        The constructor argument that gives the strength: "magnitude", or "probability".
     keeps_time : bool
         True if what happens at a time still happens at that time afterwards, so that outputs along
         time need no correction; see :meth:`undo`.
@@ -76,6 +87,7 @@ class Transform(nn.Module):
     unit = "1"
     family = "other"
     continuous = True
+    binary = False
     strength_name = "magnitude"
     keeps_time = False
     group = None
@@ -86,54 +98,44 @@ class Transform(nn.Module):
             raise ValueError(
                 f"max_{self.strength_name} must be positive and finite, got {max_magnitude}."
             )
-        self.max_magnitude = float(max_magnitude)
+        self.max_strength = float(max_magnitude)
         self.raw = nn.Parameter(torch.zeros(()))
-        self._set_strength(magnitude)
+        self.strength = magnitude
 
     # strength ---------------------------------------------------------------------------------
-    def _strength(self):
-        raw = self.raw
-        even = (raw.detach() * 0.5).round_().mul_(2)
-        # the absolute value, but with a derivative of 1 at 0: a strength of 0 has to grow; adding 0
-        # turns the -0 that comes out there into 0
-        return self.max_magnitude * nn.functional.leaky_relu(even - raw, -1.0) + 0.0
+    @property
+    def strength(self):
+        """How far the transform goes, in ``unit``, or with which probability it is applied."""
+        return read_strength(self.raw, self.max_strength)
 
-    def _set_strength(self, value):
+    @strength.setter
+    def strength(self, value):
         value = float(value)
-        if self.max_magnitude < value <= self.max_magnitude * (1 + 1e-6) + 1e-7:
-            value = self.max_magnitude  # rounded, as in a policy
-        if not 0 <= value <= self.max_magnitude:
+        if self.max_strength < value <= self.max_strength * (1 + 1e-6) + 1e-7:
+            value = self.max_strength  # rounded, as in a policy
+        if not 0 <= value <= self.max_strength:
             raise ValueError(
                 f"{self.strength_name} of {type(self).__name__} must lie in "
-                f"[0, {self.max_magnitude:g}], got {value:g}; a larger range is set by "
+                f"[0, {self.max_strength:g}], got {value:g}; a larger range is set by "
                 f"max_{self.strength_name}."
             )
         with torch.no_grad():
-            self.raw.fill_(value / self.max_magnitude)
+            self.raw.fill_(value / self.max_strength)
 
     @property
     def name(self):
         """What policies and pictures call the transform."""
         return type(self).__name__
 
-    @property
-    def magnitude(self):
-        """Strength, a differentiable scalar tensor in ``unit``; assign a number to set it."""
-        return self._strength()
-
-    @magnitude.setter
-    def magnitude(self, value):
-        self._set_strength(value)
-
-    def spread(self, magnitude=None):
+    def spread(self, strength=None):
         """How wide the distribution of transformed signals is, as a function of strength.
 
-        The magnitude itself where the transform is continuous; ``2 p (1 - p)``, the probability
+        The strength itself where the transform is continuous; ``2 p (1 - p)``, the probability
         that two independent draws differ, for an on/off transform of probability ``p``.
 
         Parameters
         ----------
-        magnitude : Tensor | float | None
+        strength : Tensor | float | None
             Strength; None is the transform's own.
 
         Returns
@@ -141,7 +143,7 @@ class Transform(nn.Module):
         spread : Tensor | float
             The spread, zero at strength zero.
         """
-        strength = self._strength() if magnitude is None else magnitude
+        strength = self.strength if strength is None else strength
         return strength if self.continuous else 2 * strength * (1 - strength)
 
     # randomness -------------------------------------------------------------------------------
@@ -161,19 +163,19 @@ class Transform(nn.Module):
         -------
         noise : dict of str to Tensor
             Tensors with the examples along the first dimension. One row may be passed to
-            :meth:`apply` for a batch of any size.
+            :meth:`transform` for a batch of any size.
         """
         X, _ = as_batch(X)
         return self._draw(Draws(X, generator, stratified))
 
-    def log_prob(self, noise, magnitude=None):
+    def log_prob(self, noise, strength=None):
         """Log-probability of the discrete part of the draws, up to what no strength changes.
 
         Parameters
         ----------
         noise : dict of str to Tensor
             From :meth:`draw`.
-        magnitude : Tensor | float | None
+        strength : Tensor | float | None
             Strength; None is the transform's own, through which gradients flow.
 
         Returns
@@ -181,15 +183,32 @@ class Transform(nn.Module):
         log_prob : Tensor, shape (n_examples,)
             Zero for a continuous transform. The slope for what is rarer than 2 % is that at 2 %.
         """
-        strength = self._strength() if magnitude is None else magnitude
+        strength = self.strength if strength is None else strength
         first = next(iter(noise.values()))
         strength = torch.as_tensor(strength, dtype=first.dtype, device=first.device)
         if self.continuous:
             return strength.new_zeros(len(first))
-        strength = strength.reshape(-1, 1)
-        return log_prob_of_events(self._events(noise, strength), strength)
+        yes, no = log_prob_of_event(strength.reshape(-1, 1)).unbind(-1)
+        return torch.where(self.events(noise, strength), yes, no).sum(dim=1)
 
-    def score_function(self, noise, losses, magnitude=None):
+    def events(self, noise, strength):
+        """Whether what makes the output jump has happened.
+
+        Parameters
+        ----------
+        noise : dict of str to Tensor
+            From :meth:`draw`.
+        strength : Tensor, scalar or shape (n_examples,)
+            The probability of each event.
+
+        Returns
+        -------
+        happened : Tensor of bool, shape (n_examples, n_events)
+            Independent events, such as that a channel is dropped.
+        """
+        return self._events(noise, strength.reshape(-1, 1))
+
+    def score_function(self, noise, losses, strength=None):
         """Return a scalar whose derivative estimates that of the expected loss.
 
         For a transform that jumps, the derivative of the mean of ``losses`` with respect to the
@@ -206,7 +225,7 @@ class Transform(nn.Module):
             From :meth:`draw`, one row per example.
         losses : Tensor, shape (n_examples,)
             Loss of each example under these draws. No gradient flows through them.
-        magnitude : Tensor | float | None
+        strength : Tensor | float | None
             Strength; None is the transform's own, through which gradients flow.
 
         Returns
@@ -223,16 +242,16 @@ class Transform(nn.Module):
         losses = losses.detach()
         if self.continuous:
             return losses.new_zeros(())
-        strength = self._strength() if magnitude is None else magnitude
+        strength = self.strength if strength is None else strength
         strength = torch.as_tensor(strength, dtype=losses.dtype, device=losses.device)
         with torch.no_grad():
+            happened = self.events(noise, strength.detach()).to(losses.dtype)
             column = strength.detach().reshape(-1, 1)
-            happened = self._events(noise, column).to(losses.dtype)
             derivative = derivative_of_expectation(losses, happened, column)
         return (derivative * strength).mean()
 
     # arithmetic -------------------------------------------------------------------------------
-    def apply(self, X, noise=None, magnitude=None):
+    def transform(self, X, noise, strength=None):
         """Transform signals, deterministically given the draws and the strength.
 
         Parameters
@@ -241,7 +260,7 @@ class Transform(nn.Module):
             Signals. Half precisions are computed in float32.
         noise : dict of str to Tensor
             From :meth:`draw`, with one row, or one row per example.
-        magnitude : Tensor | float | None
+        strength : Tensor | float | None
             Strength in ``unit``: None for the transform's own, a number, or one value per example
             of shape (n_examples,).
 
@@ -250,23 +269,20 @@ class Transform(nn.Module):
         X_transformed : Tensor, same shape, dtype and device as X
             The transformed signals.
         """
-        if noise is None and not isinstance(X, torch.Tensor) and callable(X):
-            return super().apply(X)  # torch's own: a function to run over all submodules
         batch, single = as_batch(X)
-        if noise is None:
-            raise TypeError("apply needs the draws: t.apply(X, t.draw(X)), or simply t(X).")
-        strength = self._strength_for(batch, magnitude)
-        out = self._transform(batch.to(strength.dtype), noise, strength).to(batch.dtype)
+        strength = self._strength_for(batch, strength)
+        with full_precision(X.device):
+            out = self._transform(batch.to(strength.dtype), noise, strength).to(batch.dtype)
         return out.squeeze(0) if single else out
 
-    def _strength_for(self, batch, magnitude=None):
+    def _strength_for(self, batch, strength=None):
         """Return the strength, shape (n_examples or 1, 1, 1), in the precision to compute in."""
         dtype = torch.float64 if batch.dtype == torch.float64 else torch.float32
-        strength = self._strength() if magnitude is None else magnitude
+        strength = self.strength if strength is None else strength
         strength = torch.as_tensor(strength, dtype=dtype, device=batch.device)
         if strength.ndim and (strength.ndim > 1 or len(strength) not in (1, len(batch))):
             raise ValueError(
-                f"magnitude must be a scalar or of shape ({len(batch)},), one value per example; "
+                f"strength must be a scalar or of shape ({len(batch)},), one value per example; "
                 f"got shape {tuple(strength.shape)}."
             )
         return strength.reshape(-1, 1, 1)
@@ -277,7 +293,7 @@ class Transform(nn.Module):
         """Whether outputs along time can be brought back to the times of the original signal."""
         return self.keeps_time or type(self)._undo is not Transform._undo
 
-    def undo(self, output, noise, magnitude=None, n_times=None):
+    def undo(self, output, noise, strength=None, n_times=None):
         """Bring an output along time back to the times of the signal before the transform.
 
         What a network says of second 3 of a reversed signal of 30 s belongs to second 27 of the
@@ -290,7 +306,7 @@ class Transform(nn.Module):
             signal: one a sample, one a window, or anything between.
         noise : dict of str to Tensor
             What the signals were transformed with.
-        magnitude : Tensor | float | None
+        strength : Tensor | float | None
             The strength that they were transformed with.
         n_times : int | None
             Length of the signals in samples; None if there is one position a sample.
@@ -310,10 +326,12 @@ class Transform(nn.Module):
             )
         if self.keeps_time:
             return output
-        strength = self._strength_for(output, magnitude)
+        strength = self._strength_for(output, strength)
         n_times = output.shape[-1] if n_times is None else n_times
         flat = output.flatten(1, -2).to(strength.dtype)
-        return self._undo(flat, noise, strength, n_times).to(output.dtype).reshape(output.shape)
+        with full_precision(output.device):
+            undone = self._undo(flat, noise, strength, n_times)
+        return undone.to(output.dtype).reshape(output.shape)
 
     def forward(self, X, generator=None):
         """Draw and apply.
@@ -330,7 +348,7 @@ class Transform(nn.Module):
         X_transformed : Tensor, same shape, dtype and device as X
             The transformed signals.
         """
-        return self.apply(X, self.draw(X, generator))
+        return self.transform(X, self.draw(X, generator))
 
     def displacement(self, X, generator=None):
         """How far signals travel per unit of :meth:`spread`, relative to their norm.
@@ -352,8 +370,8 @@ class Transform(nn.Module):
         """
         with torch.no_grad():
             X, _ = as_batch(X)
-            step = 1e-3 * self.max_magnitude if self.continuous else 1.0
-            moved = self.apply(X, self.draw(X, generator), magnitude=step) - X
+            step = 1e-3 * self.max_strength if self.continuous else 1.0
+            moved = self.transform(X, self.draw(X, generator), step) - X
             norm = torch.linalg.vector_norm(X, dim=(1, 2)).mean()
             norm = norm.clamp_min(torch.finfo(norm.dtype).tiny)
             return float(torch.linalg.vector_norm(moved, dim=(1, 2)).mean() / norm / step)
@@ -367,11 +385,11 @@ class Transform(nn.Module):
         config : dict
             ``type(t)(**{t.strength_name: strength}, **t.config())`` is an equal transform.
         """
-        return {f"max_{self.strength_name}": self.max_magnitude}
+        return {f"max_{self.strength_name}": self.max_strength}
 
     def extra_repr(self):
         unit = "" if self.unit == "1" else f" {self.unit}"
-        return f"{self.strength_name}={self._strength().item():.4g}{unit}"
+        return f"{self.strength_name}={self.strength.item():.4g}{unit}"
 
     # what a transform defines -----------------------------------------------------------------
     def _draw(self, draws):
@@ -392,55 +410,3 @@ class Transform(nn.Module):
 
     def _algebra(self, X, noise, strength):
         raise TypeError(f"{self.name} is in no group of transforms that can be drawn jointly.")
-
-
-class BinaryTransform(Transform):
-    """An on/off transform, with a learnable probability.
-
-    Parameters
-    ----------
-    probability : float
-        Initial probability with which an example is transformed.
-    max_probability : float
-        Largest probability. At one half the distribution over a signal and its mirror image is
-        uniform, which is full invariance; beyond it the two only change roles.
-
-    Examples
-    --------
-    >>> from eeginv.transforms import BinaryTransform
-    >>> class SwapChannels(BinaryTransform):
-    ...     def _transformed(self, X):
-    ...         return X.flip(-2)
-    >>> SwapChannels(probability=0.25)
-    SwapChannels(probability=0.25)
-    """
-
-    continuous = False
-    strength_name = "probability"
-
-    def __init__(self, probability=0.5, max_probability=0.5):
-        if max_probability > 1:
-            raise ValueError(f"max_probability must be at most 1, got {max_probability}.")
-        super().__init__(probability, max_probability)
-
-    @property
-    def probability(self):
-        """Probability that an example is transformed; assign a number to set it."""
-        return self._strength()
-
-    @probability.setter
-    def probability(self, value):
-        self._set_strength(value)
-
-    def _draw(self, draws):
-        return {"uniform": draws.uniform()}
-
-    def _transform(self, X, noise, strength):
-        return self._transform_unless(X, noise["uniform"].reshape(-1, 1, 1) >= strength)
-
-    def _transform_unless(self, X, spared):
-        # exact for weights of 0 and 1, and several times faster than torch.where
-        return torch.lerp(self._transformed(X), X, spared.to(X.dtype))
-
-    def _events(self, noise, strength):
-        return noise["uniform"].unsqueeze(-1) < strength

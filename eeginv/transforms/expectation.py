@@ -8,27 +8,25 @@ import torch
 RARE = 0.02
 
 
-def log_prob_of_events(happened, probability):
-    """Return the log-probability of independent events, with a slope that stays bounded.
+def log_prob_of_event(probability):
+    """Return the log-probability of an event, with a slope that stays bounded.
 
     Parameters
     ----------
-    happened : Tensor of bool, shape (n_examples, n_events)
-        Which events happened.
-    probability : Tensor, shape (n_examples or 1, 1)
-        Of each event.
+    probability : Tensor, any shape
+        Of the event.
 
     Returns
     -------
-    log_prob : Tensor, shape (n_examples,)
-        Finite where a probability is 0 or 1. The slope for what is rarer than ``RARE`` is that at
-        ``RARE``.
+    log_prob : Tensor, shape (*probability.shape, 2)
+        That it happened, and that it did not. Finite where the probability is 0 or 1. The slope for
+        what is rarer than ``RARE`` is that at ``RARE``.
     """
-    here = probability.detach()
-    tiny = torch.finfo(here.dtype).tiny
-    yes, no = here.clamp_min(tiny).log(), torch.log1p(-here.clamp_max(1 - 1e-6))
-    slope = torch.where(happened, 1 / here.clamp_min(RARE), -1 / (1 - here).clamp_min(RARE))
-    return (torch.where(happened, yes, no) + slope * (probability - here)).sum(dim=1)
+    constant = probability.detach()
+    here = torch.stack([constant, 1 - constant], dim=-1)
+    step = probability - constant  # zero, with a derivative
+    slope = torch.stack([step, -step], dim=-1) / here.clamp_min(RARE)
+    return here.clamp_min(torch.finfo(here.dtype).tiny).log() + slope
 
 
 def derivative_of_expectation(losses, happened, probability):

@@ -6,6 +6,8 @@ Here every derivative comes from one real transform of the gradient.
 
 import torch
 
+from .precision import full_precision
+
 
 def fast_length(n):
     """Smallest even length of at least n that is a power of two times a small odd number."""
@@ -211,6 +213,7 @@ def harmonics(step, n):
     coarse = step.unsqueeze(1) * (n_fine * count[:n_coarse])
     cosine, sine = torch.cos(coarse), torch.sin(coarse)
     rows = torch.stack([torch.cat([cosine, sine], dim=1), torch.cat([-sine, cosine], dim=1)], dim=2)
-    both = rows @ torch.stack([torch.cos(fine), torch.sin(fine)], dim=1)
+    with full_precision(step.device):  # also where a backward pass computes them anew
+        both = rows @ torch.stack([torch.cos(fine), torch.sin(fine)], dim=1)
     cosine, sine = both.reshape(len(step), 2, -1)[..., :n].unbind(1)
     return cosine.unsqueeze(1), sine.unsqueeze(1)

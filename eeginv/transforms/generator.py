@@ -14,8 +14,8 @@ class ChannelsGenerator(Transform):
 
     Parameters
     ----------
-    generator : array-like, shape (n_channels, n_channels)
-        The matrix, per unit of the magnitude.
+    matrix : array-like, shape (n_channels, n_channels)
+        The generator, per unit of the magnitude.
     magnitude : float
         Initial largest coordinate, in ``unit``.
     max_magnitude : float
@@ -37,10 +37,10 @@ class ChannelsGenerator(Transform):
     >>> import torch
     >>> from eeginv.transforms import ChannelsGenerator
     >>> degree = math.pi / 180
-    >>> generator = [[0, -degree], [degree, 0]]
-    >>> t = ChannelsGenerator(generator, magnitude=30.0, max_magnitude=90.0, unit="deg")
+    >>> turn = [[0, -degree], [degree, 0]]
+    >>> t = ChannelsGenerator(turn, magnitude=30.0, max_magnitude=90.0, unit="deg")
     >>> X, one_end = torch.tensor([[[1.0], [0.0]]]), {"uniform": torch.ones(1)}
-    >>> t.apply(X, one_end, magnitude=30.0).flatten()
+    >>> t.transform(X, one_end, strength=30.0).flatten()
     tensor([0.8660, 0.5000])
     """
 
@@ -48,25 +48,25 @@ class ChannelsGenerator(Transform):
     keeps_time = True
     group = "channels"
 
-    def __init__(self, generator, magnitude=0.1, max_magnitude=1.0, unit="1"):
-        matrix = torch.as_tensor(generator, dtype=torch.float64).detach().clone()
+    def __init__(self, matrix, magnitude=0.1, max_magnitude=1.0, unit="1"):
+        matrix = torch.as_tensor(matrix, dtype=torch.float64).detach().clone()
         if matrix.ndim != 2 or len(matrix) != matrix.shape[1] or not len(matrix):
             raise ValueError(
-                "generator must be a square matrix of shape (n_channels, n_channels), got shape "
+                "matrix must be square, of shape (n_channels, n_channels), got shape "
                 f"{tuple(matrix.shape)}."
             )
         if not torch.isfinite(matrix).all():
-            raise ValueError("generator must be finite, but some of its entries are not.")
+            raise ValueError("matrix must be finite, but some of its entries are not.")
         if not matrix.any():
-            raise ValueError("A generator of zeros changes nothing: give at least one other entry.")
+            raise ValueError("A matrix of zeros changes nothing: give at least one other entry.")
         super().__init__(magnitude, max_magnitude)
         self.unit = str(unit)
-        self.generator = matrix.tolist()
+        self.matrix = matrix.tolist()
         # made from the arguments, so not part of the state
-        self.register_buffer("_generator", matrix.float(), persistent=False)
+        self.register_buffer("_matrix", matrix.float(), persistent=False)
 
     def config(self):
-        return {"generator": self.generator, **super().config(), "unit": self.unit}
+        return {"matrix": self.matrix, **super().config(), "unit": self.unit}
 
     def _draw(self, draws):
         return {"uniform": draws.symmetric()}
@@ -75,12 +75,12 @@ class ChannelsGenerator(Transform):
         return mix_channels(X, torch.matrix_exp(self._algebra(X, noise, strength)))
 
     def _algebra(self, X, noise, strength):
-        n_channels = len(self.generator)
+        n_channels = len(self.matrix)
         if X.shape[1] != n_channels:
             raise ValueError(
-                f"Expected {n_channels} channels, the size of the generator, got {X.shape[1]}."
+                f"Expected {n_channels} channels, the size of the matrix, got {X.shape[1]}."
             )
-        return strength * noise["uniform"].reshape(-1, 1, 1) * self._generator.to(X.dtype)
+        return strength * noise["uniform"].reshape(-1, 1, 1) * self._matrix.to(X.dtype)
 
 
 def mix_channels(X, matrix):

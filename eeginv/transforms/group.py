@@ -8,6 +8,7 @@ import torch
 from .draws import as_batch
 from .generator import mix_channels
 from .montage import channel_positions
+from .precision import full_precision
 from .splines import spline_coefficients, spline_kernel
 
 
@@ -45,7 +46,7 @@ class TransformGroup:
     def __init__(self, members):
         self.members = list(members)
 
-    def element(self, X, noises):
+    def element(self, X, noises, strengths=None):
         """Return the drawn elements of the group as matrices.
 
         Parameters
@@ -54,6 +55,8 @@ class TransformGroup:
             Signals, or outputs; number of channels, dtype and device are used.
         noises : list of dict
             The draws of each transform.
+        strengths : list of Tensor | None
+            The strength of each transform; None takes its own.
 
         Returns
         -------
@@ -61,11 +64,12 @@ class TransformGroup:
             Exponentials of the sum of the scaled generators.
         """
         total = 0.0
-        for member, noise in zip(self.members, noises, strict=True):
-            total = total + member._algebra(X, noise, member._strength_for(X))
+        strengths = [None] * len(self.members) if strengths is None else strengths
+        for member, noise, strength in zip(self.members, noises, strengths, strict=True):
+            total = total + member._algebra(X, noise, member._strength_for(X, strength))
         return torch.matrix_exp(total)
 
-    def apply(self, X, noises):
+    def transform(self, X, noises, strengths=None):
         """Transform signals, deterministically given the draws.
 
         Parameters
@@ -74,6 +78,8 @@ class TransformGroup:
             Signals. Half precisions are computed in float32.
         noises : list of dict
             The draws of each transform, with one row, or one row per example.
+        strengths : list of Tensor | None
+            The strength of each transform; None takes its own.
 
         Returns
         -------
@@ -82,7 +88,8 @@ class TransformGroup:
         """
         batch, single = as_batch(X)
         exact = batch if batch.dtype == torch.float64 else batch.float()
-        out = self._act(exact, self.element(exact, noises)).to(X.dtype)
+        with full_precision(X.device):
+            out = self._act(exact, self.element(exact, noises, strengths)).to(X.dtype)
         return out.squeeze(0) if single else out
 
     def undo(self, output, noises, n_times=None):
@@ -110,10 +117,10 @@ class ChannelGroup(TransformGroup):
 
     def __init__(self, members):
         super().__init__(members)
-        sizes = {len(m.generator) for m in self.members if hasattr(m, "generator")}
+        sizes = {len(m.matrix) for m in self.members if hasattr(m, "matrix")}
         if len(sizes) > 1:
             raise ValueError(
-                "Generators that are drawn jointly must be of one size, (n_channels, n_channels); "
+                "Matrices that are drawn jointly must be of one size, (n_channels, n_channels); "
                 f"got sizes {sorted(sizes)}."
             )
 
@@ -130,8 +137,7 @@ class SensorGroup(TransformGroup):
             raise ValueError("Rotations that are drawn jointly must be of the same channels.")
 
     def _act(self, X, element):
-        positions, coefficients = _splines(tuple(self.members[0].ch_names))
-        positions, coefficients = positions.to(X.device), coefficients.to(X.device)
+        positions, coefficients = _splines(tuple(self.members[0].ch_names), X.device)
         # the splines of near sensors almost cancel, which single precision cannot represent
         places = positions @ element.double().transpose(1, 2)
         change = _kernel(places, positions) - _kernel(positions, positions)
@@ -140,10 +146,10 @@ class SensorGroup(TransformGroup):
 
 
 @lru_cache(maxsize=16)
-def _splines(ch_names):
-    """Positions of channels and their spline coefficients, on the CPU."""
+def _splines(ch_names, device):
+    """Positions of channels and their spline coefficients."""
     positions = torch.tensor(channel_positions(ch_names), dtype=torch.float64)
-    return positions, spline_coefficients(positions)
+    return positions.to(device), spline_coefficients(positions).to(device)
 
 
 def _kernel(places, positions):
@@ -186,13 +192,14 @@ class TimeGroup(TransformGroup):
     def _largest_delay(self):
         """Return the largest shift, in s; slowing down makes it longer."""
         if self.dilation is None:
-            return self.shift.max_magnitude
-        slowest = 1 - self.dilation.max_magnitude
-        return self.shift.max_magnitude * (1 / slowest - 1) / -math.log(slowest)
+            return self.shift.max_strength
+        slowest = 1 - self.dilation.max_strength
+        return self.shift.max_strength * (1 / slowest - 1) / -math.log(slowest)
 
     def undo(self, output, noises, n_times=None):
         batch = output if output.dtype == torch.float64 else output.float()
-        change, delay = self._factors(self.element(batch, noises))
+        with full_precision(output.device):
+            change, delay = self._factors(self.element(batch, noises))
         if self.shift is not None:
             output = self.shift.undo(output, {"uniform": delay}, 1.0, n_times)
         if self.dilation is not None:

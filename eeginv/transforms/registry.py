@@ -131,7 +131,7 @@ def kind_of(name):
     cls = {**REGISTRY, **NOT_IN_THE_CATALOGUE}.get(name)
     if cls is None:
         return "1", False
-    return cls.unit, cls.strength_name == "probability"
+    return cls.unit, cls.binary
 
 
 def needs(cls):

@@ -4,7 +4,8 @@ import math
 
 import torch
 
-from .base import BinaryTransform, Transform
+from .base import Transform
+from .binary import BinaryTransform
 from .montage import mirror_permutation
 
 
@@ -155,7 +156,7 @@ class ChannelsSymmetry(BinaryTransform):
     >>> from eeginv.transforms import ChannelsSymmetry
     >>> t = ChannelsSymmetry(["C3", "Cz", "C4"])
     >>> X = torch.tensor([[[3.0], [0.0], [4.0]]])
-    >>> t.apply(X, t.draw(X), magnitude=1.0).flatten()
+    >>> t.transform(X, t.draw(X), strength=1.0).flatten()
     tensor([4., 0., 3.])
     """
 

@@ -42,7 +42,7 @@ class FrequencyShift(Transform):
     >>> from eeginv.transforms import FrequencyShift
     >>> time = torch.arange(1000) / 100
     >>> X = torch.sin(2 * torch.pi * 10 * time).reshape(1, 1, -1)
-    >>> shifted = FrequencyShift(sfreq=100).apply(X, {"uniform": torch.ones(1)}, magnitude=2.0)
+    >>> shifted = FrequencyShift(sfreq=100).transform(X, {"uniform": torch.ones(1)}, strength=2.0)
     >>> int(torch.fft.rfft(shifted[0, 0]).abs().argmax()) / 10  # Hz
     12.0
     """
@@ -172,7 +172,7 @@ class BandstopFilter(Transform):
     >>> time = torch.arange(3000) / 100
     >>> X = torch.sin(2 * torch.pi * 25 * time).reshape(1, 1, -1)
     >>> t = BandstopFilter(sfreq=100)  # its band is in the middle, at 25 Hz, for 0.5
-    >>> bool(t.apply(X, {"uniform": torch.full((1,), 0.5)}, magnitude=2.0).abs().max() < 1e-3)
+    >>> bool(t.transform(X, {"uniform": torch.full((1,), 0.5)}, strength=2.0).abs().max() < 1e-3)
     True
     """
 

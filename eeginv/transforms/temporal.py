@@ -5,10 +5,12 @@ import math
 import torch
 from torch import nn
 
-from .base import BinaryTransform, Transform, check_sfreq
+from .base import Transform, check_sfreq
+from .binary import BinaryTransform
 from .fourier import add_filtered, fast_length, harmonics
 from .interpolation import lanczos_polynomials, read_between_samples
 from .outputs import position_centres, read_between_positions
+from .strength import constant
 
 SHIFT_MODES = ("circular", "reflect", "replicate", "constant")
 
@@ -39,7 +41,7 @@ class TimeReverse(BinaryTransform):
     >>> from eeginv.transforms import TimeReverse
     >>> t = TimeReverse(probability=0.5)
     >>> X = torch.arange(6.0).reshape(1, 2, 3)
-    >>> t.apply(X, t.draw(X), magnitude=1.0)
+    >>> t.transform(X, t.draw(X), strength=1.0)
     tensor([[[2., 1., 0.],
              [5., 4., 3.]]])
     """
@@ -90,7 +92,7 @@ class SmoothTimeMask(Transform):
     >>> import torch
     >>> from eeginv.transforms import SmoothTimeMask
     >>> X, middle = torch.ones(1, 1, 1000), {"uniform": torch.tensor([0.5])}
-    >>> masked = SmoothTimeMask(sfreq=100).apply(X, middle, magnitude=2.0)
+    >>> masked = SmoothTimeMask(sfreq=100).transform(X, middle, strength=2.0)
     >>> round(float((1 - masked).sum()) / 100, 3)  # s
     2.0
     """
@@ -180,7 +182,7 @@ class TimeShift(Transform):
     >>> from eeginv.transforms import TimeShift
     >>> X = torch.tensor([[[0.0, 0.0, 1.0, 0.0, 0.0, 0.0]]])
     >>> shift = TimeShift(sfreq=1, max_magnitude=2.0)
-    >>> shift.apply(X, {"uniform": torch.ones(1)}, magnitude=2.0).round().abs()
+    >>> shift.transform(X, {"uniform": torch.ones(1)}, strength=2.0).round().abs()
     tensor([[[0., 0., 0., 0., 1., 0.]]])
     """
 
@@ -202,7 +204,7 @@ class TimeShift(Transform):
         return {"uniform": draws.symmetric()}
 
     def _transform(self, X, noise, strength):
-        return self._shift(X, strength.reshape(-1), noise["uniform"], self.max_magnitude)
+        return self._shift(X, strength.reshape(-1), noise["uniform"], self.max_strength)
 
     def _shift(self, X, strength, uniform, largest):
         n_times = X.shape[-1]
@@ -229,7 +231,7 @@ class TimeShift(Transform):
 
     def _algebra(self, X, noise, strength):
         delay = strength.reshape(-1) * noise["uniform"]
-        return delay[:, None, None] * delay.new_tensor([[0.0, -1.0], [0.0, 0.0]])
+        return delay[:, None, None] * constant(((0.0, -1.0), (0.0, 0.0)), delay.dtype, delay.device)
 
 
 class TimeWarp(Transform):
@@ -261,7 +263,7 @@ class TimeWarp(Transform):
     >>> from eeginv.transforms import TimeWarp
     >>> time = torch.arange(1000) / 100
     >>> X = torch.sin(2 * torch.pi * 10 * time).reshape(1, 1, -1)
-    >>> faster = TimeWarp(shape="dilation").apply(X, {"uniform": torch.ones(1)}, magnitude=0.2)
+    >>> faster = TimeWarp(shape="dilation").transform(X, {"uniform": torch.ones(1)}, strength=0.2)
     >>> int(torch.fft.rfft(faster[0, 0]).abs().argmax()) / 10  # Hz
     12.0
     """
@@ -318,7 +320,9 @@ class TimeWarp(Transform):
             return super()._algebra(X, noise, strength)
         # speeds multiply, so their logarithms add
         change = torch.log1p(strength.reshape(-1) * noise["uniform"])
-        return change[:, None, None] * change.new_tensor([[1.0, 0.0], [0.0, 0.0]])
+        return change[:, None, None] * constant(
+            ((1.0, 0.0), (0.0, 0.0)), change.dtype, change.device
+        )
 
 
 def _inverse_warp(time, strength, coefficients, n_times):

@@ -46,7 +46,7 @@ def plot_invariance_curve(curves, measures=("score", "agreement", "divergence"))
     >>> model = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(300, 3))
     >>> figure = plot_invariance_curve(invariance_curve(model, X, FrequencyShift(sfreq=100)))
     """
-    curves = _by_model(curves, ["transform", "magnitude", "unit"])
+    curves = _by_model(curves, ["transform", "strength", "unit"])
     unknown = [measure for measure in measures if measure not in LABELS]
     if unknown or not len(measures):
         raise ValueError(f"measures must be of {', '.join(LABELS)}; got {measures!r}.")
@@ -158,8 +158,8 @@ def plot_invariance_profile(profiles):
 
 # curve ----------------------------------------------------------------------------------------
 def _draw_curve(panel, curve, measure, style):
-    curve = curve.sort_values("magnitude")
-    x, y = curve["magnitude"].to_numpy(float), curve[measure].to_numpy(float)
+    curve = curve.sort_values("strength")
+    x, y = curve["strength"].to_numpy(float), curve[measure].to_numpy(float)
     low, high = f"{measure}_low", f"{measure}_high"
     panel.plot(x, y, lw=1.8, ms=4.5, **style)
     if low in curve:

@@ -24,7 +24,7 @@ def plot_transform(
     X,
     sfreq,
     *,
-    magnitudes=None,
+    strengths=None,
     picks=None,
     duration=6.0,
     start=None,
@@ -44,7 +44,7 @@ def plot_transform(
         The signal, of any unit. Of several, the first is shown.
     sfreq : float
         Sampling frequency in Hz.
-    magnitudes : float | list of float | None
+    strengths : float | list of float | None
         Strengths in the unit of the transform. None takes a quarter, a half and all of its range;
         for an on/off transform, it shows the signal transformed.
     picks : list of int | list of str | None
@@ -78,18 +78,18 @@ def plot_transform(
     >>> time = torch.arange(300) / 100
     >>> signal = torch.sin(2 * torch.pi * 10 * time).unsqueeze(0)
     >>> figure = plot_transform(FrequencyShift(sfreq=100), signal, sfreq=100)
-    >>> figure = plot_transform(FrequencyShift(sfreq=100), signal, sfreq=100, magnitudes=[1, 2])
+    >>> figure = plot_transform(FrequencyShift(sfreq=100), signal, sfreq=100, strengths=[1, 2])
     """
     sfreq = check_sfreq(sfreq)
     signal = _one_signal(X)
     names = _names(transform, ch_names, len(signal))
     check_made_for(transform, sfreq, ch_names)
-    strengths = _strengths(transform, magnitudes)
+    strengths = _strengths(transform, strengths)
     with torch.no_grad():
         signal = signal.to(transform.raw.device)
         if noise is None:
             noise = _typical_draws(transform, signal, strengths, random_state)
-        copies = [transform.apply(signal, noise, magnitude=s) for s in strengths]
+        copies = [transform.transform(signal, noise, strength=s) for s in strengths]
     before, *after = (x.double().cpu().numpy() for x in (signal, *copies))
     styles = _styles(transform, strengths)
     shown = _shown(picks, names, before, after)
@@ -153,23 +153,22 @@ def _names(transform, ch_names, n_channels):
     return names
 
 
-def _strengths(transform, magnitudes):
+def _strengths(transform, strengths):
     """Strengths in increasing order."""
-    if magnitudes is None:
-        if transform.strength_name == "probability":
+    if strengths is None:
+        if transform.binary:
             return [1.0]
-        return [share * transform.max_magnitude for share in (0.25, 0.5, 1.0)]
-    given = torch.as_tensor(magnitudes, dtype=torch.float64).detach().flatten()
-    strengths = sorted(set(given.tolist()))
+        return [share * transform.max_strength for share in (0.25, 0.5, 1.0)]
+    given = torch.as_tensor(strengths, dtype=torch.float64).detach().flatten()
+    increasing = sorted(set(given.tolist()))
     # a probability may go on to one, where the picture does not depend on chance
-    highest = transform.max_magnitude if transform.continuous else 1.0
+    highest = transform.max_strength if transform.continuous else 1.0
     # float32 may round the end of the range up
-    if not strengths or not all(0 <= value <= highest * (1 + 1e-6) for value in strengths):
+    if not increasing or not all(0 <= value <= highest * (1 + 1e-6) for value in increasing):
         raise ValueError(
-            f"magnitudes of {transform.name} must be numbers in [0, {highest:g}], got "
-            f"{magnitudes!r}."
+            f"strengths of {transform.name} must be numbers in [0, {highest:g}], got {strengths!r}."
         )
-    return strengths
+    return increasing
 
 
 def _typical_draws(transform, signal, strengths, random_state):
@@ -179,7 +178,7 @@ def _typical_draws(transform, signal, strengths, random_state):
         state = generator.get_state()
         noise = transform.draw(signal, generator)
         change = sum(
-            float((transform.apply(signal, noise, magnitude=s) - signal).double().norm())
+            float((transform.transform(signal, noise, strength=s) - signal).double().norm())
             for s in strengths
         )
         found.append((change, state))
@@ -243,14 +242,14 @@ def _styles(transform, strengths):
 
 
 def _strength_text(transform, value):
-    if transform.strength_name == "probability" and value == 1:
+    if transform.binary and value == 1:
         return "transformed"
     return with_unit(value, transform.unit, 3)
 
 
 def _title(transform, strengths):
     name = transform.name
-    if transform.strength_name == "probability" and strengths == [1.0]:
+    if transform.binary and strengths == [1.0]:
         return name
     *others, last = (f"{value:.3g}" for value in strengths)
     values = f"{', '.join(others)} and {last}" if others else last
@@ -261,7 +260,7 @@ def _title(transform, strengths):
 def _labels_with_counts(transform, styles, before, after):
     """Names of the strengths; where channels jump one by one, also how many did."""
     labels = [style["label"] for style in styles]
-    if transform.continuous or transform.strength_name == "probability":
+    if transform.continuous or transform.binary:
         return labels
     counts = [int((x != before).any(axis=1).sum()) for x in after]
     texts = [
@@ -273,7 +272,7 @@ def _labels_with_counts(transform, styles, before, after):
 def _note(transform, noise, n_shown, n_channels, picks):
     parts = []
     values = list(noise.values())
-    if len(values) == 1 and values[0].numel() == 1 and transform.strength_name != "probability":
+    if len(values) == 1 and values[0].numel() == 1 and not transform.binary:
         drawn = f"{float(values[0]):.2f}".replace("-", "\N{MINUS SIGN}")
         parts.append(f"random draw: {drawn}, for all strengths")
     if n_shown < n_channels:

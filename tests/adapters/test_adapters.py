@@ -24,21 +24,21 @@ from eeginv.transforms import (
 SFREQ = 100.0
 
 
-def tilt(X, magnitude, noise):
+def tilt(X, strength, noise):
     line = torch.linspace(-1, 1, X.shape[-1], dtype=X.dtype, device=X.device)
-    return X + magnitude * noise["uniform"].reshape(-1, 1, 1) * line
+    return X + strength * noise["uniform"].reshape(-1, 1, 1) * line
 
 
-def silence(X, magnitude, noise):
-    return X * (noise["uniform"].unsqueeze(-1) >= magnitude)
+def silence(X, strength, noise):
+    return X * (noise["uniform"].unsqueeze(-1) >= strength)
 
 
 def uniform(draws):
     return {"uniform": draws.uniform(draws.n_channels)}
 
 
-def silenced(noise, magnitude):
-    return noise["uniform"] < magnitude
+def silenced(noise, strength):
+    return noise["uniform"] < strength
 
 
 def make_tilt():
@@ -71,7 +71,7 @@ def test_from_callable():
     with pytest.raises(TypeError, match="draw must be callable"):
         from_callable(tilt, 0.5, 1.0, draw={"uniform": 0})
     with pytest.raises(ValueError, match="of shape"):
-        from_callable(lambda X, magnitude, noise: X[..., 1:], 0.5, 1.0)(X)
+        from_callable(lambda X, strength, noise: X[..., 1:], 0.5, 1.0)(X)
 
 
 def test_functions_are_learned_and_named_in_the_policy():
@@ -109,8 +109,8 @@ def test_from_braindecode_does_what_it_wraps(name):
     assert t.name == name
     X = signals(n=8, times=1000, dtype=torch.float32)
     noise = t.draw(X, generator())
-    out = t.apply(X, noise)
-    assert torch.equal(t.apply(X, noise), out)
+    out = t.transform(X, noise)
+    assert torch.equal(t.transform(X, noise), out)
     applied = noise["uniform"] < 0.5
     assert 0 < applied.sum() < len(X)
     assert torch.equal(out[~applied], X[~applied])
@@ -120,8 +120,8 @@ def test_from_braindecode_does_what_it_wraps(name):
         one.rng = np.random.RandomState(int(noise["seed"][i] * 2**24))
         torch.testing.assert_close(out[i : i + 1], one(X[i : i + 1]).float())
     copied = pickle.loads(pickle.dumps(t))
-    assert torch.equal(copied.apply(X, noise), out)
-    assert torch.equal(t.apply(X, noise, magnitude=0.0), X)
+    assert torch.equal(copied.transform(X, noise), out)
+    assert torch.equal(t.transform(X, noise, strength=0.0), X)
 
 
 def test_from_braindecode_as_a_candidate():

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from eeginv import AugNet, InvariantModule, Policy, PolicyAugmentation, TrivialAugment
-from eeginv.augmentation import Augerino, AugmentationLayer, OrbitLength
+from eeginv.augmentation import Augerino, Augmentation, AugmentationLayer, OrbitLength
 from eeginv.augmentation.layer import strata
 from eeginv.policy import PolicyEntry
 from eeginv.transforms import (
@@ -81,9 +81,9 @@ def test_layers_have_distinct_draws():
 def test_callers_transforms_are_copied():
     t = SignFlip(0.2)
     A = AugNet([t], n_layers=2)
-    A.layers[0].transforms[0].probability = 0.4
-    assert t.probability.item() == pytest.approx(0.2)
-    assert A.layers[1].transforms[0].probability.item() == pytest.approx(0.2)
+    A.layers[0].transforms[0].strength = 0.4
+    assert t.strength.item() == pytest.approx(0.2)
+    assert A.layers[1].transforms[0].strength.item() == pytest.approx(0.2)
 
 
 # choices ------------------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ def test_each_example_has_a_choice_of_its_own_and_is_one_transform():
         weights=[0.3, 0.7],
     )
     X = signals(n=4000, times=7)
-    out, log_prob = layer.sample(X, torch.Generator().manual_seed(0))
+    out, log_prob = Augmentation([layer]).sample(X, torch.Generator().manual_seed(0))
     flipped = (out == -X).all(dim=(1, 2))
     reversed_ = (out == X.flip(-1)).all(dim=(1, 2))
     assert (flipped ^ reversed_).all()
@@ -205,10 +205,10 @@ def test_memory_of_evaluation_does_not_grow_with_copies():
     A = augnet()
     original = A.copies
 
-    def spying(X, n_copies):
-        for c in original(X, n_copies):
+    def spying(X, n_copies, with_undo):
+        for c, undo in original(X, n_copies, with_undo):
             refs.append(weakref.ref(c))
-            yield c
+            yield c, undo
             del c
 
     A.copies = spying
@@ -237,7 +237,7 @@ def test_orbit_length_does_not_depend_on_ranges():
         rewards.append(A.reward())
         raws = [t.raw for t in A.layers[0].transforms]
         in_units = [
-            g / t.max_magnitude
+            g / t.max_strength
             for g, t in zip(
                 torch.autograd.grad(A.reward(), raws), A.layers[0].transforms, strict=True
             )
@@ -384,11 +384,10 @@ def test_augerino_applies_every_transform_in_its_order():
     X = signals(n=64)
     out, log_prob = A.sample(X, torch.Generator().manual_seed(0))
     generator, expected, expected_log_prob = torch.Generator().manual_seed(0), X, 0.0
-    for layer, transform in zip(A.layers, candidates, strict=True):
-        torch.multinomial(layer.weights.detach(), 64, replacement=True, generator=generator)
+    for transform in candidates:  # where there is nothing to choose, no number is drawn
         noise = transform.draw(expected, generator)
         expected_log_prob = expected_log_prob + transform.log_prob(noise)
-        expected = transform.apply(expected, noise)
+        expected = transform.transform(expected, noise)
     torch.testing.assert_close(out, expected)
     torch.testing.assert_close(log_prob, expected_log_prob)
     assert [entry.weight for entry in A.policy().entries] == [1.0] * 3

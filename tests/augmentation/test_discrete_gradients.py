@@ -80,7 +80,7 @@ def published_shuffle(transform, function, X, p):
     """Permutation matrix whose backward pass sums the gradient over all its entries."""
     noise = transform.draw(X, torch.Generator().manual_seed(5))
     eye = torch.eye(N_CHANNELS, dtype=X.dtype).expand(len(X), -1, -1)
-    matrix = transform.apply(eye, noise, p.detach()[:, 0, 0]) + (p - p.detach())
+    matrix = transform.transform(eye, noise, p.detach()[:, 0, 0]) + (p - p.detach())
     return function(matrix @ X)
 
 
@@ -104,7 +104,7 @@ def our_estimates(transform, function, p):
     X = one_signal().expand(N_DRAWS, -1, -1)
     noise = transform.draw(X, torch.Generator().manual_seed(4))
     with torch.no_grad():
-        losses = function(transform.apply(X, noise, p))
+        losses = function(transform.transform(X, noise, p))
     estimates = []
     for rows in torch.arange(N_DRAWS).split(BATCH):
         part = {key: value[rows] for key, value in noise.items()}
@@ -151,7 +151,7 @@ def test_one_dropped_channel_has_no_spread():
     noise = transform.draw(X, torch.Generator().manual_seed(0))
     strength = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
     with torch.no_grad():
-        losses = transform.apply(X, noise, strength).mean(dim=(1, 2))
+        losses = transform.transform(X, noise, strength).mean(dim=(1, 2))
     transform.score_function(noise, losses, strength).backward()
     assert strength.grad.item() == pytest.approx(-1, abs=0.05)
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from eeginv import Augerino, AugNet, InvariantModule, Policy, PolicyAugmentation
 from eeginv.augmentation import Augmentation, AugmentationLayer, JointLayer
+from eeginv.augmentation.log_prob import LogProb
 from eeginv.transforms import (
     AmplitudeScale,
     ChannelsGenerator,
@@ -84,11 +85,11 @@ def test_one_active_generator_is_what_it_is_alone(kind):
         noises = draws(members, X)
         for i, member in enumerate(members):
             if i != active:
-                member._set_strength(0.0)
-        alone = members[active].apply(X, noises[active])
+                member.strength = 0.0
+        alone = members[active].transform(X, noises[active])
         assert (alone - X).norm() > 0.01 * X.norm()
         torch.testing.assert_close(
-            make_group(members).apply(X, noises), alone, rtol=1e-5, atol=1e-5
+            make_group(members).transform(X, noises), alone, rtol=1e-5, atol=1e-5
         )
 
 
@@ -98,27 +99,27 @@ def test_strength_zero_is_the_identity_to_the_last_bit(kind):
         members, X = kind(), signals_for(kind).to(dtype)
         noises = draws(members, X)
         for member in members:
-            member._set_strength(0.0)
-        assert torch.equal(make_group(members).apply(X, noises), X)
+            member.strength = 0.0
+        assert torch.equal(make_group(members).transform(X, noises), X)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_order_means_nothing_and_a_sequence_is_something_else(kind):
     members, X = kind(), signals_for(kind)
     noises = draws(members, X)
-    forward = make_group(members).apply(X, noises)
-    torch.testing.assert_close(make_group(members[::-1]).apply(X, noises[::-1]), forward)
+    forward = make_group(members).transform(X, noises)
+    torch.testing.assert_close(make_group(members[::-1]).transform(X, noises[::-1]), forward)
     chain = X
     for member, noise in zip(members, noises, strict=True):
-        chain = member.apply(chain, noise)
+        chain = member.transform(chain, noise)
     assert (chain - forward).norm() > 1e-3 * X.norm()
 
 
 def test_commuting_generators_are_a_sequence():
     members, X = [ChannelsGenerator(TURN, 0.7), AmplitudeScale(6.0, channel_indep=False)], signals()
     noises = draws(members, X)
-    chain = members[1].apply(members[0].apply(X, noises[0]), noises[1])
-    torch.testing.assert_close(make_group(members).apply(X, noises), chain)
+    chain = members[1].transform(members[0].transform(X, noises[0]), noises[1])
+    torch.testing.assert_close(make_group(members).transform(X, noises), chain)
 
 
 def test_elements_of_time_are_affine_maps_and_compose():
@@ -126,7 +127,7 @@ def test_elements_of_time_are_affine_maps_and_compose():
     members, X = time(), smooth()
     group = make_group(members)
     first, second = draws(members, X, 1), draws(members, X, 2)
-    twice = group.apply(group.apply(X, first), second)
+    twice = group.transform(group.transform(X, first), second)
     # what comes last is read first
     product = group.element(X, first) @ group.element(X, second)
     assert (group._act(X, product) - twice).norm() < 0.01 * X.norm()
@@ -156,7 +157,7 @@ def test_long_shifts_of_slow_signals_have_room():
     assert speed == pytest.approx(0.2)
     delay = -offset / speed
     assert delay > 1.2
-    out = group.apply(step, ends)[0, 0]
+    out = group.transform(step, ends)[0, 0]
     moved = 150 + round(delay * SFREQ)
     assert out[: moved - 12].abs().max() < 0.1
     assert (out[moved + 12 :] - 1).abs().max() < 0.1
@@ -169,7 +170,7 @@ def test_elements_of_the_head_are_rotations():
     torch.testing.assert_close(torch.linalg.det(R), torch.ones(len(R)).double())
     assert (R - torch.eye(3)).norm(dim=(1, 2)).min() > 0.02
     constant = torch.ones(6, len(NAMES), 10, dtype=torch.float64)
-    turned = make_group(members).apply(constant, draws(members, constant))
+    turned = make_group(members).transform(constant, draws(members, constant))
     torch.testing.assert_close(turned, constant)
 
 
@@ -177,7 +178,7 @@ def test_antisymmetric_generators_turn_channels_and_keep_power():
     members = [ChannelsGenerator(TURN, 1.0), ChannelsGenerator(OTHER_TURN, 1.0)]
     X = signals()
     group, noises = make_group(members), draws(members, X)
-    out = group.apply(X, noises)
+    out = group.transform(X, noises)
     torch.testing.assert_close(out.square().sum(1), X.square().sum(1))
     coordinates = torch.stack([noise["uniform"] for noise in noises], dim=1)
     matrices = torch.tensor([TURN, OTHER_TURN], dtype=torch.float64)
@@ -198,7 +199,7 @@ def test_gradients_of_all_strengths_and_the_signal_are_exact(kind):
         for member, raw in zip(members, raws, strict=True):
             del member.raw
             member.raw = raw
-        return make_group(members).apply(X, noises)[..., ::10]
+        return make_group(members).transform(X, noises)[..., ::10]
 
     for member in members:
         del member._parameters["raw"]
@@ -213,7 +214,7 @@ def test_one_exponential_for_the_batch(kind, monkeypatch):
     members, X, calls = kind(), signals_for(kind, n=32), []
     exponential = torch.matrix_exp
     monkeypatch.setattr(torch, "matrix_exp", lambda A: calls.append(A.shape) or exponential(A))
-    make_group(members).apply(X, draws(members, X))
+    make_group(members).transform(X, draws(members, X))
     size = {time: 2, reflected_time: 2, sensors: 3, channels: 3}[kind]
     assert calls == [(32, size, size)]
 
@@ -222,16 +223,16 @@ def test_one_exponential_for_the_batch(kind, monkeypatch):
 def test_types_and_shapes(kind):
     members, X = kind(), signals_for(kind, dtype=torch.float32)
     group, noises = make_group(members), draws(members, X)
-    half = group.apply(X.half(), noises)
-    torch.testing.assert_close(half, group.apply(X.half().float(), noises).half())
-    assert group.apply(X.bfloat16(), noises).dtype == torch.bfloat16
+    half = group.transform(X.half(), noises)
+    torch.testing.assert_close(half, group.transform(X.half().float(), noises).half())
+    assert group.transform(X.bfloat16(), noises).dtype == torch.bfloat16
     in_double = [{k: v.double() for k, v in noise.items()} for noise in noises]
-    double = group.apply(X.double(), in_double)
+    double = group.transform(X.double(), in_double)
     assert double.dtype == torch.float64
-    torch.testing.assert_close(group.apply(X, noises), double.float(), atol=2e-4, rtol=0)
+    torch.testing.assert_close(group.transform(X, noises), double.float(), atol=2e-4, rtol=0)
     row = [{name: value[2:3] for name, value in noise.items()} for noise in noises]
-    torch.testing.assert_close(group.apply(X, row)[2], group.apply(X, noises)[2])
-    torch.testing.assert_close(group.apply(X[2], row), group.apply(X, row)[2])
+    torch.testing.assert_close(group.transform(X, row)[2], group.transform(X, noises)[2])
+    torch.testing.assert_close(group.transform(X[2], row), group.transform(X, row)[2])
 
 
 # in an augmentation -------------------------------------------------------------------------------
@@ -254,11 +255,12 @@ def test_augerino_gathers_groups_at_the_place_of_the_first():
     for layer in A.layers:
         if isinstance(layer, JointLayer):
             noises = [t.draw(expected, source) for t in layer.transforms]
-            expected = make_group(layer.transforms).apply(expected, noises)
+            expected = make_group(layer.transforms).transform(expected, noises)
         else:
-            expected, log_prob_of_flip = layer.sample(expected, source)
+            record = LogProb()
+            expected = layer.sample(expected, source, log_prob=record)
             if layer.transforms[0].name == "SignFlip":
-                assert torch.equal(log_prob, log_prob_of_flip)
+                assert torch.equal(log_prob, record.total())
     assert torch.equal(out, expected)
     # a smooth warp is in no group, and one transform of a group needs no exponential
     alone = Augerino([TimeShift(SFREQ), TimeWarp(), AmplitudeScale()], joint=True).layers
@@ -279,13 +281,20 @@ def test_policy_has_units_and_rebuilds_the_augmentation():
     assert joint == {"TimeShift": "s", "TimeWarp": "1", "ChannelsGenerator": "1"} | {
         "AmplitudeScale": "dB"
     }
-    assert policy.layer(2)[0].config["generator"] == TURN
+    assert policy.layer(2)[0].config["matrix"] == TURN
     assert policy.summary().query("layer == 0")["extent"].tolist() == pytest.approx([0.2, 0.1])
     fixed, X = PolicyAugmentation(policy, random_state=0), signals(dtype=torch.float32)
     assert fixed.policy() == policy
     assert torch.equal(fixed(X), A(X))
     mixture = PolicyAugmentation(Policy.mixture([policy, policy]), random_state=0)
     assert mixture.policy() == Policy.mixture([policy, policy])
+
+
+def test_policies_that_were_written_with_the_old_name_of_the_matrix_can_be_read():
+    policy = Augerino([ChannelsGenerator(TURN)]).policy()
+    written = policy.to_json().replace('"matrix"', '"generator"')
+    assert written != policy.to_json()
+    assert Policy.from_json(written) == policy
 
 
 def test_copies_are_stratified_over_every_coordinate():
@@ -333,7 +342,7 @@ def test_extents_of_a_joint_draw_are_learned():
             optimizer.zero_grad()
             nn.functional.cross_entropy(model(X[rows]), y[rows]).backward()
             optimizer.step()
-    free, bounded = (t.magnitude.item() for t in A.layers[0].transforms)
+    free, bounded = (t.strength.item() for t in A.layers[0].transforms)
     assert free > 2.2
     # beyond a right angle the third channel changes its sign
     assert 0.6 < bounded < 1.75
@@ -342,8 +351,8 @@ def test_extents_of_a_joint_draw_are_learned():
 @pytest.mark.parametrize(
     ("call", "match"),
     [
-        (lambda: ChannelsGenerator([[1.0, 2.0]]), "square matrix"),
-        (lambda: ChannelsGenerator([1.0, 2.0]), "square matrix"),
+        (lambda: ChannelsGenerator([[1.0, 2.0]]), "matrix must be square"),
+        (lambda: ChannelsGenerator([1.0, 2.0]), "matrix must be square"),
         (lambda: ChannelsGenerator(torch.zeros(2, 2)), "changes nothing"),
         (lambda: ChannelsGenerator([[math.nan]]), "finite"),
         (lambda: ChannelsGenerator(TURN)(signals(channels=2)), "Expected 3 channels"),

@@ -42,8 +42,8 @@ class Faulty(Transform):
 class Boundless(Faulty):
     """Has no finite width once it is broken."""
 
-    def spread(self, magnitude=None):
-        return super().spread(magnitude) / (0.0 if self.broken else 1.0)
+    def spread(self, strength=None):
+        return super().spread(strength) / (0.0 if self.broken else 1.0)
 
     def _transform(self, X, noise, strength):
         return X + strength

@@ -141,8 +141,8 @@ def test_numbers_of_numpy_in_what_is_fitted(tmp_path):
 
 
 def test_what_cannot_be_written_is_asked_for_again(tmp_path):
-    def louder(X, magnitude, noise):
-        return X * (1 + magnitude)
+    def louder(X, strength, noise):
+        return X * (1 + strength)
 
     def transforms():
         return [SignFlip(0.2), from_callable(louder, 0.1, 1.0)]

@@ -211,8 +211,8 @@ def test_values_that_are_no_probabilities():
     ("options", "error", "message"),
     [
         ({"transform": "SignFlip"}, TypeError, r"make_transform\('SignFlip'\), got str"),
-        ({"magnitude": 1.5}, ValueError, r"probability of SignFlip lies in \[0, 1\], got \[1.5\]"),
-        ({"transform": FrequencyShift(SFREQ), "magnitude": -1}, ValueError, r"lies in \[0, 3\]"),
+        ({"strength": 1.5}, ValueError, r"probability of SignFlip lies in \[0, 1\], got \[1.5\]"),
+        ({"transform": FrequencyShift(SFREQ), "strength": -1}, ValueError, r"lies in \[0, 3\]"),
         ({"X": np.zeros(5)}, ValueError, "Expected signals of shape"),
         ({"X": np.zeros((1, 2, N_TIMES))}, ValueError, "At least two examples"),
         ({"X": np.full((4, 2, N_TIMES), np.nan)}, ValueError, "NaN or infinite"),

@@ -98,11 +98,11 @@ def test_nothing_changes_at_strength_zero(name):
     X, _ = tones(12, n_channels=len(SCALP))
     transform = make_transform(name, SFREQ, SCALP)
     curve = invariance_curve(Polarity(), X, transform, random_state=0)
-    assert curve["magnitude"].iloc[0] == 0
+    assert curve["strength"].iloc[0] == 0
     assert curve.loc[0, ["score", "agreement", "divergence"]].tolist() == [1, 1, 0]
-    assert curve["magnitude"].is_monotonic_increasing
+    assert curve["strength"].is_monotonic_increasing
     largest = 1 if name in ("TimeReverse", "SignFlip", "ChannelsSymmetry") else None
-    assert curve["magnitude"].iloc[-1] == (largest or transform.max_magnitude)
+    assert curve["strength"].iloc[-1] == (largest or transform.max_strength)
     for measure in ("score", "agreement", "divergence"):
         assert (curve[f"{measure}_low"] <= curve[measure] + 1e-9).all()
         assert (curve[measure] <= curve[f"{measure}_high"] + 1e-9).all()
@@ -194,7 +194,7 @@ def test_nothing_is_left_changed():
     assert [part.training for part in network.modules()] == modes
     assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
     assert not any(part._forward_pre_hooks or part._forward_hooks for part in network.modules())
-    assert noise.magnitude.item() == pytest.approx(0.3)
+    assert noise.strength.item() == pytest.approx(0.3)
     assert torch.equal(generators[0], torch.get_rng_state())
     assert (generators[1] == np.random.get_state()[1]).all()  # noqa: NPY002
     np.testing.assert_array_equal(X, before)

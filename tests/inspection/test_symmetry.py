@@ -52,7 +52,7 @@ def few_features(X):
 
 # known symmetries -----------------------------------------------------------------------------
 @pytest.mark.parametrize(
-    ("X", "transform", "magnitude"),
+    ("X", "transform", "strength"),
     [
         (white(300), AmplitudeScale(), 12.0),  # a change of spread
         (white(200), GaussianNoise(), 0.5),
@@ -61,12 +61,12 @@ def few_features(X):
         (tone(), FrequencyShift(SFREQ), 1.0),
     ],
 )
-def test_finds_what_is_not_symmetric(X, transform, magnitude):
-    found = symmetry_test(X, transform, magnitude, random_state=0)
+def test_finds_what_is_not_symmetric(X, transform, strength):
+    found = symmetry_test(X, transform, strength, random_state=0)
     assert found.p_value == 1 / 200
     assert found.balanced_accuracy > 0.65
     groups = np.arange(len(X)) // 10
-    assert symmetry_test(X, transform, magnitude, groups=groups, random_state=0).p_value <= 0.05
+    assert symmetry_test(X, transform, strength, groups=groups, random_state=0).p_value <= 0.05
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_outcome():
     found = symmetry_test(tone(), FrequencyShift(SFREQ, 0.7), n_permutations=49, random_state=0)
     assert isinstance(found, SymmetryTest)
     assert (found.transform, found.unit, found.n_examples) == ("FrequencyShift", "Hz", 100)
-    assert found.magnitude == pytest.approx(0.7)
+    assert found.strength == pytest.approx(0.7)
     assert found.n_groups == 100
     assert found.null.shape == (49,)
     assert found.p_value == (1 + (found.null >= found.balanced_accuracy).sum()) / 50
@@ -138,7 +138,7 @@ def test_same_seed_same_outcome_and_nothing_is_changed():
     np.testing.assert_array_equal(run(0).null, run(0).null)
     assert not np.array_equal(run(0).null, run(1).null)
     np.testing.assert_array_equal(X, before)
-    assert flip.probability.item() == pytest.approx(0.3)
+    assert flip.strength.item() == pytest.approx(0.3)
     assert torch.equal(states[0], torch.get_rng_state())
     assert (states[1] == np.random.get_state()[1]).all()  # noqa: NPY002
 
@@ -250,7 +250,7 @@ def test_few_subjects():
         ({"X": white(9)}, ValueError, "At least 10 examples are needed, got 9"),
         ({"X": white(20)[:, :, :5]}, ValueError, "at least 8 samples, got 5"),
         ({"transform": "SignFlip"}, TypeError, "Expected a transform"),
-        ({"magnitude": 2}, ValueError, r"SignFlip lies in \[0, 1\]"),
+        ({"strength": 2}, ValueError, r"SignFlip lies in \[0, 1\]"),
         ({"n_permutations": 0}, ValueError, "n_permutations must be a whole number"),
         ({"n_splits": 1}, ValueError, "n_splits must be a whole number of at least 2"),
     ],

@@ -144,7 +144,7 @@ def dot(row, column, height=21, width=31):
 def test_moves_a_spot_by_what_it_says(name, strength, place, own):
     transform = getattr(own, name)(max_magnitude=180.0)
     noise = {"uniform": torch.ones(1, dtype=torch.float64)}
-    moved = transform.apply(dot(0, 6), noise, magnitude=strength)
+    moved = transform.transform(dot(0, 6), noise, strength=strength)
     found = np.unravel_index(moved[0].argmax().item(), moved[0].shape)
     assert abs(found[0] - 10) == abs(place[0])
     assert found[1] - 15 == place[1]
@@ -156,7 +156,7 @@ def test_moves_a_spot_by_what_it_says(name, strength, place, own):
 def test_shear_moves_each_row_by_its_distance(own):
     noise = {"uniform": torch.ones(1, dtype=torch.float64)}
     for row in (-8, 8):
-        moved = own.Shear(max_magnitude=1.0).apply(dot(row, 0), noise, magnitude=0.5)
+        moved = own.Shear(max_magnitude=1.0).transform(dot(row, 0), noise, strength=0.5)
         found = np.unravel_index(moved[0].argmax().item(), moved[0].shape)
         assert found[0] - 10 == row
         assert found[1] - 15 == -row // 2

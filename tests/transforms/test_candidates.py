@@ -19,7 +19,7 @@ def test_default_transforms(kind, sfreq):
     assert not any(hasattr(t, "ch_names") for t in transforms)
     X = signals(n=32, channels=4, times=int(8 * sfreq), dtype=torch.float32)
     for t in transforms:
-        assert 0 < t._strength() <= 0.5 * t.max_magnitude
+        assert 0 < t.strength <= 0.5 * t.max_strength
         moved = (t(X, generator()) - X).norm() / X.norm()
         assert 0 < moved < 1.5  # it starts where signals can still be recognised
 

@@ -34,9 +34,9 @@ def test_time_reverse_and_sign_flip_are_involutions():
     X = signals()
     for t in (TimeReverse(), SignFlip()):
         noise = t.draw(X)
-        assert torch.equal(t.apply(t.apply(X, noise, 1.0), noise, 1.0), X)
-    assert torch.equal(TimeReverse().apply(X, {"uniform": torch.zeros(1)}, 1.0), X.flip(-1))
-    assert torch.equal(SignFlip().apply(X, {"uniform": torch.zeros(1)}, 1.0), -X)
+        assert torch.equal(t.transform(t.transform(X, noise, 1.0), noise, 1.0), X)
+    assert torch.equal(TimeReverse().transform(X, {"uniform": torch.zeros(1)}, 1.0), X.flip(-1))
+    assert torch.equal(SignFlip().transform(X, {"uniform": torch.zeros(1)}, 1.0), -X)
 
 
 def draws_at(value):
@@ -62,7 +62,7 @@ def level(X, cut=0):
 def test_frequency_shift_of_a_tone(n_times, shift):
     """Peak within 1e-3 Hz of the shifted frequency, amplitude within 1 % away from the edges."""
     t = FrequencyShift(SFREQ, max_magnitude=5.0)
-    out = t.apply(tone(10, n_times), draws_at(np.sign(shift)), magnitude=abs(shift))[0, 0]
+    out = t.transform(tone(10, n_times), draws_at(np.sign(shift)), strength=abs(shift))[0, 0]
     inner = slice(n_times // 10, -n_times // 10)
     part = out[inner]
     window = torch.hann_window(len(part), dtype=out.dtype)
@@ -86,7 +86,7 @@ def test_frequency_shift_at_the_edges_is_no_worse_than_braindecodes(n_times):
     )
     theirs = frequency_shift(X, None, shift, SFREQ)[0] - truth
     t = FrequencyShift(SFREQ, max_magnitude=5.0)
-    ours = t.apply(X, {"uniform": shift}, magnitude=1.0) - truth
+    ours = t.transform(X, {"uniform": shift}, strength=1.0) - truth
     edge = max(n_times // 50, 3)
 
     def at_edges(error):
@@ -101,10 +101,10 @@ def test_frequency_shift_at_the_edges_is_no_worse_than_braindecodes(n_times):
 def test_frequency_shift_keeps_an_offset():
     X = signals() + 100.0
     t = FrequencyShift(SFREQ, max_magnitude=5.0)
-    out = t.apply(X, draws_at(1), magnitude=2.0)
+    out = t.transform(X, draws_at(1), strength=2.0)
     assert ((out - 100).abs() < 10).all()
     constant = torch.full((1, 1, 300), 7.0, dtype=torch.float64)
-    torch.testing.assert_close(t.apply(constant, draws_at(1), magnitude=2.0), constant)
+    torch.testing.assert_close(t.transform(constant, draws_at(1), strength=2.0), constant)
 
 
 def test_frequency_shift_agrees_with_the_hilbert_transform_of_mne():
@@ -114,7 +114,7 @@ def test_frequency_shift_agrees_with_the_hilbert_transform_of_mne():
     analytic = raw.get_data()[0]
     time = np.arange(2000) / SFREQ
     expected = (analytic * np.exp(2j * np.pi * 1.5 * time)).real
-    out = FrequencyShift(SFREQ).apply(torch.from_numpy(X), draws_at(1), 1.5)
+    out = FrequencyShift(SFREQ).transform(torch.from_numpy(X), draws_at(1), 1.5)
     np.testing.assert_allclose(out[0].numpy()[100:-100], expected[100:-100], atol=0.02)
 
 
@@ -124,7 +124,7 @@ def test_ft_surrogate_keeps_amplitudes_and_shared_phase_differences(n_times, str
     X = signals(times=n_times)
     for indep in (False, True):
         t = FTSurrogate(channel_indep=indep).double()
-        before, after = (torch.fft.rfft(x) for x in (X, t.apply(X, t.draw(X), strength)))
+        before, after = (torch.fft.rfft(x) for x in (X, t.transform(X, t.draw(X), strength)))
         torch.testing.assert_close(before.abs(), after.abs(), atol=1e-8, rtol=1e-8)
         same = torch.allclose(
             (before[:, 0] * before[:, 1].conj()), (after[:, 0] * after[:, 1].conj())
@@ -135,7 +135,7 @@ def test_ft_surrogate_keeps_amplitudes_and_shared_phase_differences(n_times, str
 def test_ft_surrogate_is_centred_at_partial_strength():
     X = signals(n=1, channels=1, times=64).expand(20_000, -1, -1)
     t = FTSurrogate().double()
-    mean = torch.fft.rfft(t.apply(X, t.draw(X, generator()), 0.5)).mean(dim=0)
+    mean = torch.fft.rfft(t.transform(X, t.draw(X, generator()), 0.5)).mean(dim=0)
     angle = (mean / torch.fft.rfft(X[0]))[0, 1:-1].angle()
     assert angle.abs().max() < 0.05
 
@@ -149,11 +149,11 @@ def test_bandstop_filter_attenuates_its_band_and_nothing_else(width, n_times):
     for offset in (0.0, 0.25, 0.4999):
         for sign in (-1, 1):
             X = tone(25 + sign * offset * width + 0.0037, n_times, 0.3)
-            out = t.apply(X, draws_at(0.5), magnitude=width)
+            out = t.transform(X, draws_at(0.5), strength=width)
             assert level(out, 2 * n_times // 5) - level(X, 2 * n_times // 5) < -50
     for frequency in (1.0, 10.0, 25 - width / 2 - 1, 25 + width / 2 + 1, 40.0):
         X = tone(frequency, n_times)
-        out = t.apply(X, draws_at(0.5), magnitude=width)
+        out = t.transform(X, draws_at(0.5), strength=width)
         inner = slice(n_times // 5, -n_times // 5)
         torch.testing.assert_close(out[..., inner], X[..., inner], atol=0.01, rtol=0)
 
@@ -161,7 +161,7 @@ def test_bandstop_filter_attenuates_its_band_and_nothing_else(width, n_times):
 def test_bandstop_filter_agrees_with_the_notch_filter_of_mne():
     X = signals(n=1, channels=2, times=6000)
     theirs = mne.filter.notch_filter(X[0].numpy(), SFREQ, 25.0, notch_widths=2.0, verbose="error")
-    ours = BandstopFilter(SFREQ).apply(X[0], draws_at(0.5), magnitude=2.0)
+    ours = BandstopFilter(SFREQ).transform(X[0], draws_at(0.5), strength=2.0)
     inner = slice(500, -500)
     removed = np.linalg.norm(X[0].numpy()[:, inner] - theirs[:, inner])
     # the two agree on what to remove; they differ in the slopes beside the band
@@ -189,7 +189,7 @@ def test_time_mask_does_not_depend_on_the_length_of_the_window(n_times, length):
     """The published mask has edges that widen with the window and stops masking."""
     X = torch.ones(1, 1, n_times, dtype=torch.float64)
     for draw in (0.0, 0.3, 1.0):
-        mask = SmoothTimeMask(SFREQ).apply(X, draws_at(draw), magnitude=length)[0, 0]
+        mask = SmoothTimeMask(SFREQ).transform(X, draws_at(draw), strength=length)[0, 0]
         begin = draw * (n_times / SFREQ - length)
         time = torch.arange(n_times) / SFREQ
         deep = (time > begin + 0.2) & (time < begin + length - 0.2)
@@ -207,7 +207,7 @@ def test_time_mask_agrees_with_braindecodes_where_its_edges_are_as_wide():
     X, start = signals(n=3, times=3000), torch.tensor([100.0, 1500.0, 2800.0])
     theirs, _ = smooth_time_mask(X, None, start, 200)
     t = SmoothTimeMask(SFREQ)  # whose edges are those of windows of 30 s
-    ours = t.apply(X, {"uniform": start.double() / (3000 - 200)}, magnitude=2.0)
+    ours = t.transform(X, {"uniform": start.double() / (3000 - 200)}, strength=2.0)
     torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=0)
 
 
@@ -215,14 +215,14 @@ def test_time_mask_agrees_with_braindecodes_where_its_edges_are_as_wide():
 def test_time_shift_of_whole_samples_is_a_roll_and_shifts_compose(n_times):
     X = signals(times=n_times)
     t = TimeShift(SFREQ, max_magnitude=1.0)
-    shifted = t.apply(X, draws_at(1), magnitude=0.07)
+    shifted = t.transform(X, draws_at(1), strength=0.07)
     torch.testing.assert_close(shifted, X.roll(7, dims=-1), atol=1e-10, rtol=0)
     # there and back, by parts of a sample; a single frequency cannot move: that of Nyquist
     smooth = torch.fft.irfft(torch.fft.rfft(X)[..., : n_times // 2], n=n_times)
-    once = t.apply(smooth, draws_at(0.5), magnitude=0.123)
-    twice = t.apply(once, draws_at(0.5), magnitude=0.123)
-    torch.testing.assert_close(twice, t.apply(smooth, draws_at(1), magnitude=0.123))
-    back = t.apply(once, draws_at(-0.5), magnitude=0.123)
+    once = t.transform(smooth, draws_at(0.5), strength=0.123)
+    twice = t.transform(once, draws_at(0.5), strength=0.123)
+    torch.testing.assert_close(twice, t.transform(smooth, draws_at(1), strength=0.123))
+    back = t.transform(once, draws_at(-0.5), strength=0.123)
     torch.testing.assert_close(back, smooth, atol=1e-10, rtol=0)
 
 
@@ -232,16 +232,16 @@ def test_time_shift_fills_the_ends(mode):
     X = (torch.sin(2 * np.pi * 1.3 * time) + 0.5 * time).reshape(1, 1, -1)
     t = TimeShift(SFREQ, max_magnitude=1.0, mode=mode)
     for samples in (-40, 0, 25):
-        out = t.apply(X, draws_at(np.sign(samples)), magnitude=abs(samples) / SFREQ)[0, 0]
+        out = t.transform(X, draws_at(np.sign(samples)), strength=abs(samples) / SFREQ)[0, 0]
         padded = np.pad(X[0, 0], 100, mode={"replicate": "edge"}.get(mode, mode))
         expected = torch.from_numpy(padded[100 - samples : 700 - samples])
         torch.testing.assert_close(out, expected, atol=1e-8, rtol=0)
-    half = t.apply(X, draws_at(1), magnitude=0.005)[0, 0]
+    half = t.transform(X, draws_at(1), strength=0.005)[0, 0]
     exact = torch.sin(2 * np.pi * 1.3 * (time - 0.005)) + 0.5 * (time - 0.005)
     torch.testing.assert_close(half[50:-50], exact[50:-50], atol=0.01, rtol=0)
     if mode == "reflect":
         with pytest.raises(ValueError, match="longer windows"):
-            t.apply(X[..., :50], draws_at(1))
+            t.transform(X[..., :50], draws_at(1))
 
 
 @pytest.mark.parametrize("frequency", [2.0, 10.0, 25.0, 30.0])
@@ -251,7 +251,7 @@ def test_dilation_changes_the_frequency_of_a_tone(frequency, speed):
         return
     X = tone(frequency, 2000)
     t = TimeWarp(shape="dilation")
-    out = t.apply(X, draws_at(np.sign(speed)), magnitude=abs(speed))[0, 0]
+    out = t.transform(X, draws_at(np.sign(speed)), strength=abs(speed))[0, 0]
     time = (torch.arange(2000, dtype=torch.float64) - 999.5) * (1 + speed) + 999.5
     expected = torch.cos(2 * np.pi * frequency * time / SFREQ)
     inner = slice(300, -300)
@@ -262,7 +262,7 @@ def test_smooth_warp_keeps_the_ends_and_the_order_of_time():
     n = 500
     ramp = torch.linspace(0, 1, n, dtype=torch.float64).expand(200, 1, n)
     t = TimeWarp(max_magnitude=0.9)
-    out = t.apply(ramp, t.draw(ramp, generator()), magnitude=0.9)
+    out = t.transform(ramp, t.draw(ramp, generator()), strength=0.9)
     torch.testing.assert_close(out[..., [0, -1]], ramp[..., [0, -1]], atol=1e-3, rtol=0)
     speed = out.diff() * (n - 1)
     inner = speed[..., 10:-10]
@@ -289,7 +289,7 @@ def test_gaussian_noise_has_the_stated_deviation():
     X = torch.zeros(50, 2, 2000)
     noise = GaussianNoise()
     with torch.no_grad():
-        out = noise.apply(X, noise.draw(X, generator()), 0.3)
+        out = noise.transform(X, noise.draw(X, generator()), 0.3)
     assert out.std() == pytest.approx(0.3, rel=0.01)
     assert out.mean() == pytest.approx(0.0, abs=0.01)
 
@@ -308,7 +308,7 @@ def test_shuffle_permutes_the_picked_channels_only():
     X = torch.arange(5.0).reshape(1, 5, 1).expand(20_000, -1, 3)
     t = ChannelsShuffle(0.4)
     noise = t.draw(X, generator())
-    out = t.apply(X, noise)
+    out = t.transform(X, noise)
     assert torch.equal(out.sort(dim=1).values, X)  # a permutation, of whole channels
     picked = noise["uniform"] < 0.4
     assert (out[..., 0] == X[..., 0])[~picked].all()
@@ -331,15 +331,15 @@ def test_symmetry_is_an_involution_and_agrees_with_braindecode():
 
     X = signals(channels=19)
     t = ChannelsSymmetry(NAMES)
-    once = t.apply(X, draws_at(0), magnitude=1.0)
-    assert torch.equal(t.apply(once, draws_at(0), magnitude=1.0), X)
+    once = t.transform(X, draws_at(0), strength=1.0)
+    assert torch.equal(t.transform(once, draws_at(0), strength=1.0), X)
     assert not torch.equal(once, X)
     theirs, _ = channels_permute(X, None, Theirs(1.0, NAMES).permutation)
     assert torch.equal(once, theirs)
     assert torch.equal(once[:, 9], X[:, 9])  # Cz
     # names on which Braindecode's is the identity, without a word
     other = ChannelsSymmetry(["EEG C3-A2", "EEG C4-A1"])
-    assert torch.equal(other.apply(X[:, :2], draws_at(0), magnitude=1.0), X[:, [1, 0]])
+    assert torch.equal(other.transform(X[:, :2], draws_at(0), strength=1.0), X[:, [1, 0]])
     with pytest.raises(ValueError, match="pair"):
         ChannelsSymmetry(["Fz", "Cz"])
 
@@ -385,7 +385,7 @@ def test_rotation_agrees_with_an_interpolation_by_mne(axis, degrees):
     data = X[0].numpy()
     expected = data + by_mne(data, turned(positions, axis, degrees)) - by_mne(data, positions)
     t = ROTATIONS[axis](NAMES).double()
-    ours = t.apply(X, draws_at(np.sign(degrees)), magnitude=abs(degrees))[0].numpy()
+    ours = t.transform(X, draws_at(np.sign(degrees)), strength=abs(degrees))[0].numpy()
     np.testing.assert_allclose(ours, expected, atol=2e-4 * np.abs(data).max())
 
 
@@ -403,15 +403,15 @@ def test_rotation_of_a_smooth_field(axis):
     size = X.std().item()
     errors = {}
     for degrees in (5, 20):
-        out = t.apply(X, draws_at(1), magnitude=degrees)[0, :, 0].numpy()
+        out = t.transform(X, draws_at(1), strength=degrees)[0, :, 0].numpy()
         truth = field(turned(positions, axis, degrees))
         errors[degrees] = np.sqrt(np.mean((out - truth) ** 2)) / size
-        back = t.apply(t.apply(X, draws_at(1), degrees), draws_at(-1), degrees)
+        back = t.transform(t.transform(X, draws_at(1), degrees), draws_at(-1), degrees)
         assert (back - X).abs().max() < 0.12 * size
     assert errors[5] < 0.02
     assert errors[20] < 0.08
     white = signals(n=2000, channels=19, times=1)
-    assert torch.equal(t.apply(white, t.draw(white), magnitude=0.0), white)  # all its power
+    assert torch.equal(t.transform(white, t.draw(white), strength=0.0), white)  # all its power
 
 
 def test_channels_that_do_not_fit_the_names():
@@ -428,7 +428,7 @@ def test_probabilities_are_met():
         SignFlip(0.9)
     # a policy rounds strengths, also up
     rounded = GaussianNoise(round(2 / 3, 7), max_magnitude=2 / 3)
-    assert rounded.magnitude.item() == pytest.approx(2 / 3)
+    assert rounded.strength.item() == pytest.approx(2 / 3)
     with pytest.raises(ValueError, match="must lie in"):
         GaussianNoise(0.6667, max_magnitude=2 / 3)
     always = SignFlip(1.0, max_probability=1.0)

@@ -168,9 +168,9 @@ def test_battery_finds(make, name):
 def agrees_with_eager(t, backend):
     X = signals(n=4, dtype=torch.float32)
     noise = t.draw(X, generator())
-    compiled = torch.compile(t.apply, fullgraph=True, backend=backend)
+    compiled = torch.compile(t.transform, fullgraph=True, backend=backend)
     results = []
-    for function in (compiled, t.apply):
+    for function in (compiled, t.transform):
         leaf = X.clone().requires_grad_()
         t.raw.grad = None
         out = function(leaf, noise)

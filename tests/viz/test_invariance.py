@@ -45,7 +45,7 @@ def test_curve_shows_the_table(curves):
             panel = figure.axes[3 * row + column]
             for line, name in zip(panel.lines, curves, strict=False):
                 table = curves[name][curves[name]["transform"] == transform]
-                np.testing.assert_array_equal(line.get_xdata(), table["magnitude"])
+                np.testing.assert_array_equal(line.get_xdata(), table["strength"])
                 np.testing.assert_array_equal(line.get_ydata(), table[measure])
             assert len(panel.collections) == 2  # an interval for each
             low, high = panel.get_ylim()

@@ -166,9 +166,9 @@ def test_transform_draws_what_it_does(name, n_channels):
     assert torch.equal(torch.random.get_rng_state(), before)
     assert name in texts(figure)
 
-    binary = transform.strength_name == "probability"
+    binary = transform.binary
     shares = [1.0] if binary else [0.25, 0.5, 1.0]
-    strengths = [s if binary else s * transform.max_magnitude for s in shares]
+    strengths = [s if binary else s * transform.max_strength for s in shares]
     traces, spectra = panels_of(figure)
     assert len(traces) == min(n_channels, 3)
     for panel, spectrum in zip(traces, spectra, strict=True):
@@ -180,7 +180,7 @@ def test_transform_draws_what_it_does(name, n_channels):
         for row in [shown[0], *behind]:
             np.testing.assert_allclose(row, signal[channel], atol=1e-6)
         for row, strength in zip(shown[1:], strengths, strict=True):
-            after = transform.apply(signal, noise, magnitude=strength).detach()[channel]
+            after = transform.transform(signal, noise, strength=strength).detach()[channel]
             np.testing.assert_allclose(row, after, atol=1e-6)
         assert len(spectrum.lines) <= len(strengths) + 1  # nothing is left of a dropped channel
         assert spectrum.get_xlim() == (0, 50)
@@ -188,28 +188,28 @@ def test_transform_draws_what_it_does(name, n_channels):
 
 def test_transform_takes_the_same_draws_for_all_strengths():
     signal = make_signal()
-    figure = plot_transform(GaussianNoise(), signal, 100, magnitudes=[1, 0.25], duration=None)
+    figure = plot_transform(GaussianNoise(), signal, 100, strengths=[1, 0.25], duration=None)
     values, _ = traces_of(panels_of(figure)[0][0])
     assert list(values) == ["before", "0.25", "1"]  # in increasing order
     before, small, large = values.values()
     np.testing.assert_allclose(4 * (small - before), large - before, atol=1e-6)
-    again = plot_transform(GaussianNoise(), signal, 100, magnitudes=[1, 0.25], duration=None)
+    again = plot_transform(GaussianNoise(), signal, 100, strengths=[1, 0.25], duration=None)
     np.testing.assert_array_equal(traces_of(panels_of(again)[0][0])[0]["1"], large)
 
 
 @pytest.mark.parametrize(
-    ("magnitudes", "expected"),
+    ("strengths", "expected"),
     [
         (1.5, ["1.5 Hz"]),
         ([3, 0.5], ["0.5 Hz", "3 Hz"]),
         (np.array([0.0]), ["0 Hz"]),
-        (FrequencyShift(100, 0.3, 0.3).magnitude, ["0.3 Hz"]),
+        (FrequencyShift(100, 0.3, 0.3).strength, ["0.3 Hz"]),
         (None, ["0.75 Hz", "1.5 Hz", "3 Hz"]),
         ([0.1, 0.2, 0.3, 0.4, 0.5], ["0.1 Hz", "0.2 Hz", "0.3 Hz", "0.4 Hz", "0.5 Hz"]),
     ],
 )
-def test_transform_at_given_strengths(magnitudes, expected):
-    figure = plot_transform(FrequencyShift(100), make_signal(), 100, magnitudes=magnitudes)
+def test_transform_at_given_strengths(strengths, expected):
+    figure = plot_transform(FrequencyShift(100), make_signal(), 100, strengths=strengths)
     for panel in panels_of(figure)[0]:
         assert labels_of(panel) == ["before", *expected]
     assert expected[-1] in figure.legends[0].get_title().get_text()
@@ -217,7 +217,7 @@ def test_transform_at_given_strengths(magnitudes, expected):
 
 
 def test_transform_darkens_with_strength():
-    figure = plot_transform(GaussianNoise(), make_signal(1), 100, magnitudes=[0.8, 0.1, 0.4, 1])
+    figure = plot_transform(GaussianNoise(), make_signal(1), 100, strengths=[0.8, 0.1, 0.4, 1])
     (traces,), (spectra,) = panels_of(figure)
     ticks = [tick.get_color() for tick in traces.get_yticklabels()[1:]]
     assert all(
@@ -236,7 +236,7 @@ def test_transform_that_is_there_or_not_is_there():
     figure = plot_transform(SignFlip(0.0), make_signal(1), 100)
     values, _ = traces_of(panels_of(figure)[0][0])
     np.testing.assert_allclose(values["transformed"], -values["before"], atol=1e-6)
-    figure = plot_transform(SignFlip(), make_signal(1), 100, magnitudes=0.3)
+    figure = plot_transform(SignFlip(), make_signal(1), 100, strengths=0.3)
     assert labels_of(panels_of(figure)[0][0]) == ["before", "0.3"]
 
 
@@ -365,10 +365,10 @@ def test_transform_for_other_signals_is_refused():
         (np.zeros((0, 2, 100)), {}, "Expected signals of shape"),
         (np.zeros((2, 100)), {"sfreq": 0}, "sfreq must be"),
         (np.zeros((2, 100)), {"ch_names": ["a"]}, "Expected 2 channel names, got 1"),
-        (np.zeros((2, 100)), {"magnitudes": 4.0}, r"FrequencyShift must be numbers in \[0, 3\]"),
-        (np.zeros((2, 100)), {"magnitudes": [-1, 1]}, "must be numbers in"),
-        (np.zeros((2, 100)), {"magnitudes": np.nan}, "must be numbers in"),
-        (np.zeros((2, 100)), {"magnitudes": []}, "must be numbers in"),
+        (np.zeros((2, 100)), {"strengths": 4.0}, r"FrequencyShift must be numbers in \[0, 3\]"),
+        (np.zeros((2, 100)), {"strengths": [-1, 1]}, "must be numbers in"),
+        (np.zeros((2, 100)), {"strengths": np.nan}, "must be numbers in"),
+        (np.zeros((2, 100)), {"strengths": []}, "must be numbers in"),
         (np.zeros((2, 100)), {"duration": 0}, "duration must be at least one sample"),
         (np.zeros((2, 100)), {"start": 1.0}, "start must lie in the 1 s of signal"),
         (np.zeros((2, 100)), {"picks": [2]}, "picks must be channels among"),
@@ -384,7 +384,7 @@ def test_transform_rejects(signal, options, message):
 
 def test_probabilities_are_at_most_one():
     with pytest.raises(ValueError, match=r"SignFlip must be numbers in \[0, 1\]"):
-        plot_transform(SignFlip(), make_signal(), 100, magnitudes=1.5)
+        plot_transform(SignFlip(), make_signal(), 100, strengths=1.5)
 
 
 def test_table_of_transforms(monkeypatch):
@@ -428,5 +428,5 @@ def test_table_of_transforms(monkeypatch):
 def test_table_says_what_the_objects_are():
     for name, row in transform_table().iterrows():
         t = make_transform(name, 100, ["C3", "C4", "Cz"])
-        assert t.magnitude.item() == pytest.approx(row["default"])
-        assert row["range"] == f"0 to {t.max_magnitude:g}"
+        assert t.strength.item() == pytest.approx(row["default"])
+        assert row["range"] == f"0 to {t.max_strength:g}"

@@ -90,9 +90,9 @@ class PolicyStep(OptimizedModule):
         total = (logits * estimates.detach()).sum() / n_examples
         if worth.requires_grad:
             total = total + worth.mean()
-        for transform, rows, noise in jumps:
-            score = transform.score_function(noise, values[rows])
-            total = total + score * (len(rows) / n_examples)
+        for transform, subset, noise in jumps:
+            own = subset.take(values)
+            total = total + transform.score_function(noise, own) * (len(own) / n_examples)
         learning = [p for p in self.sub_policies.parameters() if p.requires_grad]
         torch.autograd.backward(-total, inputs=learning)
         return estimates.square().sum(dim=(1, 2)).mean()

@@ -3,10 +3,12 @@
 import itertools
 import math
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import nn
 
+from ...augmentation.choice import apply_by_choice
 from ...policy import Policy
 from ...transforms import REGISTRY
 from ..operations import make_operations
@@ -112,35 +114,29 @@ class SubPolicies(nn.Module):
         -------
         X_transformed : Tensor, same shape as X
             The transformed signals, a differentiable function of the continuous strengths.
-        jumps : list of (Transform, Tensor of int, dict)
+        jumps : list of (Transform, Subset, dict)
             Transforms whose output jumps with their strength, the examples that they were applied
             to, and their draws.
         """
         generator = torch.Generator(device=X.device)
         generator.manual_seed(int(torch.randint(2**62, ())))
         jumps = []
+        operations = [
+            partial(self._apply_slot, slot, generator, jumps)
+            for slot in range(len(self.transforms))
+        ]
         for stage in slots.unbind(dim=1):
-            order = stage.argsort(stable=True)
-            counts = torch.bincount(stage + 1, minlength=len(self.transforms) + 1).tolist()
-            parts = []
-            for slot, rows in enumerate(order.split(counts), start=-1):
-                if not len(rows):
-                    continue
-                part = X.index_select(0, rows)
-                if slot >= 0:
-                    part = self._apply_slot(slot, part, rows, generator, jumps)
-                parts.append(part)
-            X = torch.cat(parts).index_select(0, order.argsort())
+            X = apply_by_choice(X, stage + 1, [None, *operations], split=True)  # they are many
         return X, jumps
 
-    def _apply_slot(self, slot, X, rows, generator, jumps):
+    def _apply_slot(self, slot, generator, jumps, X, subset):
         transform = self.transforms[slot]
         noise = transform.draw(X, generator)
         if transform.continuous:
-            return transform.apply(X, noise)
+            return transform.transform(X, noise)
         if not self._operation(slot).binary:
-            jumps.append((transform, rows, noise))
-        return transform.apply(X, noise, transform.magnitude.detach())
+            jumps.append((transform, subset, noise))
+        return transform.transform(X, noise, transform.strength.detach())
 
     def _operation(self, slot):
         return self._operations[self._candidates[slot]]
@@ -152,7 +148,7 @@ class SubPolicies(nn.Module):
         if operation.binary:
             extent = round(applied, 7)
             return [replace(operation, extent=extent, weight=round(weight, 7), layer=layer)]
-        extent = round(self.transforms[slot].magnitude.item(), 7)
+        extent = round(self.transforms[slot].strength.item(), 7)
         return [
             replace(operation, extent=strength, weight=round(share, 7), layer=layer)
             for strength, share in ((extent, weight * applied), (0.0, weight * (1 - applied)))

@@ -1,0 +1,169 @@
+"""Apply to each example of a batch the operation that it has chosen."""
+
+import torch
+
+
+class Subset:
+    """All examples of a batch, or some of them."""
+
+    def take(self, values):
+        """Return the rows of the examples.
+
+        Parameters
+        ----------
+        values : Tensor, shape (n_examples, ...)
+            One row for each example of the batch.
+
+        Returns
+        -------
+        part : Tensor, shape (n_part, ...)
+            Those that belong to the subset.
+        """
+        return values
+
+    def put(self, whole, part):
+        """Return the batch with other rows for the examples.
+
+        Parameters
+        ----------
+        whole : Tensor, shape (n_examples, ...)
+            One row for each example of the batch.
+        part : Tensor, shape (n_part, ...)
+            The other rows.
+
+        Returns
+        -------
+        values : Tensor, shape (n_examples, ...)
+            A new tensor.
+        """
+        return part
+
+
+class Rows(Subset):
+    """The examples of some numbers.
+
+    Parameters
+    ----------
+    rows : Tensor of int, shape (n_part,)
+        Their numbers.
+    """
+
+    def __init__(self, rows):
+        self.rows = rows
+
+    def take(self, values):
+        return values.index_select(0, self.rows)
+
+    def put(self, whole, part):
+        return whole.index_copy(0, self.rows, part)
+
+
+class Where(Subset):
+    """The examples for which something holds, how many the host does not know.
+
+    Everything is computed for all examples, and counts for these.
+
+    Parameters
+    ----------
+    holds : Tensor of bool, shape (n_examples,)
+        Whether it holds.
+    """
+
+    def __init__(self, holds):
+        self.holds = holds
+
+    def put(self, whole, part):
+        return torch.where(self.holds.reshape(-1, *(1,) * (whole.ndim - 1)), part, whole)
+
+
+class Within(Subset):
+    """A subset of a subset.
+
+    Parameters
+    ----------
+    outer : Subset
+        Of the batch.
+    inner : Subset
+        Of what ``outer`` takes from the batch.
+    """
+
+    def __init__(self, outer, inner):
+        self.outer, self.inner = outer, inner
+
+    def take(self, values):
+        return self.inner.take(self.outer.take(values))
+
+    def put(self, whole, part):
+        return self.outer.put(whole, self.inner.put(self.outer.take(whole), part))
+
+
+ALL = Subset()
+
+
+def reads_are_cheap(device):
+    """Whether the host may look at values without waiting for what computes them."""
+    return device.type == "cpu"
+
+
+def apply_by_choice(X, choice, operations, split=None):
+    """Apply to each example the operation that it has chosen.
+
+    Where the host can look at the choice without waiting, the examples are sorted by it, and each
+    operation is applied to its own. Elsewhere, as on a GPU, each is applied to all examples: that
+    is more arithmetic, but as many kernels to launch, and nothing to wait for.
+
+    Parameters
+    ----------
+    X : Tensor, shape (n_examples, n_channels, n_times)
+        Signals.
+    choice : Tensor of int, shape (n_examples,) | None
+        Number of the operation of each example; None is the first one for all.
+    operations : list of callable | None
+        ``operation(X, subset)`` returns transformed signals of some examples; ``subset.take``
+        finds what belongs to them. None leaves signals as they are.
+    split : bool | None
+        Whether to sort the examples by their choice, which the host has to read; None does so where
+        that is cheap.
+
+    Returns
+    -------
+    X_transformed : Tensor, same shape as X
+        The signals.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.augmentation.choice import apply_by_choice
+    >>> gain = torch.tensor([1.0, 10.0, 100.0, 1000.0])
+    >>> def amplify(X, subset):
+    ...     return X * subset.take(gain)[:, None, None]
+    >>> choice = torch.tensor([1, 0, 0, 1])
+    >>> apply_by_choice(torch.ones(4, 1, 1), choice, [None, amplify]).flatten().tolist()
+    [1.0, 1.0, 1.0, 1000.0]
+    """
+    if choice is None:
+        return _apply(operations[0], X, ALL)
+    if reads_are_cheap(X.device) if split is None else split:
+        return _apply_to_parts(X, choice, operations)
+    transformed = X
+    for number, operation in enumerate(operations):
+        if operation is not None:
+            subset = Where(choice == number)
+            transformed = subset.put(transformed, _apply(operation, X, subset))
+    return transformed
+
+
+def _apply(operation, X, subset):
+    return X if operation is None else operation(X, subset)
+
+
+def _apply_to_parts(X, choice, operations):
+    counts = torch.bincount(choice, minlength=len(operations)).tolist()
+    if len(choice) in counts:
+        return _apply(operations[counts.index(len(choice))], X, ALL)
+    order = choice.argsort(stable=True)
+    parts = zip(
+        operations, X.index_select(0, order).split(counts), order.split(counts), strict=True
+    )
+    done = [_apply(operation, part, Rows(rows)) for operation, part, rows in parts if len(rows)]
+    return torch.cat(done).index_select(0, order.argsort())

@@ -1,0 +1,49 @@
+"""Transforms that are applied as a whole or not at all."""
+
+import torch
+
+from .base import Transform
+
+
+class BinaryTransform(Transform):
+    """An on/off transform, with a learnable probability.
+
+    Parameters
+    ----------
+    probability : float
+        Initial probability with which an example is transformed.
+    max_probability : float
+        Largest probability. At one half the distribution over a signal and its mirror image is
+        uniform, which is full invariance; beyond it the two only change roles.
+
+    Examples
+    --------
+    >>> from eeginv.transforms import BinaryTransform
+    >>> class SwapChannels(BinaryTransform):
+    ...     def _transformed(self, X):
+    ...         return X.flip(-2)
+    >>> SwapChannels(probability=0.25)
+    SwapChannels(probability=0.25)
+    """
+
+    continuous = False
+    binary = True
+    strength_name = "probability"
+
+    def __init__(self, probability=0.5, max_probability=0.5):
+        if max_probability > 1:
+            raise ValueError(f"max_probability must be at most 1, got {max_probability}.")
+        super().__init__(probability, max_probability)
+
+    def _draw(self, draws):
+        return {"uniform": draws.uniform()}
+
+    def _transform(self, X, noise, strength):
+        return self._transform_unless(X, noise["uniform"].reshape(-1, 1, 1) >= strength)
+
+    def _transform_unless(self, X, spared):
+        # exact for weights of 0 and 1, and several times faster than torch.where
+        return torch.lerp(self._transformed(X), X, spared.to(X.dtype))
+
+    def _events(self, noise, strength):
+        return noise["uniform"].unsqueeze(-1) < strength

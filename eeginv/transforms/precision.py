@@ -1,0 +1,36 @@
+"""Arithmetic that mixed precision must not touch."""
+
+from contextlib import nullcontext
+
+import torch
+
+
+def full_precision(device):
+    """Return a context in which torch's autocast does nothing.
+
+    Transforms compute half precisions in float32 and return them as they came. Autocast would turn
+    the products of matrices inside back into half precision: phases that are wrong by radians, and
+    complex numbers that do not exist.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the tensors are.
+
+    Returns
+    -------
+    context : context manager
+        One that costs nothing where there is no autocast.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.transforms.precision import full_precision
+    >>> with torch.autocast("cpu", torch.bfloat16), full_precision(torch.device("cpu")):
+    ...     (torch.ones(2, 2) @ torch.ones(2, 2)).dtype
+    torch.float32
+    """
+    kind = device.type
+    if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
+        return torch.autocast(kind, enabled=False)
+    return nullcontext()

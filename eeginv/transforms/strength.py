@@ -1,0 +1,74 @@
+"""Strengths of transforms, read from free real numbers."""
+
+from functools import lru_cache
+
+import torch
+from torch import nn
+
+
+def read_strength(raw, largest):
+    """Return strengths in [0, largest], whose derivative is plus or minus ``largest`` everywhere.
+
+    Parameters
+    ----------
+    raw : Tensor
+        Free real numbers.
+    largest : float | Tensor
+        Upper ends of the ranges.
+
+    Returns
+    -------
+    strength : Tensor, same shape as raw
+        ``largest`` times the distance to the nearest even integer.
+    """
+    even = (raw.detach() * 0.5).round_().mul_(2)
+    # the absolute value, but with a derivative of 1 at 0: a strength of 0 has to grow; adding 0
+    # turns the -0 that comes out there into 0
+    return largest * nn.functional.leaky_relu(even - raw, -1.0) + 0.0
+
+
+def read_strengths(transforms):
+    """Return the strengths of several transforms, in as many operations as that of one.
+
+    Parameters
+    ----------
+    transforms : list of Transform
+        The transforms.
+
+    Returns
+    -------
+    strengths : Tensor, shape (n_transforms,)
+        A differentiable function of their parameters.
+
+    Examples
+    --------
+    >>> from eeginv.transforms import GaussianNoise, SignFlip
+    >>> from eeginv.transforms.strength import read_strengths
+    >>> read_strengths([GaussianNoise(0.25), SignFlip(0.5)]).tolist()
+    [0.25, 0.5]
+    """
+    raw = torch.stack([transform.raw for transform in transforms])
+    largest = tuple(transform.max_strength for transform in transforms)
+    return read_strength(raw, constant(largest, raw.dtype, raw.device))
+
+
+@lru_cache(maxsize=1024)
+def constant(values, dtype, device):
+    """Return a tensor of plain numbers, the same one each time: no copy to the device in each step.
+
+    Parameters
+    ----------
+    values : tuple of float, possibly nested
+        The numbers.
+    dtype : torch.dtype
+        Precision.
+    device : torch.device
+        Where it is needed.
+
+    Returns
+    -------
+    tensor : Tensor
+        Not to be written to.
+    """
+    with torch.inference_mode(False), torch.no_grad():
+        return torch.tensor(values, dtype=dtype, device=device)
