@@ -6,11 +6,13 @@
 Tasks and the division of subjects into halves are in ``real_eeg_tasks.py``. Whatever is chosen
 (candidates, recipe, constants) is chosen on the development half; the reporting half is run once,
 with what was chosen. All methods have the same networks, seeds, epochs and recipe: AdamW with a
-learning rate that falls along half a cosine. Every training adds rows to a table, one for each test
-subject; a second start continues it, and ``--part 0/2`` and ``--part 1/2`` may run side by side.
+learning rate that falls along half a cosine from 0.003. Every training adds rows to a table, one
+for each test subject; a second start continues it, and ``--part 0/2`` and ``--part 1/2`` may run
+side by side.
 """
 
 import argparse
+import copy
 import os
 import time
 import warnings
@@ -25,7 +27,6 @@ import pandas as pd  # noqa: E402
 import torch  # noqa: E402
 from real_eeg_tasks import HALVES, TASKS, choose_subjects, load  # noqa: E402
 from sklearn.metrics import recall_score  # noqa: E402
-from skorch.callbacks import Callback  # noqa: E402
 
 from eeginv import (  # noqa: E402
     FastAutoAugmentSearch,
@@ -35,6 +36,8 @@ from eeginv import (  # noqa: E402
     TrivialAugment,
 )
 from eeginv.benchmark.intervals import crossed_mean, holm, shared_subjects  # noqa: E402
+from eeginv.estimators import MeasureBatchNorm  # noqa: E402
+from eeginv.estimators.batch_norm import measure_batch_norm  # noqa: E402
 from eeginv.policy import PolicyEntry  # noqa: E402
 from eeginv.transforms import default_transforms  # noqa: E402
 
@@ -97,20 +100,10 @@ METHODS = {
     "by hand": train_estimator(BY_HAND),
     "augnet": train_estimator("augnet"),
     "augerino": train_estimator("augerino"),
+    "auto": train_estimator("auto"),
     "fastaa": search_policy(FastAutoAugmentSearch, n_folds=2, n_trials=60),
     "randaugment": search_policy(RandAugmentSearch),
 }
-
-
-class HalfCosine(Callback):
-    """A learning rate that falls along half a cosine, to zero after the last epoch."""
-
-    def on_train_begin(self, net, **kwargs):
-        cosine = torch.optim.lr_scheduler.CosineAnnealingLR
-        self.schedule_ = cosine(net.optimizer_, T_max=net.max_epochs)  # of children, too
-
-    def on_epoch_end(self, net, **kwargs):
-        self.schedule_.step()
 
 
 def run(half, task_name, method, choice, recordings):
@@ -132,31 +125,54 @@ def run(half, task_name, method, choice, recordings):
         "sfreq": recordings.sfreq,
         "batch_size": 32,
         "class_weight": "balanced",
-        "callbacks": [HalfCosine()],
+        "lr": 3e-3,
+        "lr_schedule": "cosine",
+        "n_copies": 0,
+        "callbacks": [MeasureBatchNorm()],
         "random_state": choice,
     }
     rows = np.isin(groups, train)
     start = time.perf_counter()
     clf = METHODS[method](options, transforms, recordings.X[rows], recordings.y[rows], groups[rows])
     seconds = time.perf_counter() - start
-    module, found = clf.module_, []
-    if module.augmentation is None:  # what averaging alone does
-        module.augmentation = TrivialAugment(transforms, random_state=0)
-    n_copies = module.n_copies
-    for subject in test:
-        here = groups == subject
-        scores = {}
-        for name, copies in (("plain", 0), ("averaged", n_copies)):
-            module.n_copies = copies
-            p = clf.predict_proba(recordings.X[here])
+    key = dict(zip(KEYS, (half, task_name, method, choice), strict=True))
+    key["train"] = " ".join(sorted(map(str, train)))
+    found = [{**key, "subject": subject, "seconds": seconds} for subject in test]
+    models = {"plain": clf, "averaged": averaged(clf, recordings.X[rows], transforms)}
+    for name, model in models.items():
+        for row in found:
+            here = groups == row["subject"]
+            p = model.predict_proba(recordings.X[here])
             right = np.searchsorted(clf.classes_, recordings.y[here])
-            scores[name] = recall_score(right, p.argmax(axis=1), average="macro")
+            row[name] = recall_score(right, p.argmax(axis=1), average="macro")
             log_loss = -np.log(np.clip(p[np.arange(len(p)), right], 1e-12, None)).mean()
-            scores[f"{name}_log_loss"] = log_loss
-        key = dict(zip(KEYS, (half, task_name, method, choice), strict=True))
-        trained_on = " ".join(sorted(map(str, train)))
-        found.append({**key, "train": trained_on, "subject": subject, **scores, "seconds": seconds})
+            row[f"{name}_log_loss"] = log_loss
     return found
+
+
+def averaged(clf, X, transforms):
+    """Return a copy of a classifier that averages over ten transformed copies.
+
+    Parameters
+    ----------
+    clf : InvariantClassifier
+        Fitted.
+    X : ndarray, shape (n_windows, n_channels, n_times)
+        What it was fitted on, for the statistics of batch normalisation.
+    transforms : list of Transform
+        What the copies of a classifier without augmentation undergo.
+
+    Returns
+    -------
+    averaged : InvariantClassifier
+        The copy.
+    """
+    clf = copy.deepcopy(clf)
+    clf.module_.n_copies = 10
+    if clf.module_.augmentation is None:  # what averaging alone does
+        clf.module_.augmentation = TrivialAugment(transforms, random_state=0)
+    measure_batch_norm(clf.module_, torch.as_tensor(X))
+    return clf
 
 
 def report(table):

@@ -8,6 +8,7 @@ from .fixed import PolicyAugmentation, TrivialAugment
 from .joint import JointLayer
 from .layer import AugmentationLayer
 from .per_example import PerExampleLoss
+from .regularized import RegularizedAugNet
 from .reward import OrbitLength, WeightedNorm
 from .undo import Undo
 
@@ -21,6 +22,7 @@ __all__ = [
     "OrbitLength",
     "PerExampleLoss",
     "PolicyAugmentation",
+    "RegularizedAugNet",
     "TrivialAugment",
     "Undo",
     "WeightedNorm",

@@ -1,5 +1,6 @@
 """scikit-learn estimators around networks that learn their invariances."""
 
+from .batch_norm import MeasureBatchNorm
 from .classifier import InvariantClassifier
 from .evidence import log_evidence
 from .regressor import InvariantRegressor
@@ -8,6 +9,7 @@ from .training import Trainer, Training, TrainingData
 __all__ = [
     "InvariantClassifier",
     "InvariantRegressor",
+    "MeasureBatchNorm",
     "Trainer",
     "Training",
     "TrainingData",

@@ -4,7 +4,7 @@ from difflib import get_close_matches
 
 from ..transforms import Transform
 
-LEARNED = ("augnet", "augerino")
+LEARNED = ("augnet", "augerino", "auto")
 AUGMENTATIONS = (*LEARNED, "trivial")
 
 

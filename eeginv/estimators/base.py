@@ -43,6 +43,7 @@ class InvariantEstimator(BaseEstimator):
         max_epochs=30,
         batch_size=64,
         lr=1e-3,
+        lr_schedule=None,
         augmentation_lr=1e-2,
         weight_decay=0.01,
         validation=None,
@@ -65,6 +66,7 @@ class InvariantEstimator(BaseEstimator):
         self.max_epochs = max_epochs
         self.batch_size = batch_size
         self.lr = lr
+        self.lr_schedule = lr_schedule
         self.augmentation_lr = augmentation_lr
         self.weight_decay = weight_decay
         self.validation = validation

@@ -78,6 +78,8 @@ def check_parameters(estimator):
             raise ValueError(f"{name} must be a {noun} above 0, got {value!r}.")
     if estimator.penalty != "auto" and not isinstance(estimator.penalty, numbers.Real):
         raise ValueError(f"penalty must be a number or 'auto', got {estimator.penalty!r}.")
+    if estimator.lr_schedule not in (None, "cosine"):
+        raise ValueError(f"lr_schedule must be 'cosine' or None, got {estimator.lr_schedule!r}.")
     for name in ("n_layers", "patience"):
         value = getattr(estimator, name)
         if value is None or (isinstance(value, numbers.Integral) and value >= 1):

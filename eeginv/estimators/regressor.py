@@ -18,21 +18,23 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
     ----------
     backbone : str | type | nn.Module
         Name of a Braindecode model, a class, or a network (which is copied, with its weights).
-    augmentation : "augnet" | "augerino" | "trivial" | None | Policy | Augmentation
+    augmentation : "augnet" | "augerino" | "auto" | "trivial" | None | Policy | Augmentation
         What makes the network invariant: a learned AugNet, which chooses, or Augerino, which
-        applies all in sequence; the random control, nothing, a policy found elsewhere, or an
-        object of your own (which is copied).
+        applies all in sequence; "auto", which learns beside a random augmentation that fades out
+        (:class:`~eeginv.augmentation.RegularizedAugNet`); the random control, nothing, a policy
+        found elsewhere, or an object of your own (which is copied).
     transforms : list of Transform | list of list of Transform | None
-        Candidates for "augnet", "augerino" and "trivial"; None takes
+        Candidates of what has a name; None takes
         :func:`~eeginv.transforms.default_transforms`, for the channels that ``mne.Epochs`` name.
     n_layers : int | None
-        Number of layers of "augnet"; None is one for each family of transforms.
+        Number of layers of "augnet", where None is one for each family of transforms, and of
+        "auto", where it is one.
     penalty : float | "auto"
-        Weight of the reward for width in "augnet" and "augerino". "auto" trains with each of 0.005,
-        0.02, 0.05 and 0.1 and keeps the network for which the training data give most evidence
-        (:func:`~eeginv.estimators.log_evidence`).
+        Weight of the reward for width where something is learned by name. "auto" trains with each
+        of 0.005, 0.02, 0.05 and 0.1 and keeps the network for which the training data give most
+        evidence (:func:`~eeginv.estimators.log_evidence`).
     warmup : float
-        Share of the epochs in which these two hold their initial distribution.
+        Share of the epochs in which these hold their initial distribution.
     n_copies : int
         Transformed copies that a prediction averages over; 0 takes the signals as they are.
     sfreq : float | None
@@ -45,6 +47,9 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
         Windows in one step.
     lr : float
         Learning rate of the backbone (AdamW).
+    lr_schedule : "cosine" | None
+        How both learning rates change: "cosine" lets them fall along half a cosine, from step to
+        step, to zero after ``max_epochs``. None keeps them.
     augmentation_lr : float
         Learning rate of the augmentation.
     weight_decay : float

@@ -1,16 +1,25 @@
 """From the settings of an estimator to prepared data, networks and their training."""
 
 import copy
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from skorch.callbacks import LRScheduler
 from skorch.history import History
 from torch import nn
 
 from .._process import count_threads, ignoring
 from .._randomness import isolated
-from ..augmentation import Augerino, Augmentation, AugNet, PolicyAugmentation, TrivialAugment
+from ..augmentation import (
+    Augerino,
+    Augmentation,
+    AugNet,
+    PolicyAugmentation,
+    RegularizedAugNet,
+    TrivialAugment,
+)
 from ..invariant import InvariantModule
 from ..policy import Policy
 from ..transforms import default_transforms
@@ -310,8 +319,8 @@ class Trainer:
         # not ``in``, which an array or a tensor would answer with an array
         if not (isinstance(augmentation, str) and augmentation in AUGMENTATIONS):
             raise ValueError(
-                "augmentation must be 'augnet', 'augerino', 'trivial', None, a Policy or an "
-                f"Augmentation; got {augmentation!r}.{hint_for_augmentation(augmentation)}"
+                "augmentation must be 'augnet', 'augerino', 'auto', 'trivial', None, a Policy or "
+                f"an Augmentation; got {augmentation!r}.{hint_for_augmentation(augmentation)}"
             )
         given = estimator.transforms
         transforms = self.default_transforms() if given is None else given
@@ -320,6 +329,8 @@ class Trainer:
         schedule = {"warmup": estimator.warmup, "random_state": seed}
         if augmentation == "augerino":
             return Augerino(transforms, penalty, **schedule)
+        if augmentation == "auto":
+            return RegularizedAugNet(transforms, estimator.n_layers or 1, penalty, **schedule)
         return AugNet(transforms, estimator.n_layers, penalty, **schedule)
 
     # training ---------------------------------------------------------------------------------
@@ -350,6 +361,8 @@ class Trainer:
         every = [("progress", progress)]
         if estimator.patience is not None:
             every.append(("stopping", StopAfterWarmup(patience=estimator.patience, load_best=True)))
+        if estimator.lr_schedule == "cosine":
+            every.append(("lr_schedule", self._half_cosine(len(rows))))
         own = [*(estimator.callbacks or []), *callbacks]
         every += prepare_callbacks(own, estimator._readout, held_out is not None)
         net = self._net(module, len(rows), _validation(data, held_out, scale), every)
@@ -358,6 +371,12 @@ class Trainer:
             raise KeyboardInterrupt
         check_learned(module.augmentation, len(net.history), int(estimator.max_epochs))
         return Training(net, progress.policies_)
+
+    def _half_cosine(self, n_rows):
+        epochs, batch = int(self.estimator.max_epochs), min(int(self.estimator.batch_size), n_rows)
+        steps = epochs * max(1, math.ceil(n_rows / batch) - _leaves_one(n_rows, batch))
+        cosine = torch.optim.lr_scheduler.CosineAnnealingLR
+        return LRScheduler(cosine, step_every="batch", T_max=steps)
 
     def _net(self, module, n_rows, split, callbacks):
         estimator = self.estimator
@@ -375,13 +394,18 @@ class Trainer:
             batch_size=batch_size,
             iterator_train__shuffle=True,
             # batch normalisation has no statistics in a batch of one
-            iterator_train__drop_last=n_rows % batch_size == 1 and n_rows > 1,
+            iterator_train__drop_last=_leaves_one(n_rows, batch_size),
             train_split=split,
             callbacks=callbacks,
             device=estimator.device,
             verbose=1 if estimator.verbose >= 2 else 0,
             **({} if estimator.verbose >= 2 else {"callbacks__print_log": None}),
         )
+
+
+def _leaves_one(n_rows, batch_size):
+    """Whether the last batch would be a single window."""
+    return n_rows % batch_size == 1 and n_rows > 1
 
 
 def _scale(weight, rows, held_out):

@@ -119,6 +119,7 @@ class GaussianNoise(Transform):
     """
 
     family = "amplitude"
+    loses_information = True
     keeps_time = True
 
     def __init__(self, magnitude=0.1, max_magnitude=1.0):

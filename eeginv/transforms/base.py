@@ -59,6 +59,10 @@ class Transform(nn.Module):
     keeps_time : bool
         True if what happens at a time still happens at that time afterwards, so that outputs along
         time need no correction; see :meth:`undo`.
+    loses_information : bool
+        True if the signals cannot be told from the transformed ones, as with noise and masks. A
+        label that survives such a transform does not show a symmetry: networks are trained with it
+        to rely on less.
     group : str | None
         The group whose draws are made jointly by :class:`~eeginv.augmentation.JointLayer`: "time",
         "channels" or "sensors".
@@ -90,6 +94,7 @@ class Transform(nn.Module):
     binary = False
     strength_name = "magnitude"
     keeps_time = False
+    loses_information = False
     group = None
 
     def __init__(self, magnitude, max_magnitude):

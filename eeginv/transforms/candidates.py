@@ -26,34 +26,30 @@ def _sleep(sfreq):
 def _motor_imagery(sfreq):
     return [
         ("TimeReverse", {"probability": 0.2}),
-        ("TimeShift", _up_to(0.05, 0.5)),
-        ("SmoothTimeMask", _up_to(0.2, 1.0)),
+        ("TimeShift", _up_to(0.1, 0.4)),
+        ("SmoothTimeMask", _up_to(0.2, 1.2)),
         ("SignFlip", {"probability": 0.2}),
-        ("AmplitudeScale", _up_to(2.0, 6.0)),
-        ("GaussianNoise", _up_to(0.1, 0.5)),
-        ("FrequencyShift", _up_to(0.5, min(2.0, sfreq / 2))),
-        ("FTSurrogate", {"magnitude": 0.2}),
+        ("FrequencyShift", _up_to(0.1, min(0.5, sfreq / 2))),
+        ("FTSurrogate", _up_to(0.1, 0.5)),
         # no higher than what preprocessing usually leaves
         ("BandstopFilter", {**_up_to(0.5, min(2.0, sfreq / 4)), "max_freq": min(40.0, sfreq / 2)}),
-        ("ChannelsDropout", _up_to(0.1, 0.5)),
-        ("ChannelsMix", _up_to(0.1, 0.5)),
-        *_rotations(),
     ]
 
 
 def _generic(sfreq):
     return [
         ("TimeReverse", {"probability": 0.2}),
-        ("TimeShift", _up_to(10 / sfreq, 100 / sfreq)),
-        ("TimeWarp", _up_to(0.05, 0.3)),
-        ("SmoothTimeMask", _up_to(20 / sfreq, 200 / sfreq)),
+        ("TimeShift", _up_to(10 / sfreq, 64 / sfreq)),
+        ("SmoothTimeMask", _up_to(20 / sfreq, 192 / sfreq)),
         ("SignFlip", {"probability": 0.2}),
         ("AmplitudeScale", _up_to(2.0, 6.0)),
         ("GaussianNoise", _up_to(0.1, 0.5)),
-        ("FrequencyShift", _up_to(sfreq / 200, sfreq / 50)),
-        ("FTSurrogate", {"magnitude": 0.2}),
+        ("FrequencyShift", _up_to(sfreq / 1000, sfreq / 256)),
+        ("FTSurrogate", _up_to(0.1, 0.5)),
+        ("BandstopFilter", {**_up_to(sfreq / 200, sfreq / 64), "max_freq": sfreq / 3}),
         ("ChannelsDropout", _up_to(0.1, 0.5)),
         ("ChannelsShuffle", _up_to(0.1, 0.5)),
+        ("ChannelsMix", _up_to(0.1, 0.5)),
     ]
 
 
@@ -83,9 +79,9 @@ def default_transforms(sfreq, ch_names=None, kind="sleep"):
         sides or turn the sensors are left out. With them, what they do not allow is left out and
         named in a warning.
     kind : str
-        "sleep" (staging), "motor_imagery" (whose labels are sides of the body, so that exchanging
-        the sides of the head is no candidate), or "generic" time series (where times and
-        frequencies are set in samples, and no sensors are supposed).
+        "sleep" (staging), "motor_imagery" (whose labels lie in the amplitudes of one side of the
+        head against the other, so that nothing that changes those is a candidate), or "generic"
+        time series (where times and frequencies are set in samples, and no sensors are supposed).
 
     Returns
     -------

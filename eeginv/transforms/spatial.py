@@ -49,6 +49,7 @@ class ChannelsDropout(Transform):
     """
 
     family = "spatial"
+    loses_information = True
     keeps_time = True
     continuous = False
 
@@ -98,6 +99,7 @@ class ChannelsShuffle(Transform):
     """
 
     family = "spatial"
+    loses_information = True
     keeps_time = True
     continuous = False
 
@@ -205,6 +207,7 @@ class ChannelsMix(Transform):
     """
 
     family = "spatial"
+    loses_information = True
     keeps_time = True
 
     def __init__(self, magnitude=0.1, max_magnitude=0.5):

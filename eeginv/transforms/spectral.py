@@ -111,6 +111,7 @@ class FTSurrogate(Transform):
     """
 
     family = "spectral"
+    loses_information = True
 
     def __init__(self, magnitude=0.1, max_magnitude=1.0, channel_indep=False):
         if max_magnitude > 1:
@@ -177,6 +178,7 @@ class BandstopFilter(Transform):
     """
 
     family = "spectral"
+    loses_information = True
     unit = "Hz"
     keeps_time = True
 

@@ -98,6 +98,7 @@ class SmoothTimeMask(Transform):
     """
 
     family = "temporal"
+    loses_information = True
     unit = "s"
     keeps_time = True
 

@@ -29,10 +29,13 @@ def test_default_transforms_with_channel_names():
     names = [type(t).__name__ for t in transforms]
     assert names[:6] == [type(t).__name__ for t in default_transforms(100.0)]
     assert names[6:] == ["ChannelsSymmetry", *(f"Sensors{axis}Rotation" for axis in "XYZ")]
-    # of motor imagery, sides are the label
-    names = [type(t).__name__ for t in default_transforms(100.0, NAMES, kind="motor_imagery")]
-    assert "ChannelsSymmetry" not in names
-    assert "SensorsZRotation" in names
+    # of motor imagery, the label lies in amplitudes of channels against each other
+    X = signals(n=8, channels=len(NAMES), times=800, dtype=torch.float32)
+    power = X.square().mean(dim=-1).log()
+    shares = power - power.mean(dim=1, keepdim=True)
+    for t in default_transforms(100.0, NAMES, kind="motor_imagery"):
+        moved = t(X, generator()).square().mean(dim=-1).log()
+        assert (moved - moved.mean(dim=1, keepdim=True) - shares).abs().mean() < 0.25, t.name
 
 
 @pytest.mark.parametrize(
