@@ -161,21 +161,11 @@ class Branches(nn.Module):
 
     def _apply_one(self, transform, extent, varies, generator, undo, X, subset):
         noise = transform.draw(X, generator)
-        settings = subset.take(extent), subset.take(varies)
-        strength = self._strength(transform, *settings, X, generator)
+        strength = subset.take(extent).to(X)
+        if self._any_varies:
+            strength = _draw_strength(transform, strength, subset.take(varies), X, generator)
         undo.add_transform(transform, noise, strength, subset)
         return transform.transform(X, noise, strength)
-
-    def _strength(self, transform, extent, varies, X, generator, stratified=False):
-        """Strength of each example: its extent, or uniform below it (on/off: always applied)."""
-        extent = extent.to(X)
-        if not self._any_varies:
-            return extent
-        if transform.binary:
-            drawn = torch.ones_like(extent)
-        else:
-            drawn = extent * Draws(X, generator, stratified).uniform().reshape(-1)
-        return torch.where(varies, drawn, extent)
 
     # evaluation -------------------------------------------------------------------------------
     @property
@@ -214,7 +204,9 @@ class Branches(nn.Module):
         noise = transform.draw(several, generator, stratified=True)
         if transform.binary:
             noise["uniform"] = there[:, 0]
-        strength = self._strength(transform, extent, random, several, generator, stratified=True)
+        strength = extent.to(template)
+        if random.any():
+            strength = _draw_strength(transform, strength, random, several, generator, True)
         return [
             _Map(transform, {name: v[i : i + 1] for name, v in noise.items()}, strength[i])
             for i in range(len(there))
@@ -270,6 +262,15 @@ def _layers(policy):
 
 def _key(entry):
     return entry.transform, json.dumps(dict(entry.config), sort_keys=True)
+
+
+def _draw_strength(transform, extent, varies, X, generator, stratified=False):
+    """Strength of each example: its extent, or, if it varies, uniform below it (on/off: 1)."""
+    if transform.binary:
+        drawn = torch.ones_like(extent)
+    else:
+        drawn = extent * Draws(X, generator, stratified).uniform().reshape(-1)
+    return torch.where(varies, drawn, extent)
 
 
 def _apply_joint(layer, generator, undo, X, subset):

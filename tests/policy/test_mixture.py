@@ -236,6 +236,18 @@ def test_nothing_learns_so_no_probability_is_computed():
     assert PolicyAugmentation(mixture(), random_state=0).sample(ramps(100))[1] is None
 
 
+def test_a_strength_that_varies_changes_no_copy_of_another_transform():
+    """Saved models keep their predictions, whatever else a mixture holds."""
+    X, found = torch.randn(1, 2, 64, generator=torch.Generator().manual_seed(0)), []
+    other = Policy([PolicyEntry("AmplitudeScale", 3.0), PolicyEntry("FTSurrogate", 0.3, layer=1)])
+    for varies in (True, False):
+        varied = Policy([flip(0.4), scaled(0.5, layer=1, random_strength=varies)])
+        A = PolicyAugmentation(Policy.mixture([other, varied]), random_state=0)
+        found.append(torch.cat(list(A.copies(X, 8))))
+    same = (found[0] == found[1]).all(dim=(1, 2))
+    assert same.sum() == 4  # those of the other branch
+
+
 def test_policy_is_equal_and_survives_a_state_dict():
     policy = mixture()
     A = PolicyAugmentation(policy, random_state=0)
