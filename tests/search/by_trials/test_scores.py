@@ -186,7 +186,7 @@ def test_median_pruner_gives_up_what_is_behind():
     scores = whole.cv_results_["mean_test_score"]
     assert (pruned.cv_results_["mean_test_score"][kept] == scores[kept]).all()
     assert pruned.policy_ == whole.policy_
-    assert scores[given_up].max() < np.median(scores)
+    assert scores[given_up].max() <= np.median(scores)  # none of the better half
 
 
 def test_ranks():
