@@ -81,6 +81,20 @@ class PolicyEntry:
             raise ValueError(f"layer of {self.transform} must be 0, 1, ..., got {self.layer!r}.")
 
     @property
+    def role(self):
+        """What the entry is for: "invariance" or "regularizer".
+
+        An extent that was found says how far the label stays the same ("invariance"), unless the
+        transform takes information away, such as noise, masks and dropout, or its strength is
+        merely drawn at random ("regularizer"): a network can be trained with these whether or not
+        the label depends on what they take.
+        """
+        from ..transforms.registry import loses_information  # loads torch
+
+        drawn = self.random_strength or loses_information(self.transform)
+        return "regularizer" if drawn else "invariance"
+
+    @property
     def probability(self):
         """Probability with which the transform is applied once it is chosen.
 

@@ -283,9 +283,9 @@ class Policy:
         -------
         table : pandas.DataFrame
             One row a candidate: layer, transform, extent, unit, probability (with which it is
-            applied once chosen) and weight (with which its layer chooses it). On/off transforms
-            have a probability and no extent (NaN). Of a mixture, branch and branch_weight come
-            first.
+            applied once chosen), weight (with which its layer chooses it) and role (see
+            :attr:`PolicyEntry.role`). On/off transforms have a probability and no extent (NaN). Of
+            a mixture, branch and branch_weight come first.
         """
         import pandas as pd
 
@@ -301,6 +301,7 @@ class Policy:
                     "unit": e.unit,
                     "probability": e.probability * branch.probability,
                     "weight": e.weight,
+                    "role": e.role,
                 }
                 for e in branch.entries
             ]

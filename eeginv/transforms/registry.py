@@ -113,6 +113,22 @@ def make_transform(name, sfreq=None, ch_names=None, **options):
     return cls(**options)
 
 
+def loses_information(name):
+    """Say whether a transform takes information away, so that its use shows no symmetry.
+
+    Parameters
+    ----------
+    name : str
+        Its name. One that is not known is that of a user's own class.
+
+    Returns
+    -------
+    loses : bool
+        False if the name is not known.
+    """
+    return getattr({**REGISTRY, **NOT_IN_THE_CATALOGUE}.get(name), "loses_information", False)
+
+
 def kind_of(name):
     """Return the unit of a transform, and whether it is an on/off transform.
 

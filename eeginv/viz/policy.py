@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 
 from ..policy import Policy
 from ..transforms import REGISTRY
-from .style import BLUE, FALSE_COLOUR, TRUE_COLOUR, styles_of, with_unit
+from .style import BLUE, FALSE_COLOUR, GREY, TRUE_COLOUR, styles_of, with_unit
 
 RANGE_COLOUR = "#ebebeb"
 
@@ -37,7 +37,8 @@ def plot_policy(policy, truth=None, axes=None):
     Notes
     -----
     Units differ, so each row has its own scale: from zero to the largest extent that the
-    transform allows, which is written beside it.
+    transform allows, which is written beside it. Grey are the transforms that say nothing of a
+    symmetry: see :attr:`PolicyEntry.role <eeginv.PolicyEntry.role>`.
 
     Examples
     --------
@@ -77,8 +78,8 @@ def plot_policy(policy, truth=None, axes=None):
     right.set_xlim(0, 1.12)
     right.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
     right.set_title("how often: share of windows", fontsize=10, loc="left")
-    if truth:
-        handles = _truth_legend()
+    handles = _truth_legend() if truth else _role_legend(rows)
+    if handles:
         axes.legend(
             handles=handles, loc="upper left", bbox_to_anchor=(0, -0.08), ncols=4, frameon=False
         ).set_in_layout(True)
@@ -193,7 +194,7 @@ def _rows(policies, truth):
             if e.transform == name
         ]
         entries = [e for _, e in weighted]
-        true = truth.get(name)
+        true, roles = truth.get(name), {entry.role for entry in entries}
         limits = [v for e in entries for k, v in e.config.items() if k.startswith("max_")]
         limit = max(limits, default=None)
         largest = max([*extents, *(e.extent for e in entries), true["extent"] if true else 0.0])
@@ -208,7 +209,8 @@ def _rows(policies, truth):
                 "limit": limit,
                 "scale": max(limit or 0.0, largest) or 1.0,
                 "true": true,
-                "colour": _colour(true),
+                "colour": _colour(true, roles),
+                "roles": roles,
             }
         )
     return rows
@@ -230,9 +232,9 @@ def _check_truth(truth, policies):
             )
 
 
-def _colour(true):
+def _colour(true, roles):
     if true is None:
-        return BLUE
+        return GREY if roles == {"regularizer"} else BLUE
     return TRUE_COLOUR if true["invariant"] else FALSE_COLOUR
 
 
@@ -278,6 +280,16 @@ def _draw_extent(panel, y, row):
 def _spread(y, n):
     """Heights around y, so that dots of equal value stay visible."""
     return y + (np.arange(n) - (n - 1) / 2) * min(0.09, 0.4 / max(n, 1))
+
+
+def _role_legend(rows):
+    """Tell apart what shows a symmetry; nothing to tell where everything does."""
+    if not any(row["roles"] == {"regularizer"} for row in rows):
+        return []
+    return [
+        Patch(color=BLUE, alpha=0.55, label="invariance"),
+        Patch(color=GREY, alpha=0.55, label="regulariser: takes information away, or random"),
+    ]
 
 
 def _truth_legend():

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from eeginv import AugNet, Policy, PolicyAugmentation
+from eeginv.augmentation import TrivialAugment
 from eeginv.policy import PolicyEntry
-from eeginv.transforms import default_transforms
+from eeginv.transforms import SignFlip, default_transforms
 
 
 def policy():
@@ -31,7 +32,15 @@ def test_json_round_trip_equality_and_hash(tmp_path):
 
 def test_summary_has_units_and_probabilities():
     table = policy().summary()
-    assert list(table.columns) == ["layer", "transform", "extent", "unit", "probability", "weight"]
+    assert list(table.columns) == [
+        "layer",
+        "transform",
+        "extent",
+        "unit",
+        "probability",
+        "weight",
+        "role",
+    ]
     assert len(table) == 12
     shift = table[table["transform"] == "FrequencyShift"].iloc[0]
     assert (shift.unit, shift.probability) == ("Hz", 1.0)
@@ -192,3 +201,12 @@ def test_a_policy_is_written_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["link.json", "policy.json"]
     some_policy().to_json(os.devnull)
     assert not Path(os.devnull).is_file()
+
+
+def test_roles_tell_findings_from_means():
+    found = Policy([PolicyEntry("SignFlip", 0.5), PolicyEntry("GaussianNoise", 0.3, layer=1)])
+    assert found.summary()["role"].tolist() == ["invariance", "regularizer"]
+    drawn = TrivialAugment([SignFlip()]).policy()
+    assert drawn.summary()["role"].tolist() == ["regularizer"]
+    own = PolicyEntry("SomethingOfMine", 0.5)
+    assert own.role == "invariance"
