@@ -28,7 +28,8 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         found elsewhere, or an object of your own (which is copied).
     transforms : list of Transform | list of list of Transform | None
         Candidates of what has a name; None takes
-        :func:`~eeginv.transforms.default_transforms`, for the channels that ``mne.Epochs`` name.
+        :func:`~eeginv.transforms.default_transforms`, for the channels that ``mne.Epochs`` name:
+        those of sleep for windows of at least 20 s, the general ones for shorter windows.
     n_layers : int | None
         Number of layers of "augnet", where None is one for each family of transforms, and of
         "auto", where it is one.

@@ -31,6 +31,9 @@ from .held_out import check_sides, hold_out
 from .net import Progress, SignalDataset, StopAfterWarmup, WeightedNet
 from .parameters import check_learned
 
+# Windows of so many seconds are those of sleep staging, which scores epochs of 20 or 30.
+SLEEP_WINDOW = 20.0
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -247,9 +250,11 @@ class Trainer:
                 "cross-validation takes windows datasets apart, and only the signals and targets "
                 "are left; it keeps what is inside skorch.helper.SliceDataset(dataset).)"
             )
+        seconds = self.estimator.n_times_ / self.estimator.sfreq_
+        kind = "sleep" if seconds >= SLEEP_WINDOW else "generic"
         # nobody asked for those that these channels do not allow; policies show what is in
         with ignoring(("Left out", UserWarning)):
-            return default_transforms(self.estimator.sfreq_, self.estimator.ch_names_)
+            return default_transforms(self.estimator.sfreq_, self.estimator.ch_names_, kind)
 
     def check_candidates(self, transforms):
         """Raise a ValueError if a transform was made for signals of another kind.

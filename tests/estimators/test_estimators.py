@@ -23,7 +23,13 @@ from eeginv import (
 )
 from eeginv.estimators import Trainer
 from eeginv.policy import PolicyEntry
-from eeginv.transforms import FrequencyShift, GaussianNoise, SignFlip, TimeReverse
+from eeginv.transforms import (
+    FrequencyShift,
+    GaussianNoise,
+    SignFlip,
+    TimeReverse,
+    default_transforms,
+)
 
 SFREQ = 64.0
 
@@ -111,7 +117,7 @@ def test_every_kind_of_signal_gives_the_same():
 
 
 def test_default_candidates_are_those_that_named_channels_allow():
-    X, y, _ = recordings()
+    X, y, _ = recordings(n=8, times=int(20 * SFREQ))
     codes = np.where(y == "alpha", 1, 2)
     events = np.stack([np.arange(len(y)), np.zeros(len(y), int), codes], axis=1)
     symmetric = {}
@@ -123,6 +129,10 @@ def test_default_candidates_are_those_that_named_channels_allow():
         assert clf.ch_names_ == names
         symmetric[names[0]] = "ChannelsSymmetry" in [e.transform for e in clf.policy_.entries]
     assert symmetric == {"C3": True, "Fpz-Cz": False}
+    # shorter windows are not those of sleep staging
+    shorter = classifier(max_epochs=2).fit(X[..., :-1], y)
+    names = {e.transform for e in shorter.policy_.entries}
+    assert names == {t.name for t in default_transforms(SFREQ, kind="generic")}
 
 
 @pytest.mark.parametrize(
