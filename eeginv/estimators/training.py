@@ -79,7 +79,7 @@ class Training:
     >>> import numpy as np
     >>> from eeginv import InvariantClassifier
     >>> from eeginv.estimators import Trainer
-    >>> trainer = Trainer(InvariantClassifier("EEGNet", "trivial", sfreq=128, max_epochs=2))
+    >>> trainer = Trainer(InvariantClassifier(augmentation="trivial", sfreq=128, max_epochs=2))
     >>> data = trainer.prepare(np.zeros((8, 2, 640)), np.arange(8) % 2)
     >>> training = trainer.train(trainer.build(seed=0), data, rows=np.arange(8))
     >>> len(training.policies)
@@ -119,7 +119,7 @@ class Trainer:
     >>> from eeginv.estimators import Trainer
     >>> rng = np.random.default_rng(0)
     >>> X, y = rng.normal(size=(20, 2, 640)), np.repeat(["rest", "task"], 10)
-    >>> estimator = InvariantClassifier("EEGNet", None, sfreq=128, max_epochs=2)
+    >>> estimator = InvariantClassifier(augmentation=None, sfreq=128, max_epochs=2)
     >>> trainer = Trainer(estimator)
     >>> data = trainer.prepare(X, y)
     >>> with trainer.isolated(seed=0):
