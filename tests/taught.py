@@ -8,6 +8,8 @@ from eeginv import AugNet, InvariantModule
 from eeginv.transforms import SignFlip
 
 PROBABILITY = 0.3
+# Of each example: so many that 3 % is four standard errors of the estimates or more.
+N_COPIES = 128_000
 
 
 def focal(output, target):
@@ -38,7 +40,7 @@ LOSSES = {
 every_loss = pytest.mark.parametrize("name", LOSSES)
 
 
-def problem(name, n_copies=1, penalty=0.0):
+def problem(name, n_copies=1, penalty=0.0, random_state=0):
     """Return module, signals and targets: examples that repeat, whose draws do not."""
     criterion, n_outputs, loss = LOSSES[name]
     generator = torch.Generator().manual_seed(0)
@@ -50,7 +52,7 @@ def problem(name, n_copies=1, penalty=0.0):
     net = nn.Sequential(nn.Flatten(), nn.Linear(6, n_outputs))
     nn.init.normal_(net[1].weight, std=0.7, generator=generator)
     nn.init.zeros_(net[1].bias)
-    A = AugNet([SignFlip(PROBABILITY)], penalty=penalty, random_state=1)
+    A = AugNet([SignFlip(PROBABILITY)], penalty=penalty, random_state=random_state)
     model = InvariantModule(net, A, loss=loss).train()
     return model, X.repeat(n_copies, 1, 1), y.repeat(n_copies, *(1 for _ in y.shape[1:])), criterion
 

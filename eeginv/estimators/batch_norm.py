@@ -92,7 +92,7 @@ class MeasureBatchNorm(Callback):
     dropout, and with the momentum of 0.01 that Braindecode's EEGNet has, over a hundred batches, so
     that a network after a short training still predicts with those that it began with. For
     ``callbacks=`` of the estimators; what ``history_`` has of the last epoch is of the network
-    before. See :func:`~eeginv.estimators.batch_norm.measure_batch_norm`.
+    before. ``measure_batch_norm`` in the same module does it for any trained module.
 
     Examples
     --------

@@ -9,6 +9,7 @@ import pytest
 import torch
 from taught import (
     LOSSES,
+    N_COPIES,
     PROBABILITY,
     every_loss,
     exact,
@@ -31,7 +32,7 @@ from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
 @every_loss
 @pytest.mark.parametrize("scale", [1.0, 0.25, 65536.0])
 def test_mean_of_the_estimates_is_the_derivative(name, scale):
-    model, X, y, criterion = problem(name, 8000)
+    model, X, y, criterion = problem(name, N_COPIES)
     truth = exact(model, X[:8], y[:8], criterion)
     assert abs(truth) > 0.02
     (scale * PerExampleLoss(criterion)(model(X), y)).backward()
@@ -39,8 +40,8 @@ def test_mean_of_the_estimates_is_the_derivative(name, scale):
 
 
 def test_weights_multiply_what_is_learned():
-    model, X, y, criterion = problem("label smoothing", 8000)
-    weights = torch.linspace(0, 2, 8).repeat(8000)
+    model, X, y, criterion = problem("label smoothing", N_COPIES)
+    weights = torch.linspace(0, 2, 8).repeat(N_COPIES)
     loss = PerExampleLoss(criterion)(model(X), y, weights)
     loss.backward()
     truth = exact(model, X[:8], y[:8], lambda out, y: weights[:8] * criterion(out, y))
@@ -48,7 +49,7 @@ def test_weights_multiply_what_is_learned():
 
 
 def test_accumulated_gradients_are_those_of_the_whole():
-    model, X, y, criterion = problem("Huber", 8000)
+    model, X, y, criterion = problem("Huber", N_COPIES)
     truth = exact(model, X[:8], y[:8], criterion)
     for rows in torch.arange(len(X)).split(len(X) // 4):
         (PerExampleLoss(criterion)(model(X[rows]), y[rows]) / 4).backward()
@@ -56,7 +57,7 @@ def test_accumulated_gradients_are_those_of_the_whole():
 
 
 def test_a_sum_is_as_many_times_the_mean():
-    model, X, y, criterion = problem("squared error", 8000)
+    model, X, y, criterion = problem("squared error", N_COPIES)
     truth = exact(model, X[:8], y[:8], lambda out, y: criterion(out, y).sum(dim=1))
     (len(X) * PerExampleLoss(lambda out, y: criterion(out, y).sum(dim=1))(model(X), y)).backward()
     assert learned(model) == pytest.approx(len(X) * truth, rel=0.03)
@@ -65,7 +66,7 @@ def test_a_sum_is_as_many_times_the_mean():
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("handed_over", [True, False])
 def test_autocast(handed_over, dtype):
-    model, X, y, criterion = problem("cross-entropy", 8000)
+    model, X, y, criterion = problem("cross-entropy", N_COPIES)
     truth = exact(model, X[:8], y[:8], criterion)
     criterion = PerExampleLoss(criterion) if handed_over else nn.CrossEntropyLoss()
     with torch.autocast("cpu", dtype):
@@ -107,7 +108,7 @@ def test_ignored_positions_count_for_nothing():
 @pytest.mark.parametrize("name", ["cross-entropy", "squared error"])
 def test_net_of_the_estimators_hands_over(name):
     loss = LOSSES[name][2]
-    model, X, y, criterion = problem(name, 8000)
+    model, X, y, criterion = problem(name, N_COPIES)
     weights = torch.linspace(0, 2, 8)
 
     def total(output, y):
@@ -116,7 +117,7 @@ def test_net_of_the_estimators_hands_over(name):
     truth = exact(model, X[:8], y[:8], total)
     of_net = CrossEntropy if loss == "cross_entropy" else SquaredError
     net = WeightedNet(model, of_net, lr=0.0, verbose=0).initialize()
-    net.train_step_single((X, (y, weights.repeat(8000))))
+    net.train_step_single((X, (y, weights.repeat(N_COPIES))))
     assert learned(net.module_) == pytest.approx(truth, rel=0.03)
     assert net.module_._past.largest is None  # no gradient was read
 
@@ -415,7 +416,7 @@ def test_weight_decay_leaves_the_augmentation_alone():
 
 # uses that are easily wrong -----------------------------------------------------------------------
 def test_a_loss_that_is_only_looked_at_is_not_the_one_that_is_learned_from():
-    model, X, y, criterion = problem("cross-entropy", 8000)
+    model, X, y, criterion = problem("cross-entropy", N_COPIES)
     truth = exact(model, X[:8], y[:8], criterion)
     output = model(X)
     PerExampleLoss(focal)(output, y)  # for a report
@@ -454,7 +455,7 @@ def test_checkpoint_that_would_draw_again_is_refused(use_reentrant, learns):
 
 @pytest.mark.parametrize("name", ["cross-entropy", "label smoothing", "Huber"])
 def test_batches_without_weight_are_passed_over(name):
-    model, X, y, criterion = problem(name, 8000)
+    model, X, y, criterion = problem(name, N_COPIES)
     truth = exact(model, X[:8], y[:8], criterion)
     criterion = PerExampleLoss(criterion)
     criterion(model(X), y, torch.zeros(len(X))).backward()

@@ -170,7 +170,7 @@ def test_children_differ_by_their_policies_alone():
 
 
 def test_median_pruner_gives_up_what_is_behind():
-    X, y, groups = data(n=128)
+    X, y, groups = data(n=512)  # scores of few windows tie
     estimator = prototype(max_epochs=6)
     options = {"n_operations": (1, 2, 3), "strengths": (0.1, 0.2, 0.6, 0.8, 1.0), "refit": False}
     options |= {"transforms": [SignFlip(max_probability=1.0)], "round_size": 6}
@@ -186,7 +186,7 @@ def test_median_pruner_gives_up_what_is_behind():
     scores = whole.cv_results_["mean_test_score"]
     assert (pruned.cv_results_["mean_test_score"][kept] == scores[kept]).all()
     assert pruned.policy_ == whole.policy_
-    assert scores[given_up].max() <= np.median(scores)  # none of the better half
+    assert scores[given_up].max() < np.median(scores)
 
 
 def test_ranks():
