@@ -24,6 +24,7 @@ for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import torch  # noqa: E402
+from real_eeg_report import report  # noqa: E402
 from real_eeg_tasks import HALVES, TASKS, choose_subjects, load  # noqa: E402
 from sklearn.metrics import recall_score  # noqa: E402
 
@@ -34,7 +35,6 @@ from eeginv import (  # noqa: E402
     RandAugmentSearch,
     TrivialAugment,
 )
-from eeginv.benchmark.intervals import crossed_mean, holm, shared_subjects  # noqa: E402
 from eeginv.estimators import MeasureBatchNorm  # noqa: E402
 from eeginv.estimators.batch_norm import measure_batch_norm  # noqa: E402
 from eeginv.policy import PolicyEntry  # noqa: E402
@@ -168,42 +168,6 @@ def score(clf, recordings, found, name):
         row[name] = recall_score(right, p.argmax(axis=1), average="macro")
         log_loss = -np.log(np.clip(p[np.arange(len(p)), right], 1e-12, None)).mean()
         row[f"{name}_log_loss"] = log_loss
-
-
-def report(table):
-    """Print scores, and differences to no augmentation with intervals and corrected p-values."""
-    for (half, name), rows in table.groupby(["half", "task"], sort=False):
-        scores = rows.set_index(["method", "choice", "subject"]).sort_index()
-        seconds = rows.groupby(["method", "choice"])["seconds"].first()
-        methods = rows["method"].unique()
-        trained_on = rows.groupby("choice")["train"].first()
-        shared = shared_subjects(
-            [{"split": c, "train_subjects": names.split()} for c, names in trained_on.items()]
-        )
-        print(f"\n{name}, {half} half: balanced accuracy, points over none [95 %], p (Holm), time")
-        compared = {}
-        if "none" in methods:
-            baseline = scores.loc["none"]
-            for method in methods:
-                gain = 100 * (scores.loc[method, "plain"] - baseline["plain"]).dropna()
-                if method != "none" and len(gain):
-                    subjects = gain.index.get_level_values("subject")
-                    choices = gain.index.get_level_values("choice")
-                    compared[method] = crossed_mean(gain.to_numpy(), subjects, choices, shared)
-        corrected = dict(
-            zip(compared, holm([found.p_value for found in compared.values()]), strict=True)
-        )
-        for method in methods:
-            mean = scores.loc[method].groupby("choice")[["plain", "averaged"]].mean().mean()
-            text = ""
-            if method in compared:
-                found = compared[method]
-                ratio = (seconds[method] / seconds["none"]).median()
-                text = (
-                    f"{found.mean:+5.1f} [{found.low:+.1f}, {found.high:+.1f}] "
-                    f"{corrected[method]:.2f} {ratio:.1f}"
-                )
-            print(f"  {method:12} {mean['plain']:.3f} (averaged {mean['averaged']:.3f}) {text}")
 
 
 def main():

@@ -6,16 +6,19 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
+
+SCRIPTS = ("real_eeg_tasks", "real_eeg_report", "real_eeg")
 
 
 @pytest.fixture(scope="module")
 def study(root):
-    """The two scripts of the study, as modules."""
+    """The scripts of the study, as modules."""
     folder = str(root / "benchmarks")
     sys.path.insert(0, folder)
     try:
         found = []
-        for name in ("real_eeg_tasks", "real_eeg"):
+        for name in SCRIPTS:
             spec = importlib.util.spec_from_file_location(name, f"{folder}/{name}.py")
             module = importlib.util.module_from_spec(spec)
             sys.modules[name] = module
@@ -24,7 +27,7 @@ def study(root):
         yield found
     finally:
         sys.path.remove(folder)
-        for name in ("real_eeg_tasks", "real_eeg"):
+        for name in SCRIPTS:
             sys.modules.pop(name, None)
 
 
@@ -87,11 +90,56 @@ def test_choices_that_share_training_subjects_say_less(study, capsys):
     assert alike[2] - alike[1] > 1.2 * (apart[2] - apart[1])
 
 
+def differences(rng, n_tasks, task=0.0, training=0.0, person=0.0, noise=1.0, n_data=None):
+    """Differences of a method with known components: 6 choices, 5 subjects in each data set."""
+    n_data = n_data or n_tasks
+    persons = person * rng.normal(size=(n_data, 5))
+    rows = []
+    for number in range(n_tasks):
+        of_task = task * rng.normal()
+        for choice in range(6):
+            of_training = training * rng.normal()
+            for subject in range(5):
+                data = number % n_data
+                gain = of_task + of_training + persons[data, subject] + noise * rng.normal()
+                rows.append((f"t{number}", f"d{data}", choice, subject, gain))
+    return pd.DataFrame(rows, columns=["task", "data", "choice", "subject", "gain"])
+
+
+def test_balanced_tasks_are_samples_of_tasks(study):
+    gains = differences(np.random.default_rng(0), n_tasks=9, task=3.0, training=1.0)
+    found = study[1].pooled(gains)
+    means = gains.groupby("task")["gain"].mean()
+    expected = stats.t.interval(0.95, len(means) - 1, means.mean(), stats.sem(means))
+    assert found.mean == pytest.approx(means.mean(), abs=1e-6)
+    assert (found.low, found.high) == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("component", ["task", "training", "person"])
+def test_every_component_widens_the_pooled_interval(study, component):
+    widths = []
+    for size in (0.0, 3.0):
+        gains = differences(np.random.default_rng(1), 8, n_data=4, **{component: size})
+        found = study[1].pooled(gains)
+        widths.append(found.high - found.low)
+    assert widths[1] > 1.5 * widths[0]
+
+
+def test_pooled_intervals_cover(study):
+    rng = np.random.default_rng(2)
+    components = {"task": 1.5, "training": 2.0, "person": 1.0, "noise": 4.0}
+    covered = []
+    for _ in range(60):
+        found = study[1].pooled(differences(rng, 11, n_data=4, **components))
+        covered.append(found.low < 0 < found.high)
+    assert np.mean(covered) > 0.88
+
+
 def test_tables_of_another_revision_are_refused(study, tmp_path, monkeypatch, capsys):
     table = tmp_path / "real_eeg.csv"
     table.write_text("task,method,penalty,choice,average\nucddb 1,none,0.02,0,plain\n")
     monkeypatch.setattr(sys, "argv", ["real_eeg.py", "--output", str(table)])
     with pytest.raises(SystemExit):
-        study[1].main()
+        study[2].main()
     assert "table of another revision" in capsys.readouterr().err
     assert table.read_text().count("\n") == 2

@@ -1,0 +1,252 @@
+"""Report the study on real EEG: each task, and all of them together.
+
+    python benchmarks/real_eeg_report.py results/real_eeg.csv [--figure doc/figures/real_eeg.png]
+
+Needs statsmodels for the pooled differences.
+"""
+
+import argparse
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from real_eeg_tasks import TASKS
+from scipy import stats
+
+from eeginv.benchmark.intervals import CrossedMean, crossed_mean, holm, shared_subjects
+
+LABELS = {
+    "random": "random",
+    "by hand": "fixed by hand",
+    "augnet": "AugNet",
+    "augerino": "Augerino",
+    "auto": '"auto"',
+    "fastaa": "Fast AutoAugment",
+    "randaugment": "RandAugment",
+}
+COMPONENTS = {"task": "0 + C(task)", "training": "0 + C(training)", "person": "0 + C(person)"}
+
+
+def gains_over(table, baseline="none", score="plain"):
+    """Pair every method with another one, by task, choice and subject.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of the study, of one half.
+    baseline : str
+        The method that the others are compared with.
+    score : str
+        Column to compare.
+
+    Returns
+    -------
+    gains : DataFrame
+        Columns task, data, method, choice, subject, gain (points).
+    """
+    keys = ["task", "choice", "subject"]
+    given = table.loc[table["method"] == baseline].set_index(keys)[score].rename("baseline")
+    gains = table.loc[table["method"] != baseline].join(given, on=keys, how="inner")
+    gains = gains.assign(
+        gain=100 * (gains[score] - gains["baseline"]),
+        data=gains["task"].map({name: task.data for name, task in TASKS.items()}),
+    )
+    return gains[["task", "data", "method", "choice", "subject", "gain"]]
+
+
+def pooled(gains, level=0.95):
+    """Estimate the mean difference over tasks by a linear mixed-effects model.
+
+    The effects of the task, of the training (choice of subjects and seed, within the task) and of
+    the test subject (across the tasks of one data set) are random, so that the interval is about
+    other tasks, choices and subjects. It takes Student's t with one degree of freedom less than
+    there are tasks, for the variance between tasks is known from so few.
+
+    Parameters
+    ----------
+    gains : DataFrame
+        Of one method, as from :func:`gains_over`.
+    level : float
+        Coverage.
+
+    Returns
+    -------
+    result : CrossedMean
+        Mean, interval and p-value.
+    """
+    from statsmodels.formula.api import mixedlm
+
+    gains = gains.assign(
+        training=gains["task"] + " " + gains["choice"].astype(str),
+        person=gains["data"] + " " + gains["subject"].astype(str),
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of variances at zero, which are fine here
+        fitted = mixedlm(
+            "gain ~ 1", gains, groups="data", re_formula="0", vc_formula=COMPONENTS
+        ).fit(reml=True)
+    # Generalised least squares under these variances; the errors that statsmodels gives are NaN
+    # where one of them is zero.
+    covariance = fitted.scale * np.eye(len(gains))
+    for name, variance in zip(fitted.model.exog_vc.names, fitted.vcomp, strict=True):
+        covariance += variance * np.equal.outer(*[gains[name].to_numpy()] * 2)
+    weights = np.linalg.solve(covariance, np.ones(len(gains)))
+    mean = float(weights @ gains["gain"].to_numpy() / weights.sum())
+    error = float(weights.sum() ** -0.5)
+    degrees = gains["task"].nunique() - 1
+    half = stats.t.isf((1 - level) / 2, degrees) * error
+    p_value = float(2 * stats.t.sf(abs(mean) / error, degrees))
+    return CrossedMean(mean, mean - half, mean + half, p_value)
+
+
+def compare_on(table, task, baseline="none"):
+    """Compare all methods with another one on a task.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of the study, of one half.
+    task : str
+        Name of the task.
+    baseline : str
+        The method that the others are compared with.
+
+    Returns
+    -------
+    results : dict
+        From the name of a method to a :class:`CrossedMean`, in points.
+    """
+    rows = table.loc[table["task"] == task]
+    trained_on = rows.groupby("choice")["train"].first()
+    shared = shared_subjects(
+        [{"split": c, "train_subjects": names.split()} for c, names in trained_on.items()]
+    )
+    gains = gains_over(rows, baseline)
+    return {
+        method: crossed_mean(mine["gain"], mine["subject"], mine["choice"], shared)
+        for method, mine in gains.groupby("method", sort=False)
+    }
+
+
+def report(table):
+    """Print scores, and differences to no augmentation with intervals and corrected p-values.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of the study.
+    """
+    for half, rows in table.groupby("half", sort=False):
+        for task in rows["task"].unique():
+            _report_task(rows, task, half)
+        if rows["task"].nunique() > 1:
+            _report_all(rows, half)
+
+
+def _report_task(table, task, half):
+    rows = table.loc[table["task"] == task]
+    n_choices = rows["choice"].nunique()
+    print(
+        f"\n{task}, {half} half, {n_choices} choices: balanced accuracy, "
+        "points over none [95 %], p (Holm), time"
+    )
+    compared = compare_on(table, task)
+    corrected = dict(zip(compared, holm([r.p_value for r in compared.values()]), strict=True))
+    seconds = rows.groupby(["method", "choice"])["seconds"].first()
+    for method in rows["method"].unique():
+        mine = rows.loc[rows["method"] == method].groupby("choice")[["plain", "averaged"]]
+        mean = mine.mean().mean()
+        text = ""
+        if method in compared:
+            time = (seconds[method] / seconds["none"]).median()
+            text = f"{_interval(compared[method])} {corrected[method]:.2f} {time:.1f}"
+        print(f"  {method:12} {mean['plain']:.3f} (averaged {mean['averaged']:.3f}) {text}")
+
+
+def _report_all(table, half):
+    gains = gains_over(table)
+    print(
+        f"\nAll {table['task'].nunique()} tasks, {half} half: points over none, mean of the tasks; "
+        "mixed model of task, choice and subject [95 %], p (Holm); averaged over ten copies; time"
+    )
+    found = {name: pooled(rows) for name, rows in gains.groupby("method", sort=False)}
+    corrected = dict(zip(found, holm([result.p_value for result in found.values()]), strict=True))
+    averaged = gains_over(table, score="averaged")
+    seconds = table.groupby(["task", "choice", "method"])["seconds"].first().unstack("method")
+    for method, result in found.items():
+        mean, copies = (
+            float(each.loc[each["method"] == method].groupby("task")["gain"].mean().mean())
+            for each in (gains, averaged)
+        )
+        time = (seconds[method] / seconds["none"]).median()
+        print(
+            f"  {method:12} {mean:+5.1f}; {_interval(result)} {corrected[method]:.3f}; "
+            f"{copies:+5.1f}; {time:.1f}"
+        )
+
+
+def _interval(result):
+    return f"{result.mean:+5.1f} [{result.low:+.1f}, {result.high:+.1f}]"
+
+
+def plot(table, path):
+    """Draw the gain over no augmentation: a panel for each method, a row for each task.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of the study, of one half.
+    path : Path
+        PNG file to write.
+    """
+    import matplotlib.pyplot as plt
+
+    tasks = list(table["task"].unique())
+    gains = gains_over(table)
+    methods = [name for name in LABELS if name in set(gains["method"])]
+    by_task = {task: compare_on(table, task) for task in tasks}
+    height = np.append(np.arange(len(tasks), 0, -1.0), -0.5)
+    figure, panels = plt.subplots(
+        1,
+        len(methods),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        figsize=(2 + 1.5 * len(methods), 4),
+        layout="constrained",
+    )
+    for method, axes in zip(methods, panels[0], strict=True):
+        rows = [by_task[task].get(method) for task in tasks]
+        rows.append(pooled(gains.loc[gains["method"] == method]))
+        colours = ["tab:blue"] * len(tasks) + ["black"]
+        for y, result, colour in zip(height, rows, colours, strict=True):
+            if result is not None:
+                axes.plot([result.low, result.high], [y, y], color=colour, lw=1)
+                axes.plot(result.mean, y, "o", color=colour, ms=4)
+        axes.axvline(0, color="0.6", lw=0.8, zorder=0)
+        axes.set_title(LABELS[method], fontsize=9)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.tick_params(axis="y", length=0)
+    widest = np.abs([r.mean for found in by_task.values() for r in found.values()]).max()
+    panels[0][0].set_xlim(-2.5 * widest, 2.5 * widest)
+    panels[0][0].set_yticks(height, [*tasks, "all tasks"])
+    figure.supxlabel("balanced accuracy, points over no augmentation, 95 % intervals", size=9)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def main():
+    """Run."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("tables", nargs="+", type=Path)
+    parser.add_argument("--figure", type=Path)
+    arguments = parser.parse_args()
+    table = pd.concat([pd.read_csv(path) for path in arguments.tables], ignore_index=True)
+    report(table)
+    if arguments.figure is not None:
+        plot(table, arguments.figure)
+
+
+if __name__ == "__main__":
+    main()
