@@ -49,8 +49,8 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
     lr : float
         Learning rate of the backbone (AdamW).
     lr_schedule : "cosine" | None
-        How both learning rates change: "cosine" lets them fall along half a cosine, from step to
-        step, to zero after ``max_epochs``. None keeps them.
+        How both learning rates change, from step to step: "cosine" lets them rise linearly over the
+        first tenth of the training and fall to zero along half a cosine. None keeps them.
     augmentation_lr : float
         Learning rate of the augmentation.
     weight_decay : float

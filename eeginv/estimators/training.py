@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from skorch.callbacks import LRScheduler
 from skorch.history import History
 from torch import nn
 
@@ -30,6 +29,7 @@ from .callbacks import prepare_callbacks
 from .held_out import check_sides, hold_out
 from .net import Progress, SignalDataset, StopAfterWarmup, WeightedNet
 from .parameters import check_learned
+from .schedule import cosine_schedule
 
 # Windows of so many seconds are those of sleep staging, which scores epochs of 20 or 30.
 SLEEP_WINDOW = 20.0
@@ -367,7 +367,7 @@ class Trainer:
         if estimator.patience is not None:
             every.append(("stopping", StopAfterWarmup(patience=estimator.patience, load_best=True)))
         if estimator.lr_schedule == "cosine":
-            every.append(("lr_schedule", self._half_cosine(len(rows))))
+            every.append(("lr_schedule", cosine_schedule(self._n_steps(len(rows)))))
         own = [*(estimator.callbacks or []), *callbacks]
         every += prepare_callbacks(own, estimator._readout, held_out is not None)
         net = self._net(module, len(rows), _validation(data, held_out, scale), every)
@@ -377,11 +377,9 @@ class Trainer:
         check_learned(module.augmentation, len(net.history), int(estimator.max_epochs))
         return Training(net, progress.policies_)
 
-    def _half_cosine(self, n_rows):
+    def _n_steps(self, n_rows):
         epochs, batch = int(self.estimator.max_epochs), min(int(self.estimator.batch_size), n_rows)
-        steps = epochs * max(1, math.ceil(n_rows / batch) - _leaves_one(n_rows, batch))
-        cosine = torch.optim.lr_scheduler.CosineAnnealingLR
-        return LRScheduler(cosine, step_every="batch", T_max=steps)
+        return epochs * max(1, math.ceil(n_rows / batch) - _leaves_one(n_rows, batch))
 
     def _net(self, module, n_rows, split, callbacks):
         estimator = self.estimator

@@ -1,4 +1,6 @@
-"""Learning rates that fall, and what batch normalisation has seen, at the end of a training."""
+"""The learning rate over a training, and what batch normalisation has seen at its end."""
+
+import pickle
 
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ from skorch.callbacks import Callback
 
 from eeginv import AugNet, InvariantClassifier
 from eeginv.estimators import MeasureBatchNorm
+from eeginv.estimators.schedule import cosine_schedule
 from eeginv.transforms import AmplitudeScale, SignFlip
 
 
@@ -48,24 +51,41 @@ def test_statistics_of_batch_normalisation_are_those_of_predictions(n_copies, au
     assert torch.equal(*weights)
 
 
-def test_learning_rates_fall_along_half_a_cosine():
+def test_learning_rates_rise_and_fall_along_half_a_cosine():
     rates = []
 
     class Rates(Callback):
-        def on_batch_end(self, net, training=False, **kwargs):
+        def on_batch_begin(self, net, training=False, **kwargs):
             if training:
                 rates.append([group["lr"] for group in net.optimizer_.param_groups])
 
-    X = np.random.default_rng(0).normal(size=(33, 2, 16)).astype(np.float32)
-    options = {"max_epochs": 3, "batch_size": 16, "warmup": 0.0, "random_state": 0}
+    X = np.random.default_rng(0).normal(size=(161, 2, 16)).astype(np.float32)
+    y = np.arange(161) % 2
+    options = {"max_epochs": 2, "batch_size": 16, "warmup": 0.0, "random_state": 0}
     options |= {"transforms": [SignFlip(0.5)], "lr_schedule": "cosine", "callbacks": [Rates()]}
-    InvariantClassifier(_Norm, "augnet", **options).fit(X, np.arange(33) % 2)
-    steps = len(rates)
-    assert steps == 6  # the window that is left over is no batch
+    InvariantClassifier(_Norm, "augnet", **options).fit(X, y)
     rates = np.array(rates)
-    expected = 0.5 * (1 + np.cos(np.pi * np.arange(1, steps + 1) / steps))
-    for first in (1e-2, 1e-3):  # of the augmentation, and of the network
-        found = rates[:, np.argmin(abs(rates[0] - first * expected[0]))]
-        np.testing.assert_allclose(found, first * expected, atol=1e-9)
+    assert len(rates) == 20  # the window that is left over is no batch
+    rising = np.array([0.5, 1.0])
+    expected = np.concatenate([rising, 0.5 * (1 + np.cos(np.pi * np.arange(18) / 18))])
+    for full in (1e-2, 1e-3):  # of the augmentation, and of the network
+        found = rates[:, np.argmin(abs(rates[1] - full))]
+        np.testing.assert_allclose(found, full * expected, atol=1e-9)
     with pytest.raises(ValueError, match="lr_schedule"):
-        InvariantClassifier(_Norm, None, lr_schedule="linear").fit(X, np.arange(33) % 2)
+        InvariantClassifier(_Norm, None, lr_schedule="linear").fit(X, y)
+
+
+def test_the_schedule_ends_at_zero():
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    for n_steps in (1, 2, 7, 100):
+        optimizer = torch.optim.SGD([parameter], lr=1.0)
+        made = cosine_schedule(n_steps).kwargs["lr_lambda"]
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, pickle.loads(pickle.dumps(made)))
+        rates = []
+        for _ in range(n_steps):
+            rates.append(optimizer.param_groups[0]["lr"])
+            optimizer.step()
+            scheduler.step()
+        assert max(rates) == pytest.approx(1.0)
+        assert all(rate > 0 for rate in rates)
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(0.0, abs=1e-12) or n_steps == 1
