@@ -6,9 +6,9 @@
 Tasks and the division of subjects into halves are in ``real_eeg_tasks.py``. Whatever is chosen
 (candidates, recipe, constants) is chosen on the development half; the reporting half is run once,
 with what was chosen. All methods have the same networks, seeds, epochs and recipe: AdamW with a
-learning rate that falls along half a cosine from 0.003. Every training adds rows to a table, one
-for each test subject; a second start continues it, and ``--part 0/2`` and ``--part 1/2`` may run
-side by side.
+learning rate that rises to 0.003 and falls along half a cosine. Every training adds rows to a
+table, one for each test subject; a second start continues it, and ``--part 0/2`` and
+``--part 1/2`` may run side by side.
 """
 
 import argparse
@@ -46,7 +46,7 @@ COLUMNS = [
     "train",
     "subject",
     *("plain", "plain_log_loss", "averaged", "averaged_log_loss"),
-    "seconds",
+    *("seconds", "device"),
 ]
 # One layer each: what was picked by hand for sleep staging.
 BY_HAND = Policy(
@@ -105,7 +105,7 @@ METHODS = {
 }
 
 
-def run(half, task_name, method, choice, recordings):
+def run(half, task_name, method, choice, recordings, device="cpu"):
     """Train once.
 
     Returns
@@ -129,6 +129,7 @@ def run(half, task_name, method, choice, recordings):
         "n_copies": 0,
         "callbacks": [MeasureBatchNorm()],
         "random_state": choice,
+        "device": device,
     }
     rows = np.isin(groups, train)
     start = time.perf_counter()
@@ -136,13 +137,14 @@ def run(half, task_name, method, choice, recordings):
     seconds = time.perf_counter() - start
     key = dict(zip(KEYS, (half, task_name, method, choice), strict=True))
     key["train"] = " ".join(sorted(map(str, train)))
-    found = [{**key, "subject": subject, "seconds": seconds} for subject in test]
+    key |= {"seconds": seconds, "device": str(device).partition(":")[0]}
+    found = [{**key, "subject": subject} for subject in test]
     score(clf, recordings, found, "plain")
     module = clf.module_
     module.n_copies = 10
     if module.augmentation is None:  # what averaging alone does
         module.augmentation = TrivialAugment(transforms, random_state=0)
-    measure_batch_norm(module, torch.as_tensor(recordings.X[rows]))
+    measure_batch_norm(module, torch.as_tensor(recordings.X[rows]), device)
     score(clf, recordings, found, "averaged")
     return found
 
@@ -178,6 +180,7 @@ def main():
     parser.add_argument("--tasks", nargs="+", choices=list(TASKS), default=list(TASKS))
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=list(METHODS))
     parser.add_argument("--choices", type=int, default=10)
+    parser.add_argument("--device", default="cpu", help="such as cuda")
     parser.add_argument("--part", default="0/1", help="0/2 and 1/2 share the work")
     parser.add_argument("--output", type=Path, default=Path("results/real_eeg.csv"))
     arguments = parser.parse_args()
@@ -199,7 +202,9 @@ def main():
         for name in dict.fromkeys(TASKS[task].data for _, task, _, _ in mine)
     }
     for number, cell in enumerate(mine, start=1):
-        rows = pd.DataFrame(run(*cell, recordings[TASKS[cell[1]].data]), columns=COLUMNS)
+        rows = pd.DataFrame(
+            run(*cell, recordings[TASKS[cell[1]].data], arguments.device), columns=COLUMNS
+        )
         rows.to_csv(arguments.output, mode="a", index=False, header=not arguments.output.exists())
         print(f"{number}/{len(mine)} {cell[1]}, {cell[2]}, choice {cell[3]}", flush=True)
     if arguments.output.exists():

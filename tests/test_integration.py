@@ -27,9 +27,11 @@ def test_arrays_and_windows_dataset_give_the_same_network(nights):
     np.testing.assert_array_equal(from_arrays.predict_proba(X), from_windows.predict_proba(windows))
 
 
-def test_truth_has_a_line_for_every_default_transform(nights):
-    names = {type(t).__name__ for t in eeginv.transforms.default_transforms(nights.sfreq)}
-    assert set(nights.true_invariances) == names
+def test_truth_has_a_line_for_every_default_invariance(nights):
+    defaults = eeginv.transforms.default_transforms(nights.sfreq)
+    names = {type(t).__name__ for t in defaults if not t.loses_information}
+    names.remove("TimeShift")  # stages last, and no recording differs from another in its clock
+    assert names <= set(nights.true_invariances)
 
 
 @pytest.mark.slow

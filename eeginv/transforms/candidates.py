@@ -11,25 +11,28 @@ ROTATION_CHANNELS = 8
 
 
 def _sleep(sfreq):
+    # No noise and no random phases: staging reads the background that they change.
     return [
-        ("TimeReverse", {"probability": 0.2}),
-        ("SignFlip", {"probability": 0.2}),
-        ("FrequencyShift", _up_to(0.5, min(2.0, sfreq / 2))),
+        ("TimeReverse", ON_OFF),
+        ("SignFlip", ON_OFF),
+        ("TimeShift", _half_of(3.0)),
+        ("FrequencyShift", _half_of(min(1.0, sfreq / 2))),
+        ("SmoothTimeMask", _up_to(2.0, 9.0)),
+        ("BandstopFilter", _up_to(0.5, min(2.0, sfreq / 4))),
         ("ChannelsDropout", _up_to(0.1, 0.5)),
-        ("FTSurrogate", {"magnitude": 0.2}),
-        ("GaussianNoise", _up_to(0.1, 0.5)),
-        ("ChannelsSymmetry", {"probability": 0.2}),
+        ("ChannelsSymmetry", ON_OFF),
         *_rotations(),
     ]
 
 
 def _motor_imagery(sfreq):
+    # Nothing that changes the amplitude of one side of the head against the other.
     return [
-        ("TimeReverse", {"probability": 0.2}),
-        ("TimeShift", _up_to(0.1, 0.4)),
+        ("TimeReverse", ON_OFF),
+        ("TimeShift", _half_of(0.4)),
         ("SmoothTimeMask", _up_to(0.2, 1.2)),
-        ("SignFlip", {"probability": 0.2}),
-        ("FrequencyShift", _up_to(0.1, min(0.5, sfreq / 2))),
+        ("SignFlip", ON_OFF),
+        ("FrequencyShift", _half_of(min(0.5, sfreq / 2))),
         ("FTSurrogate", _up_to(0.1, 0.5)),
         # no higher than what preprocessing usually leaves
         ("BandstopFilter", {**_up_to(0.5, min(2.0, sfreq / 4)), "max_freq": min(40.0, sfreq / 2)}),
@@ -38,13 +41,13 @@ def _motor_imagery(sfreq):
 
 def _generic(sfreq):
     return [
-        ("TimeReverse", {"probability": 0.2}),
-        ("TimeShift", _up_to(10 / sfreq, 64 / sfreq)),
+        ("TimeReverse", ON_OFF),
+        ("TimeShift", _half_of(64 / sfreq)),
         ("SmoothTimeMask", _up_to(20 / sfreq, 192 / sfreq)),
-        ("SignFlip", {"probability": 0.2}),
-        ("AmplitudeScale", _up_to(2.0, 6.0)),
+        ("SignFlip", ON_OFF),
+        ("AmplitudeScale", _half_of(6.0)),
         ("GaussianNoise", _up_to(0.1, 0.5)),
-        ("FrequencyShift", _up_to(sfreq / 1000, sfreq / 256)),
+        ("FrequencyShift", _half_of(sfreq / 256)),
         ("FTSurrogate", _up_to(0.1, 0.5)),
         ("BandstopFilter", {**_up_to(sfreq / 200, sfreq / 64), "max_freq": sfreq / 3}),
         ("ChannelsDropout", _up_to(0.1, 0.5)),
@@ -54,9 +57,19 @@ def _generic(sfreq):
 
 
 def _rotations():
-    return [(f"Sensors{axis}Rotation", _up_to(5.0, 30.0)) for axis in "XYZ"]
+    return [(f"Sensors{axis}Rotation", _half_of(30.0)) for axis in "XYZ"]
 
 
+# What loses no information starts at half of what it may become. It is learned: an invariance of a
+# network grows from what it is shown, and weak starts have helped it less on other subjects.
+ON_OFF = {"probability": 0.25}
+
+
+def _half_of(max_magnitude):
+    return {"magnitude": max_magnitude / 2, "max_magnitude": max_magnitude}
+
+
+# What loses information starts weakly, so that signals stay recognisable.
 def _up_to(magnitude, max_magnitude):
     return {"magnitude": min(magnitude, max_magnitude / 4), "max_magnitude": max_magnitude}
 
@@ -91,8 +104,8 @@ def default_transforms(sfreq, ch_names=None, kind="sleep"):
     Examples
     --------
     >>> from eeginv.transforms import default_transforms
-    >>> [type(t).__name__ for t in default_transforms(sfreq=100)]
-    ['TimeReverse', 'SignFlip', 'FrequencyShift', 'ChannelsDropout', 'FTSurrogate', 'GaussianNoise']
+    >>> [type(t).__name__ for t in default_transforms(sfreq=100)][:4]
+    ['TimeReverse', 'SignFlip', 'TimeShift', 'FrequencyShift']
     """
     sfreq = check_sfreq(sfreq)
     if kind not in KINDS:

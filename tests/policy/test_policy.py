@@ -41,11 +41,11 @@ def test_summary_has_units_and_probabilities():
         "weight",
         "role",
     ]
-    assert len(table) == 12
+    assert len(table) == 14
     shift = table[table["transform"] == "FrequencyShift"].iloc[0]
     assert (shift.unit, shift.probability) == ("Hz", 1.0)
     flip = table[table["transform"] == "SignFlip"].iloc[0]
-    assert flip.probability == pytest.approx(0.2)
+    assert flip.probability == pytest.approx(0.25)
     assert flip.isna()["extent"]
     assert table.groupby("layer").weight.sum().tolist() == pytest.approx([1, 1])
 

@@ -27,8 +27,8 @@ def test_default_transforms(kind, sfreq):
 def test_default_transforms_with_channel_names():
     transforms = default_transforms(100.0, NAMES)
     names = [type(t).__name__ for t in transforms]
-    assert names[:6] == [type(t).__name__ for t in default_transforms(100.0)]
-    assert names[6:] == ["ChannelsSymmetry", *(f"Sensors{axis}Rotation" for axis in "XYZ")]
+    assert names[:7] == [type(t).__name__ for t in default_transforms(100.0)]
+    assert names[7:] == ["ChannelsSymmetry", *(f"Sensors{axis}Rotation" for axis in "XYZ")]
     # of motor imagery, the label lies in amplitudes of channels against each other
     X = signals(n=8, channels=len(NAMES), times=800, dtype=torch.float32)
     power = X.square().mean(dim=-1).log()
