@@ -201,7 +201,8 @@ class FittedModel:
 
     def _mean_input(self, inputs, n_examples):
         """Input of the last layer; the mean over transformed copies, where there are any."""
-        inputs = [part for several in inputs for part in several.split(n_examples)]
+        if getattr(self.network, "copies_at_once", 1) > 1:
+            inputs = [copy for several in inputs for copy in several.split(n_examples)]
         if not inputs or any(len(part) != n_examples for part in inputs):
             raise ValueError(
                 f"The last linear layer of {type(self.network).__name__} is not called once for "
