@@ -26,15 +26,17 @@ def isolated(seed, n_threads=None, device="cpu"):
         deterministic.
     """
     device = torch.device(device)
-    cuda = [device.index or 0] if device.type == "cuda" else []
-    with GLOBAL_STATE, torch.random.fork_rng(devices=cuda):
-        threads = torch.get_num_threads()
+    with GLOBAL_STATE:
+        threads, states = torch.get_num_threads(), generator_states(device)
         cudnn = torch.backends.cudnn
         flags = (cudnn.deterministic, cudnn.benchmark)
         torch.default_generator.manual_seed(seed)
-        if cuda:
-            torch.cuda.default_generators[cuda[0]].manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
             cudnn.deterministic, cudnn.benchmark = True, False
+        elif device.type == "mps":
+            torch.mps.manual_seed(seed)
         if n_threads is not None:
             torch.set_num_threads(n_threads)
         try:
@@ -42,6 +44,7 @@ def isolated(seed, n_threads=None, device="cpu"):
         finally:
             torch.set_num_threads(threads)
             cudnn.deterministic, cudnn.benchmark = flags
+            restore_generators(states, device)
 
 
 def generator_states(device="cpu"):
@@ -59,7 +62,11 @@ def generator_states(device="cpu"):
     """
     device = torch.device(device)
     states = [torch.get_rng_state()]
-    return states + ([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])
+    if device.type == "cuda":
+        states.append(torch.cuda.get_rng_state(device))
+    elif device.type == "mps":
+        states.append(torch.mps.get_rng_state())
+    return states
 
 
 def restore_generators(states, device="cpu"):
@@ -72,6 +79,9 @@ def restore_generators(states, device="cpu"):
     device : str | torch.device
         Device of the computation.
     """
+    device = torch.device(device)
     torch.set_rng_state(states[0])
-    if len(states) > 1:
+    if device.type == "cuda":
         torch.cuda.set_rng_state(states[1], device)
+    elif device.type == "mps":
+        torch.mps.set_rng_state(states[1])

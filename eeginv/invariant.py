@@ -1,5 +1,8 @@
 """A network behind an augmentation: copies, backbone, average."""
 
+from contextlib import contextmanager
+from itertools import islice
+
 import torch
 from torch import nn
 
@@ -15,6 +18,7 @@ from .augmentation.undo import NO_UNDO, Undo
 from .transforms import Transform
 
 AVERAGES = ("logit", "probability")
+PRECISIONS = ("float32", "bf16")
 
 
 class InvariantModule(nn.Module):
@@ -49,9 +53,15 @@ class InvariantModule(nn.Module):
         compares what is said of each moment with the target of that moment; in evaluation,
         outputs are brought back before they are averaged [2]_. Outputs of shape (n_examples,
         n_outputs), such as those of USleep for a single window, have no time to follow.
+    precision : str
+        "float32", or "bf16": the backbone alone computes under torch's autocast in bfloat16.
+        Transforms, losses and averages stay in float32, and so do weights.
 
     Attributes
     ----------
+    copies_at_once : int
+        How many copies pass through the backbone together in evaluation, 1 at first. Several fill a
+        GPU where there are few examples, and take as many times the memory.
     example_labels : Tensor | None
         Targets of the coming training batch, for a
         :class:`~eeginv.augmentation.ClasswiseAugmentation`, and for a squared error that is not
@@ -121,12 +131,14 @@ class InvariantModule(nn.Module):
         average="logit",
         loss="cross_entropy",
         equivariant=False,
+        precision="float32",
     ):
         super().__init__()
         if average not in AVERAGES:
             raise ValueError(f"average must be one of {AVERAGES}, got {average!r}.")
         if loss not in LOSSES:
             raise ValueError(f"loss must be one of {LOSSES}, got {loss!r}.")
+        check_precision(precision)
         if isinstance(n_copies, bool) or int(n_copies) != n_copies or n_copies < 0:
             raise ValueError(f"n_copies must be a whole number of at least 0, got {n_copies!r}.")
         if equivariant and augmentation is not None:
@@ -137,6 +149,8 @@ class InvariantModule(nn.Module):
         self.average = average
         self.loss = loss
         self.equivariant = bool(equivariant)
+        self.precision = precision
+        self.copies_at_once = 1
         self._chance, self._baseline, self._gate = ChanceLevel(loss), Baseline(), Gate()
         self._constant, self._past = BestConstant(), Past()
         self.register_load_state_dict_post_hook(_keep_together)
@@ -159,7 +173,7 @@ class InvariantModule(nn.Module):
         if self.training:
             return self._train_forward(X)
         if self.augmentation is None or self.n_copies == 0:
-            output = self.backbone(X)
+            output = self._output(X)
             return torch.log_softmax(output, dim=1) if self._classifies else output
         return self._average_forward(X)
 
@@ -200,16 +214,55 @@ class InvariantModule(nn.Module):
             groups.append({"params": parameters, "weight_decay": 0.0, **rate})
         return groups
 
+    def compile(self, **options):
+        """Compile the backbone; what is drawn is not compiled.
+
+        Names of parameters stay, copies and pickles of the module compile anew when they are used,
+        and other sizes of batches do not compile each by itself.
+
+        Parameters
+        ----------
+        **options
+            As torch.compile takes them.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from eeginv import InvariantModule
+        >>> module = InvariantModule(torch.nn.Linear(10, 3))
+        >>> module.compile(backend="eager")
+        >>> module(torch.ones(2, 10)).shape
+        torch.Size([2, 3])
+        """
+        self._compiling, self._compiled = options, None
+
+    # options of torch.compile, and what it has made
+    _compiling = _compiled = None
+
+    def __getstate__(self):
+        return {k: value for k, value in super().__getstate__().items() if k != "_compiled"}
+
     def _output(self, X):
-        """Output of the backbone: what torch.compile compiles, and nothing else."""
-        return self.backbone(X)
+        """Compute the output of the backbone."""
+        if self._compiling is None:
+            return self._through_backbone(X)
+        if self._compiled is None:
+            self._compiled = torch.compile(self._through_backbone, **self._compiling)
+        return self._compiled(X)
+
+    def _through_backbone(self, X):
+        """Compute what torch.compile compiles, and nothing else."""
+        if self.precision == "float32":
+            return self.backbone(X)
+        with torch.autocast(X.device.type, torch.bfloat16):
+            return _at_least_float32(self.backbone(X))
 
     @torch.compiler.disable(recursive=False)
     def _train_forward(self, X):
         weights, labels = self.example_weights, self.example_labels
         self.example_weights = self.example_labels = None
         if self.augmentation is None:
-            return self.backbone(X)
+            return self._output(X)
         if torch._C._current_graph_task_id() != -1:
             raise ValueError(
                 "A forward pass in training inside a backward pass, as torch.utils.checkpoint "
@@ -250,11 +303,13 @@ class InvariantModule(nn.Module):
 
     def _copied_outputs(self, X):
         copies = self.augmentation.copies(X, self.n_copies, with_undo=True)
-        while (pair := _eager(next, copies, None)) is not None:
-            copy, undo = pair
-            output = self._output(copy)
-            del copy, pair
-            yield _eager(undo, output) if self.equivariant else output
+        while several := _eager(_take, copies, self.copies_at_once):
+            signals, undos = zip(*several, strict=True)
+            several = None
+            signals = signals[0] if len(signals) == 1 else torch.cat(signals)
+            output = self._output(signals)
+            del signals
+            yield from _eager(_bring_back, output, undos if self.equivariant else None, len(undos))
 
     @torch.compiler.disable(recursive=False)
     def _average_forward(self, X):
@@ -270,6 +325,61 @@ class InvariantModule(nn.Module):
         return torch.log_softmax(
             total if self.average == "probability" else total / self.n_copies, dim=1
         )
+
+
+@contextmanager
+def uncompiled(module):
+    """Run a module as if :meth:`InvariantModule.compile` had not been called.
+
+    Parameters
+    ----------
+    module : InvariantModule
+        The module.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv import InvariantModule
+    >>> from eeginv.invariant import uncompiled
+    >>> module = InvariantModule(torch.nn.Linear(10, 3))
+    >>> module.compile()
+    >>> with uncompiled(module):
+    ...     module(torch.ones(2, 10)).shape
+    torch.Size([2, 3])
+    """
+    before = module._compiling, module._compiled
+    module._compiling = module._compiled = None
+    try:
+        yield
+    finally:
+        module._compiling, module._compiled = before
+
+
+def check_precision(precision):
+    """Raise a ValueError if a precision is none.
+
+    Parameters
+    ----------
+    precision : str
+        One of "float32" and "bf16".
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {PRECISIONS}, got {precision!r}.")
+
+
+def _take(copies, n):
+    return list(islice(copies, n))
+
+
+def _bring_back(output, undos, n_copies):
+    """Take apart the output for copies that passed through the backbone together."""
+    parts = _at_least_float32(output).chunk(n_copies)
+    return parts if undos is None else [undo(one) for one, undo in zip(parts, undos, strict=True)]
+
+
+def _at_least_float32(output):
+    """Widen what is averaged, or what a loss compares: half precisions would round the mean."""
+    return output if output.dtype == torch.float64 else output.float()
 
 
 @torch.compiler.disable

@@ -10,11 +10,12 @@ from ..transforms.strength import read_strengths
 from .choice import Where
 from .layer import strata
 from .log_prob import LogProb
+from .on_host import OnHost
 from .stream import RandomStream
 from .undo import NO_UNDO, Undo
 
 
-class Augmentation(nn.Module):
+class Augmentation(OnHost):
     """A distribution over transformations: a sequence of layers, each of which draws one.
 
     Parameters
@@ -42,17 +43,19 @@ class Augmentation(nn.Module):
     [-1.0, 1.0]
     """
 
+    _on_host = ("_probability",)
+
     def __init__(self, layers, probability=1.0, random_state=None):
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self._known_probability = None
-        self.register_buffer("_probability", torch.tensor(float(probability), dtype=torch.float64))
+        self._probability = torch.tensor(float(probability), dtype=torch.float64)
         self.stream = RandomStream(random_state)
 
     @property
     def probability(self):
         """Probability with which an example is transformed at all."""
-        if self._known_probability is None:  # asks the device, so only after it was set or loaded
+        if self._known_probability is None:  # it was set, or loaded
             self._known_probability = self._probability.item()
         return self._known_probability
 

@@ -14,9 +14,10 @@ from ..transforms.registry import transform_class
 from .choice import apply_by_choice
 from .joint import JointLayer
 from .layer import _Map, strata
+from .on_host import OnHost
 
 
-class Branches(nn.Module):
+class Branches(OnHost):
     """Draw a branch of a mixture for each example, and what its layers do to it.
 
     What each branch may do is written in tables, from which each example reads its own row. A
@@ -40,6 +41,8 @@ class Branches(nn.Module):
     True
     """
 
+    _on_host = ("_branch_weights", "_probabilities", "_weights", "_extents")
+
     def __init__(self, policy):
         super().__init__()
         self._template = policy
@@ -56,10 +59,14 @@ class Branches(nn.Module):
         n_slots = max(map(len, layers.values()))
         shape = (len(policy.branches), policy.n_layers, n_slots)
         table = {"dtype": torch.float64}
-        self.register_buffer("_branch_weights", torch.zeros(shape[0], **table))
-        self.register_buffer("_probabilities", torch.zeros(shape[0], **table))
-        self.register_buffer("_weights", torch.zeros(shape, **table))
-        self.register_buffer("_extents", torch.zeros(shape, **table))
+        self._branch_weights = torch.zeros(shape[0], **table)
+        self._probabilities = torch.zeros(shape[0], **table)
+        self._weights, self._extents = torch.zeros(shape, **table), torch.zeros(shape, **table)
+        # the same for the device that draws
+        self.register_buffer("_branch_edges", torch.zeros(shape[0]), persistent=False)
+        self.register_buffer("_chances", torch.zeros(shape[0]), persistent=False)
+        self.register_buffer("_edges", torch.zeros(shape), persistent=False)
+        self.register_buffer("_strengths", torch.zeros(shape), persistent=False)
         # which transform, -1 for none
         self.register_buffer("_kinds", torch.zeros(shape, dtype=torch.int64))
         self.register_buffer("_random", torch.zeros(shape, dtype=torch.bool))
@@ -94,6 +101,18 @@ class Branches(nn.Module):
                     self._random[place] = entry.random_strength
                     if entry.probability > 0:
                         self._kinds[place] = self._numbers[_key(entry)]
+        self._send()
+
+    def _send(self):
+        """Renew what the device draws by."""
+        self._branch_edges.copy_(edges_of(self._branch_weights))
+        self._chances.copy_(self._probabilities)
+        self._edges.copy_(edges_of(self._weights))
+        self._strengths.copy_(self._extents)
+
+    def _load_from_state_dict(self, *arguments):
+        super()._load_from_state_dict(*arguments)
+        self._send()
 
     def policy(self):
         """Return the mixture as it is now.
@@ -118,17 +137,17 @@ class Branches(nn.Module):
 
     # training ---------------------------------------------------------------------------------
     def _sample(self, X, generator, undo):
-        return self.sample(X, self._branch_weights, generator, undo), None
+        return self.sample(X, self._branch_edges, generator, undo), None
 
-    def sample(self, X, branch_weights, generator, undo):
+    def sample(self, X, branch_edges, generator, undo):
         """Apply a branch to each example.
 
         Parameters
         ----------
         X : Tensor, shape (n_examples, n_channels, n_times)
             Signals.
-        branch_weights : Tensor, shape (n_branches,) or (n_examples, n_branches)
-            Probabilities of the branches.
+        branch_edges : Tensor, shape (n_branches,) or (n_examples, n_branches)
+            Of the probabilities of the branches, what :func:`edges_of` makes.
         generator : torch.Generator
             Source of randomness.
         undo : Undo
@@ -142,12 +161,12 @@ class Branches(nn.Module):
         # which branch, whether to transform at all, and which entry of each layer; above 0
         n_points = 2 + self._weights.shape[1]
         points = 1 - torch.rand(len(X), n_points, generator=generator, device=X.device)
-        branch = _choose(branch_weights, points[:, 0])
-        applied = points[:, 1:2] <= self._probabilities[branch].unsqueeze(1)
-        slots = _choose(self._weights[branch], points[:, 2:]).unsqueeze(-1)
+        branch = _choose(branch_edges, points[:, 0])
+        applied = points[:, 1:2] <= self._chances[branch].unsqueeze(1)
+        slots = _choose(self._edges[branch], points[:, 2:]).unsqueeze(-1)
         kinds, extents, random = (
             table[branch].gather(-1, slots).squeeze(-1)
-            for table in (self._kinds, self._extents, self._random)
+            for table in (self._kinds, self._strengths, self._random)
         )
         choices = torch.where(applied, kinds + 1, 0)  # the first leaves signals as they are
         for choice, extent, varies in zip(
@@ -174,21 +193,21 @@ class Branches(nn.Module):
         return 2 + 2 * self._weights.shape[1]
 
     def _fixed_draws(self, template, points, generator):
-        branch = _choose(self._branch_weights.cpu(), points[:, 0])
+        branch = _choose(edges_of(self._branch_weights), points[:, 0])
         # the copies of one branch fill its choices as evenly as all copies fill theirs
         points = _strata_within(points[:, 1:], branch)
-        applied = points[:, -1] < self._probabilities.cpu()[branch]
+        applied = points[:, -1] < self._probabilities[branch]
         maps = [[] for _ in points]
         n_slots = self._weights.shape[2]
         for layer in range(self._weights.shape[1]):
-            slot = _choose(self._weights.cpu()[branch, layer], points[:, 2 * layer])
+            slot = _choose(edges_of(self._weights[branch, layer]), points[:, 2 * layer])
             there = _strata_within(points[:, [2 * layer + 1]], branch * n_slots + slot)
             place = branch, layer, slot
             kind = torch.where(applied, self._kinds.cpu()[place], -1)
             for number in range(len(self.transforms) + len(self.joint)):
                 rows = (kind == number).nonzero()[:, 0]
                 if len(rows):
-                    settings = (t.cpu()[place][rows] for t in (self._extents, self._random))
+                    settings = (t[place][rows] for t in (self._extents, self._random.cpu()))
                     of_kind = self._maps(number, template, there[rows], *settings, generator)
                     for row, one in zip(rows.tolist(), of_kind, strict=True):
                         maps[row].append(one)
@@ -277,13 +296,29 @@ def _apply_joint(layer, generator, undo, X, subset):
     return layer.sample(X, generator, undo.part(subset))
 
 
-def _choose(weights, points):
-    """Choose by weights, shape (..., n_options); return where each point, from 0 to 1, falls."""
-    edges = weights.to(points).cumsum(-1).expand(*points.shape, -1)
-    choice = torch.searchsorted(edges.contiguous(), points.unsqueeze(-1).contiguous()).squeeze(-1)
-    # not one of weight zero behind the last, where rounding leaves the edges below a point
-    last = (weights > 0).to(torch.int64).cumsum(-1).argmax(dim=-1)
-    return choice.minimum(last)
+def edges_of(weights):
+    """Return the points at which a choice goes over to the next.
+
+    Parameters
+    ----------
+    weights : Tensor, shape (..., n_options)
+        Probabilities, on the host: sums on a GPU may differ from run to run.
+
+    Returns
+    -------
+    edges : Tensor of float32, same shape
+        Sums up to each option; infinite for the last that has a weight, wherever rounding leaves
+        the sum.
+    """
+    order = torch.arange(weights.shape[-1])
+    last = ((weights > 0) * order).amax(dim=-1, keepdim=True)
+    return weights.float().cumsum(-1).masked_fill(order >= last, torch.inf)
+
+
+def _choose(edges, points):
+    """Choose by :func:`edges_of`; return where each point, from 0 to 1, falls."""
+    edges = edges.expand(*points.shape, -1).contiguous()
+    return torch.searchsorted(edges, points.unsqueeze(-1).contiguous()).squeeze(-1)
 
 
 def _strata_within(points, members):

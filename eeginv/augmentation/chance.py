@@ -2,6 +2,7 @@
 
 import torch
 
+from ..transforms.precision import widest
 from .memory import Memory
 
 # Targets that are not class labels are remembered up to so many numbers in all.
@@ -106,7 +107,7 @@ class BestConstant(Memory):
         weighted = self.target_weights if labels is None else self.of_label
         if solved == 0 and not weighted.any():  # of what has no weight, nothing is best
             self.counts = torch.tensor([seen, 0])
-            return torch.zeros((), dtype=torch.float64, device=output.device)
+            return widest(torch.zeros((), device=output.device))
         if seen >= GROWTH * solved:
             solved = seen
             with torch.enable_grad(), torch.autocast(output.device.type, enabled=False):
@@ -154,7 +155,7 @@ class BestConstant(Memory):
 
         start = shares.clamp_min(1e-6).log()
         best = _minimise(lambda constant: (shares * losses(constant)).sum(), [start])
-        self.label_losses = losses(best).detach().double()
+        self.label_losses = widest(losses(best).detach())
         _check_level((shares * self.label_losses).sum())
 
     def _solve_targets(self, criterion, output):
@@ -172,7 +173,7 @@ class BestConstant(Memory):
             values = values.transpose(1, 2).reshape(-1, n_outputs)
             starts += [values.mean(dim=0).reshape(shape), values.median(dim=0)[0].reshape(shape)]
         best = _minimise(mean_loss, starts)
-        self.level = mean_loss(best).detach().double()
+        self.level = widest(mean_loss(best).detach())
         _check_level(self.level)
 
 

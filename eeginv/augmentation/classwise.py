@@ -4,6 +4,7 @@ import torch
 
 from ..policy import Policy
 from ..transforms.strength import constant
+from .branches import edges_of
 from .choice import reads_are_cheap
 from .fixed import PolicyAugmentation
 from .undo import NO_UNDO
@@ -78,7 +79,8 @@ class ClasswiseAugmentation(PolicyAugmentation):
         self.policies, self.weights = policies, None if weights is None else dict(weights)
         # of the branches of the mixture, each class draws from those of its own policy
         own = [torch.tensor([policies[label].weights], dtype=torch.float64) for label in labels]
-        self.register_buffer("_class_weights", torch.block_diag(*own), persistent=False)
+        edges = edges_of(torch.block_diag(*own))
+        self.register_buffer("_class_edges", edges, persistent=False)
         self.classes = None
         if classes is not None:
             self.set_classes(classes)
@@ -168,7 +170,7 @@ class ClasswiseAugmentation(PolicyAugmentation):
         policy_of = self._resolve(labels, len(X)).to(X.device, non_blocking=True)
         if generator is None:
             generator = self.stream.advance(X.device)
-        return self.branches.sample(X, self._class_weights[policy_of], generator, undo), None
+        return self.branches.sample(X, self._class_edges[policy_of], generator, undo), None
 
     def _load_from_state_dict(self, state_dict, prefix, *args):
         # models that were saved before held the policy of each class once more

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from ..transforms.precision import widest
 from .baseline import Baseline
 from .chance import BestConstant, ChanceLevel
 from .choice import reads_are_cheap
@@ -193,7 +194,7 @@ class _AtOutput(torch.autograd.Function):
 
 def _infer(step, output, gradient, reward, weights, targets):
     # not a number if the reward is not, which so needs no look of its own at the device
-    checked = gradient.double() + 0 * reward.double()
+    checked = widest(gradient) + 0 * widest(reward)
     cheap, module = reads_are_cheap(gradient.device), step.replay and step.replay.module
 
     def refuse_unless(agrees, message):
@@ -207,7 +208,7 @@ def _infer(step, output, gradient, reward, weights, targets):
 
     try:
         losses, weights, targets = losses_from_gradient(
-            output.double(),
+            widest(output),
             checked,
             step.chance.loss,
             weights,
@@ -364,10 +365,10 @@ class _AtLoss(torch.autograd.Function):
         nothing = (None,) * 7
         if reward is None:
             return scale, None, None, *nothing
-        losses, weights = losses.double(), weights.double()
+        losses, weights = widest(losses), widest(weights)
         total = losses.sum() + weights.sum() + reward + scale
         finite = torch.isfinite(total)
-        factor = scale.double()
+        factor = widest(scale)
         if not reads_are_cheap(scale.device):
             module = step.replay and step.replay.module
             step.past.verdicts.check(finite, lambda: _fail_late(module, _is_scaled(step, scale)))
@@ -380,7 +381,7 @@ class _AtLoss(torch.autograd.Function):
         if ctx.criterion is not None:
             chance = step.constant.update(ctx.criterion, output, target, weights, labels)
         else:
-            values = target.reshape(len(losses), 1, -1).double() if labels is None else labels
+            values = widest(target.reshape(len(losses), 1, -1)) if labels is None else labels
             chance = step.chance.update(values, weights)
         labels = _one_label(losses) if labels is None else labels
         of_log_prob, of_reward = step.signal(losses, weights, labels, chance)

@@ -48,7 +48,7 @@ class LabelWeights:
         agrees : Tensor of bool
             A scalar.
         """
-        logs = torch.where(trusted, sizes.clamp_min(1e-300).log(), torch.nan)
+        logs = torch.where(trusted, sizes.clamp_min(_tiny(sizes)).log(), torch.nan)
         if self._known is None or self._known.shape != logs.shape:
             self._known = self._single = torch.full_like(logs, torch.nan)
         known, single = self._known.to(logs), self._single.to(logs)
@@ -160,7 +160,7 @@ def _cross_entropy(output, gradient, announced, eps, past, refuse_unless):
     miss_of, push_of = (
         torch.einsum("i,il->l", value, one_hot) for value in (heard * relative * miss, push)
     )
-    sizes = torch.where(miss_of > 0, push_of / miss_of.clamp_min(1e-300), 0.0)
+    sizes = torch.where(miss_of > 0, push_of / miss_of.clamp_min(_tiny(miss_of)), 0.0)
     weights = relative * heard * sizes.gather(0, label[:, 0])
     expected = weights.unsqueeze(1) * (p - one_hot)
     # what the precision allows: of the gradient, of the logarithms, and of one minus what is near 1
@@ -204,7 +204,7 @@ def _squared_error(output, gradient, announced, targets, eps, refuse_unless):
     weights = flat.new_ones(n_examples) if announced is None else announced
     residual = flat - targets
     direction = weights.unsqueeze(1) * residual
-    scale = (pull * direction).sum() / direction.square().sum().clamp_min(1e-300)
+    scale = (pull * direction).sum() / direction.square().sum().clamp_min(_tiny(direction))
     # a difference that is small next to what it is the difference of
     rounding = 4 * eps * (flat.abs() + targets.abs()).norm(dim=1) * (scale.abs() * weights)
     allowed = (DEVIATION + 4 * eps) * pull.norm(dim=1) + rounding + _spacing(eps)
@@ -217,6 +217,10 @@ def _squared_error(output, gradient, announced, targets, eps, refuse_unless):
     weights = 0.5 * scale * flat.shape[1] * weights
     losses = residual.square().mean(dim=1, keepdim=True)
     return losses, weights.unsqueeze(1), targets.unsqueeze(1)
+
+
+def _tiny(values):
+    return torch.finfo(values.dtype).tiny
 
 
 def _spacing(eps):

@@ -1,6 +1,9 @@
 """What learning remembers of the batches before, saved with the model."""
 
+import torch
 from torch import nn
+
+from ..transforms.precision import has_double
 
 
 class Memory(nn.Module):
@@ -17,6 +20,14 @@ class Memory(nn.Module):
         super().__init__()
         for name in self._kept:
             self.register_buffer(name, None)
+
+    def _apply(self, function, *arguments, **options):
+        if not has_double(function(torch.empty(0)).device):
+            for name in self._kept:
+                value = getattr(self, name)
+                if value is not None and value.dtype == torch.float64:
+                    setattr(self, name, value.float())
+        return super()._apply(function, *arguments, **options)
 
     def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):
         # torch's own would ask for the same names and shapes as there are now

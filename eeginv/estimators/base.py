@@ -1,7 +1,6 @@
 """scikit-learn's contract around a skorch net."""
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import (
@@ -15,11 +14,10 @@ from .channels import Expected
 from .inputs import check_complete, read_signals, read_targets
 from .parameters import check_parameters, default_parameters, without_effect
 from .persistence import load_estimator, save_estimator
+from .prediction import predict_in_batches
 from .selection import train_selected
 from .training import Trainer, TrainingData
 from .units import typical_scale, warn_of_another_unit, warn_of_volts
-
-_PREDICT_BATCH = 32  # always full, so that a prediction does not depend on its neighbours
 
 
 class InvariantEstimator(BaseEstimator):
@@ -50,6 +48,8 @@ class InvariantEstimator(BaseEstimator):
         patience=None,
         callbacks=None,
         device="cpu",
+        precision="float32",
+        compile=False,
         n_jobs=None,
         verbose=0,
         random_state=None,
@@ -73,6 +73,8 @@ class InvariantEstimator(BaseEstimator):
         self.patience = patience
         self.callbacks = callbacks
         self.device = device
+        self.precision = precision
+        self.compile = compile
         self.n_jobs = n_jobs
         self.verbose = verbose
         self.random_state = random_state
@@ -171,15 +173,8 @@ class InvariantEstimator(BaseEstimator):
         warn_of_another_unit(typical_scale(X), getattr(self, "scale_", None))
         module = self.module_ if module is None else module
         module.eval()
-        outputs = []
-        with Trainer(self).isolated(0), torch.no_grad():
-            for start in range(0, len(X), _PREDICT_BATCH):
-                part = X[start : start + _PREDICT_BATCH]
-                batch = np.zeros((_PREDICT_BATCH, *X.shape[1:]), dtype=np.float32)
-                batch[: len(part)] = part
-                output = module(torch.from_numpy(batch).to(self.device))
-                outputs.append(output[: len(part)].cpu().numpy())
-        return np.concatenate(outputs)
+        with Trainer(self).isolated(0):
+            return predict_in_batches(module, X, self.device)
 
     def _with_targets(self, X, y):
         """Read signals, and their targets where none are given."""

@@ -4,6 +4,9 @@ import torch
 from skorch.callbacks import Callback
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from ..invariant import uncompiled
+from ..transforms.precision import in_double
+
 # So many signals pass through the network at most, copies counted.
 _MAX_SIGNALS = 4096
 _BATCH = 64
@@ -47,7 +50,8 @@ def measure_batch_norm(module, X, device="cpu"):
     before = [norm.momentum for norm in norms]
     moments = [_Moments(norm) for norm in norms]
     copies = module.n_copies if module.augmentation is not None else 0
-    with torch.no_grad():
+    # a compiled network would not call what listens to its layers
+    with torch.no_grad(), uncompiled(module):
         order = torch.randperm(len(X))[: max(_BATCH, _MAX_SIGNALS // max(1, copies))]
         for rows in order.split(_BATCH):
             if len(rows) > 1 or len(X) == 1:
@@ -69,10 +73,9 @@ class _Moments:
     def _add(self, norm, inputs, output):
         n = len(inputs[0])
         self.n += n
-        self.mean = self.mean + n * norm.running_mean.double()
-        self.square = self.square + n * (
-            norm.running_var.double() + norm.running_mean.double() ** 2
-        )
+        mean = in_double(norm.running_mean)
+        self.mean = self.mean + n * mean
+        self.square = self.square + n * (in_double(norm.running_var) + mean**2)
 
     def put(self, momentum):
         """Give the layer the statistics of all batches, and leave it in evaluation mode."""

@@ -73,6 +73,11 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         the network as it is after the epoch, and ``valid_accuracy`` if there is a validation.
     device : str
         Torch device.
+    precision : "float32" | "bf16"
+        What the network computes in: "bf16" is torch's autocast, in training and in prediction.
+        Weights, transforms, losses and averages stay in float32.
+    compile : bool
+        Whether the network is compiled by torch, for training and for prediction.
     n_jobs : int | None
         Number of threads; None is 1. Results are bit-identical for the same number.
     verbose : int
@@ -154,6 +159,8 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         patience=None,
         callbacks=None,
         device="cpu",
+        precision="float32",
+        compile=False,
         n_jobs=None,
         verbose=0,
         random_state=None,
@@ -178,6 +185,8 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
             patience=patience,
             callbacks=callbacks,
             device=device,
+            precision=precision,
+            compile=compile,
             n_jobs=n_jobs,
             verbose=verbose,
             random_state=random_state,

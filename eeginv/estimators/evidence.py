@@ -4,6 +4,8 @@ import math
 
 import torch
 
+from ..transforms.precision import in_double
+
 # Rows of the kernel, and numbers in the Jacobian that it is made of.
 _MAX_ROWS, _MAX_NUMBERS = 480, 2 * 10**8
 
@@ -75,7 +77,7 @@ def log_evidence(module, X, y, weight=None, n_copies=10, random_state=0):
             kernels = _kernels(module, parameters, X[part], weight[part], n_copies, fit.root)
     finally:
         module.train(was_training)
-    squares = torch.stack([p.detach().double().square().sum() for p in parameters])
+    squares = torch.stack([in_double(p.detach()).square().sum() for p in parameters])
     return _maximise(kernels.cpu(), squares.cpu(), fit, scale) / len(X)
 
 
@@ -123,12 +125,13 @@ class _Fit:
             for start in range(0, len(X), 64):
                 rows = slice(start, start + 64)
                 copies = _copies(module, X[rows], n_copies)
-                output = sum(module.backbone(copy) for copy in copies).double() / len(copies)
+                output = in_double(sum(module.backbone(copy) for copy in copies)) / len(copies)
+                target, counted = y[rows].to(output.device), weight[rows].to(output.device)
                 if self.classifies:
-                    losses = torch.nn.functional.cross_entropy(output, y[rows], reduction="none")
+                    losses = torch.nn.functional.cross_entropy(output, target, reduction="none")
                 else:
-                    losses = (output - y[rows].reshape(output.shape)).square().sum(dim=1)
-                total += float((weight[rows] * losses).sum())
+                    losses = (output - target.reshape(output.shape)).square().sum(dim=1)
+                total += float((counted * losses).sum())
         self.total = total
         self.n_values = float(weight.sum()) * (1 if self.classifies else output.shape[1])
 
@@ -165,7 +168,7 @@ def _kernels(module, parameters, X, weight, n_copies, root):
                 materialize_grads=True,
             )
             rows.append([part.flatten() for part in gradient])
-    stacked = (torch.stack(of_tensor).double() for of_tensor in zip(*rows, strict=True))
+    stacked = (in_double(torch.stack(of_tensor)) for of_tensor in zip(*rows, strict=True))
     return torch.stack([jacobian @ jacobian.T for jacobian in stacked])
 
 

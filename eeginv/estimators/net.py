@@ -36,6 +36,32 @@ class SignalDataset(torch.utils.data.Dataset):
         return self.X[index], (self.y[index], self.weight[index])
 
 
+def hold(data, rows, scale):
+    """Return held-out windows as the split that a net validates on.
+
+    Parameters
+    ----------
+    data : TrainingData
+        All windows.
+    rows : ndarray of int | None
+        The held-out ones.
+    scale : float
+        What to divide weights by.
+
+    Returns
+    -------
+    split : callable | None
+        For ``train_split`` of skorch.
+    """
+    from skorch.helper import predefined_split
+
+    if rows is None:
+        return None
+    return predefined_split(
+        SignalDataset(data.X[rows], data.target[rows], data.weight[rows] / scale)
+    )
+
+
 class CrossEntropy(nn.Module):
     """Cross-entropy of each example, and of each position of an output along time."""
 

@@ -7,6 +7,7 @@ import warnings
 from sklearn.exceptions import ConvergenceWarning
 
 from ..augmentation import Augmentation, AugNet
+from ..invariant import check_precision
 from .callbacks import check_callbacks
 
 
@@ -78,6 +79,9 @@ def check_parameters(estimator):
             raise ValueError(f"{name} must be a {noun} above 0, got {value!r}.")
     if estimator.penalty != "auto" and not isinstance(estimator.penalty, numbers.Real):
         raise ValueError(f"penalty must be a number or 'auto', got {estimator.penalty!r}.")
+    check_precision(estimator.precision)
+    if estimator.compile not in (False, True):
+        raise ValueError(f"compile must be True or False, got {estimator.compile!r}.")
     if estimator.lr_schedule not in (None, "cosine"):
         raise ValueError(f"lr_schedule must be 'cosine' or None, got {estimator.lr_schedule!r}.")
     for name in ("n_layers", "patience"):

@@ -151,7 +151,7 @@ def load_estimator(cls, path, backbone=None, augmentation=None, transforms=None)
             f"The weights in {path} are of another network than the one that estimator.json "
             f"describes, or that was passed to load(): {error}"
         ) from error
-    estimator.module_ = module.eval()
+    estimator.module_ = Trainer(estimator).compiled(module).eval()
     estimator.policy_ = None if module.augmentation is None else module.augmentation.policy()
     estimator.policy_history_ = [Policy.from_dict(values) for values in saved["policy_history"]]
     estimator.history_ = History(saved["history"])

@@ -66,6 +66,11 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
         as it is after the epoch, and ``valid_r2`` if there is a validation.
     device : str
         Torch device.
+    precision : "float32" | "bf16"
+        What the network computes in: "bf16" is torch's autocast, in training and in prediction.
+        Weights, transforms, losses and averages stay in float32.
+    compile : bool
+        Whether the network is compiled by torch, for training and for prediction.
     n_jobs : int | None
         Number of threads; None is 1. Results are bit-identical for the same number.
     verbose : int

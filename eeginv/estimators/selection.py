@@ -1,5 +1,6 @@
 """Training with one weight of the reward, or with several to choose from."""
 
+import numpy as np
 import torch
 
 from .augmentation_names import LEARNED
@@ -52,7 +53,7 @@ def train_selected(trainer, data, rows, held_out, seeds):
 
 
 def _evidence(trainer, module, data, rows, seed):
-    weight = data.weight[rows] / data.weight[rows].mean()
+    weight = (data.weight[rows] / data.weight[rows].mean()).astype(np.float32)
     arrays = (data.X[rows], data.target[rows], weight)
     signals, labels, weights = (torch.as_tensor(a, device=trainer.device) for a in arrays)
     return log_evidence(module, signals, labels, weights, trainer.estimator.n_copies, seed)

@@ -27,7 +27,7 @@ from .augmentation_names import AUGMENTATIONS, hint_for_augmentation
 from .backbone import build_backbone
 from .callbacks import prepare_callbacks
 from .held_out import check_sides, hold_out
-from .net import Progress, SignalDataset, StopAfterWarmup, WeightedNet
+from .net import Progress, SignalDataset, StopAfterWarmup, WeightedNet, hold
 from .parameters import check_learned
 from .schedule import cosine_schedule
 
@@ -303,7 +303,27 @@ class Trainer:
             n_copies=estimator.n_copies,
             average=getattr(estimator, "average", "logit"),
             loss=estimator._loss,
+            precision=estimator.precision,
         )
+
+    def compiled(self, module):
+        """Have a module compiled, if the estimator says so.
+
+        The draws of dropout are those of a module that is not compiled.
+
+        Parameters
+        ----------
+        module : InvariantModule
+            From :meth:`build`.
+
+        Returns
+        -------
+        module : InvariantModule
+            The same.
+        """
+        if self.estimator.compile:
+            module.compile(options={"fallback_random": True})
+        return module
 
     def _build_augmentation(self, seed, penalty):
         estimator, augmentation = self.estimator, self.estimator.augmentation
@@ -370,7 +390,8 @@ class Trainer:
             every.append(("lr_schedule", cosine_schedule(self._n_steps(len(rows)))))
         own = [*(estimator.callbacks or []), *callbacks]
         every += prepare_callbacks(own, estimator._readout, held_out is not None)
-        net = self._net(module, len(rows), _validation(data, held_out, scale), every)
+        split = hold(data, held_out, scale)
+        net = self._net(self.compiled(module), len(rows), split, every)
         net.fit(SignalDataset(data.X[rows], data.target[rows], data.weight[rows] / scale), None)
         if getattr(net, "interrupted_", False):
             raise KeyboardInterrupt
@@ -422,12 +443,3 @@ def _scale(weight, rows, held_out):
             "use more subjects, or another random_state."
         )
     return scale
-
-
-def _validation(data, held_out, scale):
-    from skorch.helper import predefined_split
-
-    if held_out is None:
-        return None
-    targets, weights = data.target[held_out], data.weight[held_out] / scale
-    return predefined_split(SignalDataset(data.X[held_out], targets, weights))

@@ -12,6 +12,7 @@ from torch import nn
 from .._process import ignoring
 from .._randomness import isolated
 from ..estimators.channels import Expected
+from ..invariant import InvariantModule, uncompiled
 
 SPACES = ("probability", "logit", "embedding")
 BATCH = 64
@@ -99,6 +100,9 @@ class FittedModel:
             stack.enter_context(isolated(0, device=device))
             stack.enter_context(torch.no_grad())
             if self.network is not None:
+                for part in self.network.modules():
+                    if isinstance(part, InvariantModule):  # compiled, its layers are not heard
+                        stack.enter_context(uncompiled(part))
                 stack.callback(_restore, {m: m.training for m in self.network.modules()})
                 self.network.eval()
             yield
@@ -151,16 +155,18 @@ class FittedModel:
         outputs, embeddings, now = [], [], []
 
         def hear_input(_, arguments):
-            now.append(arguments[0].double().cpu())
+            now.append(arguments[0].cpu().double())
 
         def hear_output(_, arguments, output):
             output = output[0] if isinstance(output, tuple) else output
-            outputs.append(output.double().cpu())
+            outputs.append(output.cpu().double())
             if self.last_layer is not None:
                 embeddings.append(self._mean_input(now, len(output)))
                 now.clear()
 
         with self._at_rest(), ExitStack() as stack:
+            # what its parts were called for outside of it, to see what they need, does not count
+            stack.callback(self.network.register_forward_pre_hook(lambda *_: now.clear()).remove)
             stack.callback(self.network.register_forward_hook(hear_output).remove)
             if self.last_layer is not None:
                 stack.callback(self.last_layer.register_forward_pre_hook(hear_input).remove)
@@ -195,6 +201,8 @@ class FittedModel:
 
     def _mean_input(self, inputs, n_examples):
         """Input of the last layer; the mean over transformed copies, where there are any."""
+        if getattr(self.network, "copies_at_once", 1) > 1:
+            inputs = [copy for several in inputs for copy in several.split(n_examples)]
         if not inputs or any(len(part) != n_examples for part in inputs):
             raise ValueError(
                 f"The last linear layer of {type(self.network).__name__} is not called once for "

@@ -8,7 +8,7 @@ import torch
 from .draws import as_batch
 from .generator import mix_channels
 from .montage import channel_positions
-from .precision import full_precision
+from .precision import full_precision, in_double
 from .splines import spline_coefficients, spline_kernel
 
 
@@ -137,11 +137,12 @@ class SensorGroup(TransformGroup):
             raise ValueError("Rotations that are drawn jointly must be of the same channels.")
 
     def _act(self, X, element):
-        positions, coefficients = _splines(tuple(self.members[0].ch_names), X.device)
         # the splines of near sensors almost cancel, which single precision cannot represent
-        places = positions @ element.double().transpose(1, 2)
+        element = in_double(element)
+        positions, coefficients = _splines(tuple(self.members[0].ch_names), element.device)
+        places = positions @ element.transpose(1, 2)
         change = _kernel(places, positions) - _kernel(positions, positions)
-        change = (change @ coefficients[:-1]).to(X.dtype)
+        change = (change @ coefficients[:-1]).to(X)
         return torch.baddbmm(X, change.expand(len(X), -1, -1), X)
 
 

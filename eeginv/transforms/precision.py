@@ -1,4 +1,4 @@
-"""Arithmetic that mixed precision must not touch."""
+"""Arithmetic that mixed precision must not touch, and double precision where there is any."""
 
 from contextlib import nullcontext
 
@@ -34,3 +34,51 @@ def full_precision(device):
     if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
         return torch.autocast(kind, enabled=False)
     return nullcontext()
+
+
+def has_double(device):
+    """Whether a device computes in double precision, which those of Apple do not.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+
+    Returns
+    -------
+    has_double : bool
+        Whether it does.
+    """
+    return device.type != "mps"
+
+
+def widest(tensor):
+    """Return a tensor in the highest precision of its device.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Floating-point numbers.
+
+    Returns
+    -------
+    tensor : Tensor
+        In double precision, or in single where the device has no other.
+    """
+    return tensor.double() if has_double(tensor.device) else tensor.float()
+
+
+def in_double(tensor):
+    """Return a tensor in double precision, on the host where its device has none.
+
+    Parameters
+    ----------
+    tensor : Tensor
+        Floating-point numbers.
+
+    Returns
+    -------
+    tensor : Tensor
+        In double precision.
+    """
+    return (tensor if has_double(tensor.device) else tensor.cpu()).double()

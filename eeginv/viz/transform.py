@@ -90,7 +90,7 @@ def plot_transform(
         if noise is None:
             noise = _typical_draws(transform, signal, strengths, random_state)
         copies = [transform.transform(signal, noise, strength=s) for s in strengths]
-    before, *after = (x.double().cpu().numpy() for x in (signal, *copies))
+    before, *after = (x.cpu().double().numpy() for x in (signal, *copies))
     styles = _styles(transform, strengths)
     shown = _shown(picks, names, before, after)
     excerpt = _excerpt(before[shown], [x[shown] for x in after], sfreq, start, duration)
@@ -178,7 +178,7 @@ def _typical_draws(transform, signal, strengths, random_state):
         state = generator.get_state()
         noise = transform.draw(signal, generator)
         change = sum(
-            float((transform.transform(signal, noise, strength=s) - signal).double().norm())
+            float((transform.transform(signal, noise, strength=s) - signal).cpu().double().norm())
             for s in strengths
         )
         found.append((change, state))

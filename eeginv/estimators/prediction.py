@@ -1,0 +1,153 @@
+"""Batches of predictions, always full, so that a prediction does not depend on its neighbours."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ..invariant import uncompiled
+
+# Windows in a batch on a processor, where more of them would only leave its caches.
+_BATCH = 32
+# On a GPU, how many windows, copies counted, pass through the network together at most, and which
+# share of its memory they may fill.
+_MOST, _SHARE = 2048, 0.25
+# Signals that a transform holds at once, in signals.
+_OF_TRANSFORMS = 8
+
+
+@dataclass(frozen=True)
+class Batches:
+    """How predictions are divided.
+
+    Parameters
+    ----------
+    n_windows : int
+        Windows in a batch.
+    n_copies : int
+        Copies of them that pass through the network together.
+    """
+
+    n_windows: int = _BATCH
+    n_copies: int = 1
+
+
+def predict_in_batches(module, X, device):
+    """Compute the output for signals, in batches that are always full.
+
+    Parameters
+    ----------
+    module : InvariantModule
+        The network, in evaluation mode.
+    X : ndarray of float32, shape (n_windows, n_channels, n_times)
+        Signals.
+    device : str | torch.device
+        Where the network is.
+
+    Returns
+    -------
+    output : ndarray, shape (n_windows, ...)
+        The same for a window whatever is beside it.
+    """
+    batches = plan_batches(module, X.shape[1:], device)
+    outputs = []
+    before, module.copies_at_once = module.copies_at_once, batches.n_copies
+    try:
+        for start in range(0, len(X), batches.n_windows):
+            part = X[start : start + batches.n_windows]
+            batch = np.zeros((batches.n_windows, *X.shape[1:]), dtype=np.float32)
+            batch[: len(part)] = part
+            with torch.no_grad():
+                output = module(torch.from_numpy(batch).to(device))
+            outputs.append(output[: len(part)].cpu().numpy())
+    finally:
+        module.copies_at_once = before
+    return np.concatenate(outputs)
+
+
+def plan_batches(module, shape, device):
+    """Choose batches of predictions that fill a GPU.
+
+    The choice depends on the network, the signals and the device alone, and not on how much is to
+    be predicted or what else is in memory: the same window is always predicted in a batch of the
+    same size. Batches of another size may differ in the last bits.
+
+    Parameters
+    ----------
+    module : InvariantModule
+        The network, in evaluation mode.
+    shape : tuple of int
+        Shape of a window, (n_channels, n_times).
+    device : str | torch.device
+        Where it is.
+
+    Returns
+    -------
+    batches : Batches
+        The choice.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv import InvariantModule
+    >>> from eeginv.estimators.prediction import plan_batches
+    >>> plan_batches(InvariantModule(torch.nn.Linear(10, 3)), (2, 10), "cpu")
+    Batches(n_windows=32, n_copies=1)
+    """
+    memory = memory_of(torch.device(device))
+    if memory is None:
+        return Batches()
+    affordable = int(_SHARE * memory / _bytes_of_window(module, shape, device))
+    n_signals = max(_BATCH, min(_MOST, affordable))
+    n_signals = 2 ** (n_signals.bit_length() - 1)
+    n_copies = 1
+    if module.augmentation is not None:
+        n_copies = max(1, min(module.n_copies, n_signals // _BATCH))
+    return Batches(n_signals // n_copies, n_copies)
+
+
+def memory_of(device):
+    """Return the bytes of memory of a GPU; None for a processor.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+
+    Returns
+    -------
+    memory : int | None
+        All of it, free or not.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory()
+    return None
+
+
+def _bytes_of_window(module, shape, device):
+    """Memory that a window needs at most, if nothing were freed before the output is there."""
+    sizes = []
+    with uncompiled(module), torch.no_grad():
+        for n in (2, 4):
+            signals = torch.zeros(n, *shape, device=device)
+            with _Made() as made:
+                module.backbone(signals)
+            sizes.append(made.n_bytes)
+    of_signals = 4 * shape[0] * shape[1]
+    return (sizes[1] - sizes[0]) / 2 + _OF_TRANSFORMS * of_signals
+
+
+class _Made(TorchDispatchMode):
+    """Adds up what operations return."""
+
+    n_bytes = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        several = result if isinstance(result, (tuple, list)) else (result,)
+        made = [one for one in several if isinstance(one, torch.Tensor)]
+        self.n_bytes += sum(one.numel() * one.element_size() for one in made)
+        return result
