@@ -3,6 +3,7 @@
 import torch
 
 from .base import Transform
+from .exponential import matrix_exponential
 
 
 class ChannelsGenerator(Transform):
@@ -72,7 +73,7 @@ class ChannelsGenerator(Transform):
         return {"uniform": draws.symmetric()}
 
     def _transform(self, X, noise, strength):
-        return mix_channels(X, torch.matrix_exp(self._algebra(X, noise, strength)))
+        return mix_channels(X, matrix_exponential(self._algebra(X, noise, strength)))
 
     def _algebra(self, X, noise, strength):
         n_channels = len(self.matrix)

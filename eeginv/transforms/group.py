@@ -6,6 +6,7 @@ from functools import lru_cache
 import torch
 
 from .draws import as_batch
+from .exponential import matrix_exponential
 from .generator import mix_channels
 from .montage import channel_positions
 from .precision import full_precision, in_double
@@ -67,7 +68,7 @@ class TransformGroup:
         strengths = [None] * len(self.members) if strengths is None else strengths
         for member, noise, strength in zip(self.members, noises, strengths, strict=True):
             total = total + member._algebra(X, noise, member._strength_for(X, strength))
-        return torch.matrix_exp(total)
+        return matrix_exponential(total)
 
     def transform(self, X, noises, strengths=None):
         """Transform signals, deterministically given the draws.

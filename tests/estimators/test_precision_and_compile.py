@@ -45,10 +45,9 @@ def by_eager(monkeypatch):
 
 def net(n_outputs=2):
     torch.manual_seed(0)
-    return nn.Sequential(
-        nn.Conv1d(2, 4, 9, bias=False), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout(0.3), nn.AdaptiveAvgPool1d(4),
-        nn.Flatten(), nn.Linear(16, n_outputs),
-    )  # fmt: skip
+    features = [nn.Conv1d(2, 4, 9, bias=False), nn.BatchNorm1d(4), nn.ReLU(), nn.Dropout(0.3)]
+    readout = [nn.AdaptiveAvgPool1d(4), nn.Flatten(), nn.Linear(16, n_outputs)]
+    return nn.Sequential(*features, *readout)
 
 
 def estimator(cls=InvariantClassifier, **options):
