@@ -345,7 +345,7 @@ def _legend(figure, styles, extra=(), ms=9):
         Line2D([], [], ls="", ms=ms, mec="black", label=label_of(method), **style)
         for method, style in styles.items()
     ]
-    columns = max(1, min(5, int(figure.get_figwidth() / 2.6)))
+    columns = max(1, min(5, int(figure.get_figwidth() / 3.1)))
     figure.legend(
         handles=[*handles, *extra],
         loc="outside upper center",

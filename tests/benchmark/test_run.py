@@ -222,7 +222,7 @@ def test_failures_of_other_settings_do_not_stay(tmp_path):
 def test_a_seed_given_twice_is_run_once(tmp_path, monkeypatch):
     plans = []
     monkeypatch.setattr(
-        run_module, "_execute", lambda store, _, training, *__: plans.append(training)
+        run_module, "_execute", lambda store, _, __, training, *___: plans.append(training)
     )
     monkeypatch.setattr(run_module, "write_report", lambda folder: folder)
     run(tmp_path, seeds=(0, 1, 0))
