@@ -130,7 +130,9 @@ def find_bids(root, task):
     paths = [
         path
         for path in mne_bids.find_matching_paths(root, datatypes=["eeg", "ieeg", "meg"])
-        if _RECORDING.search(path.fpath.name) and path.suffix in ("eeg", "ieeg", "meg")
+        if _RECORDING.search(path.fpath.name)
+        and path.suffix in ("eeg", "ieeg", "meg")
+        and path.split in (None, "01")  # MNE reads the others with it
     ]
     tasks = sorted({path.task for path in paths if path.task})
     if not paths:
