@@ -62,7 +62,7 @@ $(STAMPS)/project: pyproject.toml setup.py constraints.txt | $(BIN)/python
 	@mkdir -p $(STAMPS) && touch $@
 
 $(STAMPS)/test: $(STAMPS)/project
-	$(PIP) install $(PINS) -e '.[test]'
+	$(PIP) install $(PINS) -e '.[test,moabb]'
 	@touch $@
 
 $(STAMPS)/doc: $(STAMPS)/project

@@ -1,32 +1,43 @@
 """The recordings of a benchmark."""
 
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
 
-from .. import datasets
 from ..datasets.file_names import is_read
+from ..datasets.load import SIMULATED, find_form, load_windows
+from ..datasets.scoring.stages import STAGES
 
-SIMULATED = "simulated"
+__all__ = ["SIMULATED", "SLEEP_FOLDER", "common_stages", "file_digests", "load_data"]
+
+SLEEP_FOLDER = "a folder of sleep recordings"
+# What readers open, and what lies beside it and says more about it.
+_DATA_FILE = re.compile(
+    r"\.(?:edf|bdf|gdf|vhdr|vmrk|eeg|dat|avg|set|fdt|fif|npz|tsv|json)(?:\.gz)?$",
+    flags=re.IGNORECASE,
+)
+# Folders of BIDS whose content is not the data.
+_ASIDE = {"derivatives", "sourcedata", "code", "stimuli"}
 
 
-def load_data(settings):
+def load_data(settings, data=None):
     """Load the recordings of a benchmark.
 
     Parameters
     ----------
     settings : Settings
-        Says which.
+        Says which, and how they are read.
+    data : object
+        What the settings only name: data in memory. None for all others.
 
     Returns
     -------
-    data : SleepDataset
-        The recordings.
+    windows : LabelledWindows
+        The windows.
     """
-    if settings.data == SIMULATED:
-        return datasets.simulate_sleep(**settings.data_options)
-    return datasets.load_sleep_folder(settings.data, **settings.data_options)
+    return load_windows(settings.data if data is None else data, **settings.data_options)
 
 
 def common_stages(folder, **options):
@@ -49,10 +60,9 @@ def common_stages(folder, **options):
     ValueError
         If there are fewer.
     """
-    data = datasets.load_sleep_folder(folder, **options)
-    _, y, groups = data.to_arrays()
+    _, y, groups = load_windows(folder, **options).to_arrays()
     stages = tuple(
-        stage for stage in data.stages if all(stage in y[groups == g] for g in np.unique(groups))
+        stage for stage in STAGES if all(stage in y[groups == g] for g in np.unique(groups))
     )
     if len(stages) < 2:
         raise ValueError(
@@ -62,29 +72,42 @@ def common_stages(folder, **options):
     return stages
 
 
-def file_digests(folder):
-    """Hash what the files of a folder hold: a night that is scored anew keeps its size.
+def file_digests(path, options=()):
+    """Hash what files hold: a night that is scored anew keeps its size.
 
     Parameters
     ----------
-    folder : pathlib.Path
-        Folder of recordings.
+    path : path-like
+        A file, or a folder of recordings.
+    options : collection of str
+        Names of the options that it is read with.
 
     Returns
     -------
     digests : list of tuple of str
-        Name and SHA-256 of each file that the loader reads.
+        Name and SHA-256 of each file that the loader may read.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such folder.
+        If there is no such file or folder.
     """
-    if not Path(folder).is_dir():
-        raise FileNotFoundError(f"{folder} is not a folder: give one with *-PSG.edf files.")
-    digests = []
-    for path in sorted(Path(folder).iterdir()):
-        if is_read(path.name) and path.is_file():
-            with path.open("rb") as file:
-                digests.append((path.name, hashlib.file_digest(file, "sha256").hexdigest()))
-    return digests
+    form, path = find_form(Path(path), options)
+    if path.is_file():
+        return [(path.name, _digest(path))]
+    if form == SLEEP_FOLDER:
+        found = [entry for entry in path.iterdir() if is_read(entry.name)]
+    else:
+        found = [entry for entry in path.rglob("*") if _is_data(entry.relative_to(path))]
+    files = sorted(entry for entry in found if entry.is_file())
+    return [(entry.relative_to(path).as_posix(), _digest(entry)) for entry in files]
+
+
+def _is_data(path):
+    hidden = any(part.startswith(".") for part in path.parts)
+    return bool(_DATA_FILE.search(path.name)) and not hidden and path.parts[0] not in _ASIDE
+
+
+def _digest(path):
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

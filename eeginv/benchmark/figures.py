@@ -98,8 +98,7 @@ def plot_differences(table):
     Returns
     -------
     figure : matplotlib.figure.Figure
-        One panel for each number of training subjects; lines are 95 % intervals over test subjects
-        and choices of training subjects.
+        One panel for each number of training subjects; lines are 95 % intervals.
 
     Examples
     --------
@@ -151,14 +150,14 @@ def plot_differences(table):
     metric = table["metric"].iloc[0].replace("_", " ")
     unit = "hundredths" if metric == "kappa" else "percentage points"
     figure.supxlabel(f"{metric}, difference to no augmentation ({unit})", fontsize=10)
-    label = "95 % interval over test subjects and choices of training subjects"
+    label = "95 % interval"
     handle = Line2D([], [], color="#5f5f5f", lw=2, marker="|", ms=8, label=label)
     figure.legend(handles=[handle], loc="outside upper center", frameon=False)
     return figure
 
 
 def plot_confusion(runs, averaging="plain"):
-    """Draw which stages each method takes for which.
+    """Draw which classes each method takes for which.
 
     Parameters
     ----------
@@ -171,12 +170,12 @@ def plot_confusion(runs, averaging="plain"):
     -------
     figure : matplotlib.figure.Figure
         One matrix a method (columns) and number of training subjects (rows): the share of the
-        windows of each true stage, in percent, mean over runs.
+        windows of each true class, in percent, mean over runs.
 
     Examples
     --------
     >>> from eeginv.benchmark import plot_confusion
-    >>> run = {"method": "none", "n_train_subjects": 4, "stages": ["W", "N3"]}
+    >>> run = {"method": "none", "n_train_subjects": 4, "classes": ["W", "N3"]}
     >>> run["scores"] = {"plain": {"confusion": [[8, 2], [1, 9]]}}
     >>> figure = plot_confusion([run])
     """
@@ -184,9 +183,9 @@ def plot_confusion(runs, averaging="plain"):
     if not runs:
         raise ValueError(f"No run has scores of the kind {averaging!r}.")
     sizes, methods = _sizes(runs), sort_methods(run["method"] for run in runs)
-    found = dict.fromkeys(stage for run in runs for stage in run["stages"])
-    stages = [s for s in STAGES if s in found] + [s for s in found if s not in STAGES]
-    side = max(1.9, 0.55 * len(stages))
+    found = dict.fromkeys(name for run in runs for name in run["classes"])
+    classes = [s for s in STAGES if s in found] + [s for s in found if s not in STAGES]
+    side = max(1.9, 0.55 * len(classes))
     figure, axes = plt.subplots(
         len(sizes),
         len(methods),
@@ -198,24 +197,24 @@ def plot_confusion(runs, averaging="plain"):
     )
     for row, size in zip(axes, sizes, strict=True):
         for panel, method in zip(row, methods, strict=True):
-            shares = _mean_shares(_select(runs, method, size), averaging, stages)
+            shares = _mean_shares(_select(runs, method, size), averaging, classes)
             if shares is None:
                 panel.text(0.5, 0.5, "no run", transform=panel.transAxes, ha="center")
-                shares = np.full((len(stages),) * 2, math.nan)
+                shares = np.full((len(classes),) * 2, math.nan)
             panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
             for (i, j), share in np.ndenumerate(shares):
                 text = "" if math.isnan(share) else f"{100 * share:.0f}"
                 colour = "white" if share > 0.55 else "black"
                 panel.text(j, i, text, ha="center", va="center", color=colour, fontsize=9)
-            panel.set_xticks(range(len(stages)), stages)
-            panel.set_yticks(range(len(stages)), stages)
+            panel.set_xticks(range(len(classes)), classes)
+            panel.set_yticks(range(len(classes)), classes)
             panel.tick_params(length=0, labelbottom=True)
             panel.spines[:].set_visible(False)
-        row[0].set_ylabel(f"{subjects_text(size)}\ntrue stage", fontsize=9)
+        row[0].set_ylabel(f"{subjects_text(size)}\ntrue class", fontsize=9)
     for panel, method in zip(axes[0], methods, strict=True):
         panel.set_title(label_of(method).replace(" (", "\n("), fontsize=10)
     for panel in axes[-1]:
-        panel.set_xlabel("predicted stage", fontsize=9)
+        panel.set_xlabel("predicted class", fontsize=9)
     return figure
 
 
@@ -328,11 +327,11 @@ def _log_ticks(low, high):
     return [tick for tick in ticks if low <= tick <= high]
 
 
-def _mean_shares(runs, averaging, stages):
-    """Row-normalised confusion matrix, mean over runs; NaN for stages never seen; None without."""
-    total, known = np.zeros((len(stages),) * 2), np.zeros((len(stages), 1))
+def _mean_shares(runs, averaging, classes):
+    """Row-normalised confusion matrix, mean over runs; NaN for classes never seen; None without."""
+    total, known = np.zeros((len(classes),) * 2), np.zeros((len(classes), 1))
     for run in runs:
-        where = [stages.index(stage) for stage in run["stages"]]
+        where = [classes.index(name) for name in run["classes"]]
         counts = np.zeros_like(total)
         counts[np.ix_(where, where)] = run["scores"][averaging]["confusion"]
         n = counts.sum(axis=1, keepdims=True)
@@ -346,7 +345,7 @@ def _legend(figure, styles, extra=(), ms=9):
         Line2D([], [], ls="", ms=ms, mec="black", label=label_of(method), **style)
         for method, style in styles.items()
     ]
-    columns = max(1, min(5, int(figure.get_figwidth() / 2.6)))
+    columns = max(1, min(5, int(figure.get_figwidth() / 3.1)))
     figure.legend(
         handles=[*handles, *extra],
         loc="outside upper center",

@@ -100,6 +100,60 @@ def _smallest(half_width, distance, least=1e-12):
     return float(optimize.brentq(lambda p: half_width(p) - distance, least, 1.0))
 
 
+def left_out_mean(values, subjects, *, shares_training, level=0.95):
+    """Average over subjects of which one, or a session of each, was left out at a time.
+
+    Every subject is then tested once, or in all its sessions, and there is no other choice of
+    training subjects whose effect could be told from that of the test subject. The interval is that
+    of Student's t over the means of the subjects: it holds for other test subjects.
+
+    Parameters
+    ----------
+    values : array-like, shape (n_values,)
+        Values of the subjects, such as differences between two methods.
+    subjects : array-like, shape (n_values,)
+        Subject of each value.
+    shares_training : bool
+        Whether subjects were left out one by one. Their values are not independent then, for all
+        others were trained on each time; the variance takes the correction of Nadeau and Bengio
+        [1]_, whose share of test to training subjects is 1 to n - 1.
+    level : float
+        Coverage.
+
+    Returns
+    -------
+    result : CrossedMean
+        As of :func:`crossed_mean`.
+
+    References
+    ----------
+    .. [1] Nadeau, C., & Bengio, Y. (2003). Inference for the generalization error. Machine
+       Learning.
+
+    Examples
+    --------
+    >>> from eeginv.benchmark.intervals import left_out_mean
+    >>> result = left_out_mean([1, 2, 3], ["a", "b", "c"], shares_training=False)
+    >>> [round(number, 2) for number in result]
+    [2.0, -0.48, 4.48, 0.07]
+    """
+    values = np.asarray(values, dtype=float)
+    if not len(values):
+        return CrossedMean(*[math.nan] * 4)
+    names, subject = np.unique(subjects, return_inverse=True)
+    means = np.bincount(subject, values) / np.bincount(subject)
+    n, mean = len(names), float(means.mean())
+    if n < 2:
+        return CrossedMean(mean, math.nan, math.nan, math.nan)
+    share = 1 / n + (1 / (n - 1) if shares_training else 0.0)
+    error = math.sqrt(share * means.var(ddof=1))
+    half = float(stats.t.isf((1 - level) / 2, n - 1)) * error
+    if error == 0:
+        return CrossedMean(mean, mean, mean, 1.0 if mean == 0 else 0.0)
+    p_value = float(2 * stats.t.sf(abs(mean) / error, n - 1))
+    return CrossedMean(mean, mean - half, mean + half, p_value)
+
+
 def shared_subjects(runs):
     """Average the share of their training subjects that two choices have in common.
 

@@ -7,6 +7,9 @@ import numpy as np
 from .._checks import check_integer
 from .methods import COMBINED, METHODS
 
+# Random choices of training subjects, unless another number is asked for.
+N_CHOICES = 4
+
 
 @dataclass(frozen=True)
 class Run:
@@ -125,6 +128,93 @@ class Plan:
             for size in self.n_train
             for method in methods
         ]
+
+
+def count_splits(split_by, n_splits, subjects, sessions=None):
+    """Count the splits of a plan.
+
+    Parameters
+    ----------
+    split_by : str
+        As in :class:`~eeginv.benchmark.Settings`.
+    n_splits : int | None
+        Number that is asked for. None is four random choices, or all subjects or sessions.
+    subjects : ndarray, shape (n_windows,)
+        Subject of each window.
+    sessions : ndarray, shape (n_windows,) | None
+        Session of each window.
+
+    Returns
+    -------
+    n_splits : int
+        The number.
+
+    Raises
+    ------
+    ValueError
+        If there are not so many subjects or sessions.
+    """
+    if split_by == "random":
+        return N_CHOICES if n_splits is None else n_splits
+    if split_by == "subject":
+        most = len(np.unique(subjects))
+        if most < 2:
+            raise ValueError("To leave out one subject at a time takes two subjects; there is one.")
+    else:
+        most = 0 if sessions is None else int(_session_ranks(subjects, sessions).max()) + 1
+        if most < 2:
+            raise ValueError(
+                "To leave out one session at a time, a subject needs two sessions, but the data "
+                "know of none that has; give sessions (pattern, --pattern, with a group session)."
+            )
+    if n_splits is not None and n_splits > most:
+        raise ValueError(
+            f"{n_splits} splits were asked for, but there are only {most} {split_by}s to leave out."
+        )
+    return most if n_splits is None else n_splits
+
+
+def choose_windows(run, settings, subjects, sessions=None):
+    """Choose training and test windows.
+
+    Parameters
+    ----------
+    run : Run
+        Number of training subjects, and the split.
+    settings : Settings
+        How splits are made.
+    subjects : ndarray, shape (n_windows,)
+        Subject of each window.
+    sessions : ndarray, shape (n_windows,) | None
+        Session of each window.
+
+    Returns
+    -------
+    train, test : ndarray of bool, shape (n_windows,)
+        Which windows are trained on, and which are tested. They have no subject in common or,
+        where sessions are left out, no session of a subject.
+    """
+    if settings.split_by == "session":
+        ranks = _session_ranks(subjects, sessions)
+        several = np.isin(subjects, subjects[ranks > 0])
+        test = several & (ranks == run.split)
+        return ~test, test
+    known = np.unique(subjects)
+    if settings.split_by == "subject":
+        test = subjects == known[run.split]
+        return ~test, test
+    sides = choose_subjects(known, run.n_train, run.split, settings.n_train, settings.n_test)
+    train, test = (np.isin(subjects, side) for side in sides)
+    return train, test
+
+
+def _session_ranks(subjects, sessions):
+    """Count, within each subject, the sessions before each window's."""
+    ranks = np.zeros(len(subjects), dtype=int)
+    for subject in np.unique(subjects):
+        rows = subjects == subject
+        ranks[rows] = np.unique(sessions[rows], return_inverse=True)[1]
+    return ranks
 
 
 def choose_subjects(subjects, n_train, split, sizes, n_test=None):

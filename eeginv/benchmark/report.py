@@ -111,17 +111,24 @@ def _add_scores(pages, runs):
     pages.section = "Results"
     summary = statistics.summary(runs)
     pages.table(
-        "Predicted stages",
+        "Predicted classes",
         tables.score_table(summary),
         "Mean over test subjects of each subject's mean over runs, with the 95 % interval over "
-        "test subjects and choices of training subjects in brackets. These intervals say how much "
-        "subjects and choices differ; to compare methods, read the paired differences below.",
+        f"{_sampled(runs)} in brackets. These intervals say how much subjects and choices differ; "
+        "to compare methods, read the paired differences below.",
     )
     pages.table(
         "Predicted probabilities, time and memory",
         tables.cost_table(summary),
         "Means over runs. Peak memory is the largest of the whole process while fitting.",
     )
+
+
+def _sampled(runs):
+    """Say what intervals are over."""
+    if any(run.get("split_by", "random") != "random" for run in runs):
+        return "test subjects"
+    return "test subjects and choices of training subjects"
 
 
 def _add_differences(pages, runs):
@@ -142,7 +149,7 @@ def _add_differences(pages, runs):
         "markers predict the unchanged signals, open ones average over transformed copies. The two "
         "rows of no augmentation show what averaging alone brings: over full-strength random "
         "copies, and over the copies that AugNet has learned on the same training subjects. Lines "
-        "are 95 % intervals over test subjects and choices of training subjects, each for itself; "
+        f"are 95 % intervals over {_sampled(runs)}, each for itself; "
         "whether a method differs, among all that are compared, says the corrected p-value in the "
         "table below. Lines may be cut off at the edge of the panel; the table has them in full.",
     )
@@ -150,8 +157,8 @@ def _add_differences(pages, runs):
     pages.table(
         "Differences in numbers",
         tables.difference_table(table, *others),
-        "In percentage points (kappa: in hundredths), with 95 % intervals over test subjects and "
-        "choices of training subjects. They are empty with one subject or one choice. p is the "
+        "In percentage points (kappa: in hundredths), with 95 % intervals over "
+        f"{_sampled(runs)}. They are empty with one subject or one choice. p is the "
         "p-value of no difference in balanced accuracy, and p, Holm, is corrected for all "
         "comparisons with as many training subjects: below 0.05 there is evidence of a difference.",
     )
@@ -253,11 +260,11 @@ def _add_confusion(pages, runs):
             pages.figure(
                 f"Confusion matrices, {words}",
                 plot_confusion(runs, averaging),
-                "Of all windows of a true stage (row), the percentage that was predicted as each "
-                "stage (column), mean over runs. A perfect classifier has 100 along the diagonal.",
+                "Of all windows of a true class (row), the percentage that was predicted as each "
+                "class (column), mean over runs. A perfect classifier has 100 along the diagonal.",
             )
-    table = tables.stage_table(statistics.stage_scores(runs))
-    pages.table("F1 score of each stage (%)", table, "Mean over runs.")
+    table = tables.class_table(statistics.class_scores(runs))
+    pages.table("F1 score of each class (%)", table, "Mean over runs.")
 
 
 # texts and tables -----------------------------------------------------------------------------
@@ -271,9 +278,9 @@ def _progress(plan, runs, failures):
         text += " There are no results to show yet."
     elif failures:
         text += " The results below are those of the finished runs alone."
-    stages = dict.fromkeys(stage for run in runs for stage in run["stages"])
-    if stages:
-        text += f" Stages: {', '.join(stages)}."
+    classes = dict.fromkeys(name for run in runs for name in run["classes"])
+    if classes:
+        text += f" Classes: {', '.join(classes)}."
     command = plan.get("command")
     code = f"<pre>{html.escape(str(command))}</pre>" if command else ""
     return f"<p><b>{html.escape(text)}</b></p>{code}"
@@ -305,7 +312,8 @@ def _failure(failure):
 
 HOW_TO_READ = """
 <p>Every method trained the same network on the same windows, with the same optimiser and the same
-number of steps; only the augmentation differs. Test subjects were never seen in training.</p>
+number of steps; only the augmentation differs. Test subjects (test sessions, where splits go by
+session) were never seen in training.</p>
 <ul>
 <li><b>Methods.</b> <i>No augmentation</i> trains on the signals as they are. <i>Random
 augmentation</i> applies one transform, chosen blindly and at a random strength, to each example; it
@@ -319,11 +327,13 @@ controls without augmentation in training show how much: <i>averaged over full-s
 copies</i>, those of random augmentation; and <i>averaged over AugNet's learned copies</i>, the same
 network under the policy that AugNet has learned on the same training subjects. What AugNet has
 beyond the latter comes from training under its policy.</li>
-<li><b>Balanced accuracy</b> is the mean over stages of the share of windows that are recognised, so
-that rare stages count as much as frequent ones; guessing gives 100 % divided by the number of
-stages. <b>Cohen's kappa</b> is agreement beyond chance, 1 at best. <b>Macro F1</b> is the mean F1
-score of the stages. <b>Negative log-likelihood</b> and <b>calibration error</b> are smaller the
-better: they say whether the predicted probabilities can be trusted.</li>
+<li><b>Balanced accuracy</b> is the mean over classes of the share of windows that are recognised:
+rare classes count as much as frequent ones; guessing gives 100 % divided by the number of
+classes. <b>Cohen's kappa</b> is agreement beyond chance, 1 at best. <b>Macro F1</b> is the mean F1
+score of the classes. <b>AUC</b>, with two classes, is the share of pairs of windows, one of each
+class, that the predicted probabilities put in the right order; guessing gives 50 %. <b>Negative
+log-likelihood</b> and <b>calibration error</b> are smaller the better: they say whether the
+predicted probabilities can be trusted.</li>
 <li><b>Intervals.</b> Subjects differ more than methods do. So methods are compared on the same
 subject, split and seed, and the interval is over the differences. A split is a choice of training
 subjects, which counts as much as the test subjects do: another choice gives another network. The
@@ -331,6 +341,8 @@ subjects, which counts as much as the test subjects do: another choice gives ano
 that few subjects or few choices make them wide, and are widened where choices share training
 subjects. With one subject or one choice there is none. Windows of one subject are not independent
 and count as one. Strongly skewed differences of few subjects are covered less often, 0.87 to 0.95.
+Where one subject, or one session of each, is left out at a time, there is no second choice of
+training subjects for a test subject, and the intervals are over test subjects alone.
 </li>
 <li><b>p, Holm</b> is the p-value of a method that does not differ from no augmentation, corrected
 for the number of comparisons: of many methods some seem to differ by chance.</li>

@@ -1,13 +1,14 @@
 """Run a benchmark: every run is one unit of work, written the moment it ends."""
 
 import dataclasses
+from pathlib import Path
 
 import joblib
-import numpy as np
 from tqdm.auto import tqdm
 
-from .data import load_data
-from .plan import Plan, choose_subjects
+from ..datasets.load import find_form
+from .data import SIMULATED, load_data
+from .plan import Plan, choose_windows, count_splits
 from .report import write_report
 from .settings import default_settings
 from .store import Store
@@ -16,14 +17,16 @@ from .units import execute_control, execute_run, import_quietly, try_backbone
 
 def run_benchmark(
     output,
+    data=None,
     *,
     settings=None,
     methods=("none", "trivial", "augnet", "ddas"),
-    n_splits=4,
+    n_splits=None,
     seeds=(0,),
     n_jobs=None,
     command="",
     progress=True,
+    **changes,
 ):
     """Train and score every method on the same subjects, backbone, optimiser and budget.
 
@@ -31,12 +34,17 @@ def run_benchmark(
     ----------
     output : path-like
         Folder for the results. Runs that it holds already are not repeated.
+    data : object
+        What to compare the methods on, as :func:`~eeginv.datasets.load_windows` takes it: arrays
+        ``(X, y, groups)``, ``mne.Epochs``, a windows dataset, a dataset and a paradigm of MOABB, or
+        a path. None is what the settings name, or simulated nights.
     settings : Settings | None
-        Data, sizes and training; None is the default on simulated nights.
+        Data, sizes and training; None is the default for the data.
     methods : sequence of str
         Names in ``METHODS``.
-    n_splits : int
-        Number of random choices of training and test subjects.
+    n_splits : int | None
+        Number of splits; None is four random choices of training and test subjects, or, with
+        ``split_by``, all subjects or sessions.
     seeds : sequence of int
         Seeds of the training.
     n_jobs : int | None
@@ -45,6 +53,10 @@ def run_benchmark(
         The command line, for the report.
     progress : bool
         Whether to show a progress bar.
+    **changes : object
+        Where no settings are given, what to set otherwise than by default: ``data_options`` (dict
+        of the options of :func:`~eeginv.datasets.load_windows`), ``split_by``, ``n_train``,
+        ``epochs``, ``backbone`` and the other fields of :class:`~eeginv.benchmark.Settings`.
 
     Returns
     -------
@@ -56,8 +68,8 @@ def run_benchmark(
     Raises
     ------
     ValueError
-        If a method is unknown, the data have too few subjects, or the folder holds runs of other
-        settings.
+        If a method is unknown, the data cannot be read as asked for or have too few subjects, or
+        the folder holds runs of other settings. Nothing is written then.
     OSError
         If the folder cannot be written to.
 
@@ -66,14 +78,31 @@ def run_benchmark(
     >>> from eeginv.benchmark import Settings, run_benchmark
     >>> settings = Settings(n_train=(1, 4), epochs=12)
     >>> run_benchmark("results", settings=settings, n_splits=5)  # doctest: +SKIP
+    >>> run_benchmark("results", data=epochs, epochs=40, split_by="subject")  # doctest: +SKIP
     """
     import_quietly()
-    settings = default_settings() if settings is None else settings
+    if settings is None:
+        settings = default_settings(SIMULATED if data is None else data, **changes)
+    elif changes:
+        raise TypeError(f"Set {', '.join(changes)} in the settings, which are given.")
+    Plan(methods, settings.n_train or (1,), 1 if n_splits is None else n_splits, seeds)
+    windows = load_data(settings, data)
+    settings = settings.settle(windows, in_memory=_in_memory(data))
+    n_splits = count_splits(settings.split_by, n_splits, windows.subjects, windows.sessions)
     plan = Plan(methods, settings.n_train, n_splits, seeds)
+    for run in plan.trained:  # complain about the subjects now, not after an hour
+        choose_windows(run, settings, windows.subjects, windows.sessions)
+    shape, n_classes = windows.X.shape[1:], len(windows.classes)
+    try_backbone(settings.backbone, shape, n_classes, windows.sfreq)  # and about this
     store = Store.create(output, settings)
+    if progress:
+        summary = repr(windows)[1:-1].removeprefix("LabelledWindows: ")
+        tqdm.write(f"{summary}. Kind of task: {windows.kind}. Network: {settings.backbone}.")
     store.describe(
         {
             **dataclasses.asdict(settings),
+            "windows": repr(windows)[1:-1].removeprefix("LabelledWindows: "),
+            "kind": windows.kind,
             "n_train_subjects": settings.n_train,
             "methods": [*plan.methods, *plan.controls],
             "splits": n_splits,
@@ -84,7 +113,7 @@ def run_benchmark(
     training = [run for run in plan.trained if not _is_done(store, plan, run)]
     combining = [run for run in plan.combined if store.record(run) is None]
     if training or combining:
-        _execute(store, settings, training, combining, n_jobs, progress)
+        _execute(store, settings, windows, training, combining, n_jobs, progress)
     store.write_table()
     return write_report(store.folder)
 
@@ -94,32 +123,31 @@ def _is_done(store, plan, run):
     return store.record(run) is not None and not lacks_network
 
 
-def _execute(store, settings, training, combining, n_jobs, progress):
-    data = load_data(settings)
-    X, y, groups = data.to_arrays()
-    for run in [*training, *combining]:  # complain about the subjects now, not after an hour
-        choose_subjects(
-            np.unique(groups), run.n_train, run.split, settings.n_train, settings.n_test
-        )
-    try_backbone(settings.backbone, X.shape[1:], len(data.stages), data.sfreq)  # and about this
-    context = {"sfreq": data.sfreq, "truth": data.true_invariances}
+def _in_memory(data):
+    return data is not None and not isinstance(find_form(data)[1], (str, Path))
+
+
+def _execute(store, settings, windows, training, combining, n_jobs, progress):
+    arrays = windows.to_arrays()
+    context = {name: getattr(windows, name) for name in ("sfreq", "ch_names", "kind", "sessions")}
+    context["truth"] = windows.true_invariances
     if n_jobs is None and joblib.effective_n_jobs(None) == 1:  # not inside a parallel_config
         n_jobs = min(joblib.cpu_count(), max(len(training), len(combining)))
     bar = tqdm(total=len(training) + len(combining), unit="run", disable=not progress)
-    calls = (joblib.delayed(execute_run)(run, settings, X, y, groups, context) for run in training)
+    calls = (joblib.delayed(execute_run)(run, settings, *arrays, context) for run in training)
     _write_all(store, calls, n_jobs, bar)
-    calls = list(_controls(store, combining, settings, X, y, groups))
+    calls = list(_controls(store, combining, settings, *arrays, context))
     _write_all(store, calls, n_jobs, bar)
     bar.close()
 
 
-def _controls(store, runs, settings, X, y, groups):
+def _controls(store, runs, settings, *data):
     """Yield the calls for the runs that are made of two others, as far as these have succeeded."""
     for run in runs:
         records = [store.record(part) for part in run.parts]
         if None not in records:
             model = store.network(run.parts[0])
-            yield joblib.delayed(execute_control)(run, settings, X, y, groups, model, *records)
+            yield joblib.delayed(execute_control)(run, settings, *data, model, *records)
 
 
 def _write_all(store, calls, n_jobs, bar):

@@ -1,7 +1,7 @@
 """Scores of predicted probabilities."""
 
 import numpy as np
-from sklearn.metrics import cohen_kappa_score, confusion_matrix
+from sklearn.metrics import cohen_kappa_score, confusion_matrix, roc_auc_score
 
 
 def score_predictions(labels, probabilities, subjects, classes):
@@ -24,14 +24,16 @@ def score_predictions(labels, probabilities, subjects, classes):
         ``balanced_accuracy`` is the mean over subjects of the mean recall of the classes that a
         subject has; ``kappa`` (Cohen), ``macro_f1``, ``f1`` (by class), ``nll`` (nats a window),
         ``calibration_error`` (expected, 15 bins) and ``confusion`` (rows are true classes) are
-        over all windows; ``by_subject`` has the first three for each subject.
+        over all windows; ``by_subject`` has the first three for each subject. With two classes,
+        there is ``auc`` too, the area under the curve of the receiver operating characteristic:
+        for each subject, and the mean over those who have both classes.
     """
     classes = np.asarray(classes)
     unknown = np.setdiff1d(labels, classes)
     if len(unknown):
         raise ValueError(
             f"The test subjects have {unknown.tolist()}, which the training subjects lack; choose "
-            "stages that all subjects have, or more training subjects."
+            "classes that all subjects have, or more training subjects."
         )
     truth = np.searchsorted(classes, labels)
     predicted = probabilities.argmax(axis=1)
@@ -43,6 +45,7 @@ def score_predictions(labels, probabilities, subjects, classes):
             "balanced_accuracy": _balanced_accuracy(confusion),
             "kappa": _kappa(truth[rows], predicted[rows], len(classes)),
             "macro_f1": float(np.nanmean(_f1(confusion))),
+            **_auc(truth[rows], probabilities[rows]),
         }
     confusion = confusion_matrix(truth, predicted, labels=range(len(classes)))
     f1 = _f1(confusion)
@@ -53,6 +56,7 @@ def score_predictions(labels, probabilities, subjects, classes):
         ),
         "kappa": _kappa(truth, predicted, len(classes)),
         "macro_f1": float(np.nanmean(f1)),
+        **_mean_auc(by_subject),
         "nll": float(-np.log(np.clip(likelihood, 1e-12, None)).mean()),
         "calibration_error": calibration_error(probabilities, predicted == truth),
         "f1": {str(name): float(value) for name, value in zip(classes, f1, strict=True)},
@@ -90,6 +94,18 @@ def calibration_error(probabilities, correct, n_bins=15):
 def _balanced_accuracy(confusion):
     present = confusion.sum(axis=1) > 0
     return float((np.diag(confusion)[present] / confusion.sum(axis=1)[present]).mean())
+
+
+def _auc(truth, probabilities):
+    """Area under the curve, with two classes of which both are there."""
+    if probabilities.shape[1] != 2 or len(np.unique(truth)) < 2:
+        return {}
+    return {"auc": float(roc_auc_score(truth, probabilities[:, 1]))}
+
+
+def _mean_auc(by_subject):
+    known = [scores["auc"] for scores in by_subject.values() if "auc" in scores]
+    return {"auc": float(np.mean(known))} if known else {}
 
 
 def _f1(confusion):

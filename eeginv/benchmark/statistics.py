@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from ..policy import Policy
-from .intervals import crossed_mean, holm, shared_subjects
+from .intervals import crossed_mean, holm, left_out_mean, shared_subjects
 from .methods import AVERAGING_LABELS, sort_methods
 
 # Known for each test subject, so with an interval over them.
-SUBJECT_METRICS = ["balanced_accuracy", "kappa", "macro_f1"]
+SUBJECT_METRICS = ["balanced_accuracy", "kappa", "macro_f1", "auc"]
 # Known for each run and way of predicting, and for each run.
 SCORE_METRICS = ["nll", "calibration_error", "seconds_predict"]
 RUN_METRICS = ["seconds_search", "seconds_fit", "peak_memory_mib"]
@@ -65,8 +65,9 @@ def summary(runs):
         One row for each number of training subjects, method and way of predicting. Scores that
         are known for each subject are averaged within subjects first, then over subjects, and
         have 95 % intervals ``<score>_low`` and ``<score>_high`` over test subjects and choices of
-        training subjects (:func:`~eeginv.benchmark.intervals.crossed_mean`); all others are means
-        over runs.
+        training subjects (:func:`~eeginv.benchmark.intervals.crossed_mean`), or over subjects where
+        one subject or session was left out at a time
+        (:func:`~eeginv.benchmark.intervals.left_out_mean`); all others are means over runs.
 
     Examples
     --------
@@ -82,7 +83,7 @@ def summary(runs):
         row = {"n_train_subjects": size, "method": method, "averaging": averaging}
         row |= {"n_runs": len(chosen), "n_subjects": here["subject"].nunique()}
         for metric in SUBJECT_METRICS:
-            found = crossed_mean(*_cells(here, metric), shared_subjects(chosen))
+            found = _mean_with_interval(_cells(here, metric), chosen)
             row |= {metric: found.mean, f"{metric}_low": found.low, f"{metric}_high": found.high}
         for metric in SCORE_METRICS:
             row[metric] = _mean([run["scores"][averaging].get(metric) for run in chosen])
@@ -104,7 +105,7 @@ def paired_differences(runs, metric="balanced_accuracy", baseline="none"):
     ----------
     runs : list of dict
         Finished runs, in any order.
-    metric : "balanced_accuracy" | "kappa" | "macro_f1"
+    metric : "balanced_accuracy" | "kappa" | "macro_f1" | "auc"
         The score to compare.
     baseline : str
         The method to compare with.
@@ -139,7 +140,7 @@ def paired_differences(runs, metric="balanced_accuracy", baseline="none"):
         here = paired[(paired[GROUP] == list(group)).all(axis=1)]
         if here.empty:
             continue
-        found = crossed_mean(*_cells(here, "difference"), shared_subjects(_select(runs, *group)))
+        found = _mean_with_interval(_cells(here, "difference"), _select(runs, *group))
         rows.append(
             {
                 **dict(zip(GROUP, group, strict=True)),
@@ -160,8 +161,8 @@ def paired_differences(runs, metric="balanced_accuracy", baseline="none"):
     return table[columns]
 
 
-def stage_scores(runs):
-    """Tabulate the F1 score of each stage, mean over runs.
+def class_scores(runs):
+    """Tabulate the F1 score of each class, mean over runs.
 
     Parameters
     ----------
@@ -172,21 +173,21 @@ def stage_scores(runs):
     -------
     table : pandas.DataFrame
         One row for each number of training subjects, method and way of predicting; one column a
-        stage.
+        class.
 
     Examples
     --------
-    >>> from eeginv.benchmark.statistics import stage_scores
-    >>> len(stage_scores([]))
+    >>> from eeginv.benchmark.statistics import class_scores
+    >>> len(class_scores([]))
     0
     """
-    stages = list(dict.fromkeys(stage for run in _sorted(runs) for stage in run["stages"]))
+    classes = list(dict.fromkeys(name for run in _sorted(runs) for name in run["classes"]))
     rows = []
     for size, method, averaging in _groups(runs):
         chosen = _select(runs, size, method, averaging)
         f1 = [run["scores"][averaging].get("f1", {}) for run in chosen]
-        rows.append((size, method, averaging, *(_mean([v.get(s) for v in f1]) for s in stages)))
-    return pd.DataFrame(rows, columns=[*GROUP, *stages])
+        rows.append((size, method, averaging, *(_mean([v.get(c) for v in f1]) for c in classes)))
+    return pd.DataFrame(rows, columns=[*GROUP, *classes])
 
 
 def learned_policies(runs):
@@ -236,6 +237,14 @@ def learned_policies(runs):
             }
         )
     return pd.DataFrame(table, columns=columns)
+
+
+def _mean_with_interval(cells, runs):
+    """Average over subjects and splits, with the interval that suits how splits were made."""
+    split_by = {run.get("split_by", "random") for run in runs}
+    if split_by == {"random"}:
+        return crossed_mean(*cells, shared_subjects(runs))
+    return left_out_mean(*cells[:2], shares_training=split_by == {"subject"})
 
 
 def _cells(scores, name):

@@ -284,7 +284,8 @@ def _rows(record):
                 name: scores[name]
                 for name in ("balanced_accuracy", "kappa", "macro_f1", "nll", "calibration_error")
             },
-            **{f"f1_{stage}": value for stage, value in scores["f1"].items()},
+            **({"auc": scores["auc"]} if "auc" in scores else {}),
+            **{f"f1_{name}": value for name, value in scores["f1"].items()},
             "seconds_search": record["seconds_search"],
             "seconds_fit": record["seconds_fit"],
             "seconds_predict": scores["seconds_predict"],

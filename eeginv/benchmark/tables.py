@@ -19,13 +19,16 @@ KEYS = ["training subjects", "method", "prediction"]
 
 
 def score_table(table):
-    """Lay out the mean scores of the predicted stages."""
+    """Lay out the mean scores of the predicted classes."""
     shown = _named(table)[KEYS]
     for metric, name, form in (
         ("balanced_accuracy", "balanced accuracy (%)", _percent),
         ("macro_f1", "macro F1 (%)", _percent),
         ("kappa", "Cohen's kappa", _two),
+        ("auc", "AUC (%)", _percent),
     ):
+        if metric == "auc" and table[metric].isna().all():
+            continue  # more than two classes
         columns = [table[metric], table[f"{metric}_low"], table[f"{metric}_high"]]
         shown[name] = [_interval(*values, form) for values in zip(*columns, strict=True)]
     shown["test subjects"] = table["n_subjects"]
@@ -81,11 +84,11 @@ def policy_table(table):
     return pd.DataFrame(rows).fillna("")
 
 
-def stage_table(table):
-    """Lay out the table of F1 scores of the stages."""
+def class_table(table):
+    """Lay out the table of F1 scores of the classes."""
     shown = _named(table)
-    for stage in shown.columns[3:]:
-        shown[stage] = [_percent(value) for value in shown[stage]]
+    for name in shown.columns[3:]:
+        shown[name] = [_percent(value) for value in shown[name]]
     return shown
 
 

@@ -54,13 +54,17 @@ def with_augmentation(augmentation):
     """
 
     def fit(options, X, y, groups):
+        candidates = options.get("transforms")
+        if augmentation is None:  # which could do nothing with them
+            options = {name: value for name, value in options.items() if name != "transforms"}
         start = time.perf_counter()
         model = InvariantClassifier(augmentation=augmentation, **options)
         model.fit(X, y, groups=groups)
         fitted = Fitted(model, 0.0, time.perf_counter() - start, model.policy_history_)
         if augmentation is None:
-            transforms = default_transforms(options["sfreq"])
-            fitted.copies = TrivialAugment(transforms, random_state=0)
+            if candidates is None:
+                candidates = default_transforms(options["sfreq"])
+            fitted.copies = TrivialAugment(candidates, random_state=0)
         return fitted
 
     return fit
@@ -88,7 +92,9 @@ def with_search(name, budget=None, **parameters):
 
     def fit(options, X, y, groups):
         cls = getattr(search, search.SEARCHES[name])
-        settings = {**parameters, **(budget(options["max_epochs"]) if budget else {})}
+        options = dict(options)
+        settings = {**parameters, "transforms": options.pop("transforms", None)}
+        settings |= budget(options["max_epochs"]) if budget else {}
         if "n_jobs" in cls._get_param_names():
             settings["n_jobs"] = 1  # the runs are what is done in parallel
         found = cls(

@@ -16,9 +16,10 @@ from ..estimators.backbone import build_backbone
 from ..exceptions import TorchaudioExtensionWarning
 from ..invariant import InvariantModule
 from ..policy import Policy
+from ..transforms import default_transforms
 from .memory import PeakMemory
 from .methods import METHODS
-from .plan import choose_subjects
+from .plan import choose_windows
 from .scores import score_predictions
 
 
@@ -66,11 +67,11 @@ def execute_run(run, settings, X, y, groups, context):
     X : ndarray, shape (n_windows, n_channels, n_times)
         Signals.
     y : ndarray, shape (n_windows,)
-        Stages.
+        Classes.
     groups : ndarray, shape (n_windows,)
         Subjects.
     context : dict
-        ``sfreq`` and ``truth`` of the data.
+        ``sfreq``, ``ch_names``, ``kind``, ``sessions`` and ``truth`` of the data.
 
     Returns
     -------
@@ -80,12 +81,12 @@ def execute_run(run, settings, X, y, groups, context):
     return _attempt(run, settings, _train_and_score, X, y, groups, context)
 
 
-def execute_control(run, settings, X, y, groups, model, of_network, of_policy):
+def execute_control(run, settings, X, y, groups, context, model, of_network, of_policy):
     """Score a fitted network averaged over copies under the policy of another run.
 
     Parameters
     ----------
-    run, settings, X, y, groups
+    run, settings, X, y, groups, context
         As for :func:`execute_run`.
     model : InvariantClassifier
         The fitted classifier, without augmentation.
@@ -99,7 +100,7 @@ def execute_control(run, settings, X, y, groups, model, of_network, of_policy):
         without the other no policy.
     """
     records = (of_network, of_policy)
-    return _attempt(run, settings, _score_under_policy, X, y, groups, model, *records)
+    return _attempt(run, settings, _score_under_policy, X, y, groups, context, model, *records)
 
 
 def _attempt(run, settings, work, *arguments):
@@ -110,6 +111,7 @@ def _attempt(run, settings, work, *arguments):
         "split": run.split,
         "seed": run.seed,
         "n_train_subjects": run.n_train,
+        "split_by": settings.split_by,
     }
     import_quietly()
     try:
@@ -125,15 +127,9 @@ def _attempt(run, settings, work, *arguments):
         return Outcome({**identity, **failure})
 
 
-def _sides(run, settings, groups):
-    return choose_subjects(
-        np.unique(groups), run.n_train, run.split, settings.n_train, settings.n_test
-    )
-
-
 def _train_and_score(run, settings, X, y, groups, context):
-    train, test = _sides(run, settings, groups)
-    rows, held_out = np.isin(groups, train), np.isin(groups, test)
+    rows, held_out = choose_windows(run, settings, groups, context["sessions"])
+    train, test = np.unique(groups[rows]), np.unique(groups[held_out])
     options = {
         "backbone": settings.backbone,
         "sfreq": context["sfreq"],
@@ -143,6 +139,7 @@ def _train_and_score(run, settings, X, y, groups, context):
         "n_copies": settings.n_copies,
         "class_weight": "balanced",
         "random_state": run.random_state,
+        **_candidates(context),
     }
     _warm_up(options, X.shape[1:])
     memory = PeakMemory()
@@ -159,7 +156,7 @@ def _train_and_score(run, settings, X, y, groups, context):
     found = {
         "train_subjects": train.tolist(),
         "test_subjects": test.tolist(),
-        "stages": model.classes_.tolist(),
+        "classes": model.classes_.tolist(),
         "scores": scores,
         "seconds_search": fitted.seconds_search,
         "seconds_fit": fitted.seconds_fit,
@@ -174,15 +171,25 @@ def _train_and_score(run, settings, X, y, groups, context):
     return found, _without_net(model) if run.keeps_network else None
 
 
-def _score_under_policy(run, settings, X, y, groups, model, of_network, of_policy):
-    train, test = _sides(run, settings, groups)
-    held_out = np.isin(groups, test)
+def _candidates(context):
+    """Choose the candidates by the kind of task."""
+    if context["kind"] == "sleep":
+        return {}  # those that the estimators have by themselves
+    # nobody asked for those that these channels do not allow; policies show what is in
+    with ignoring(("Left out", UserWarning)):
+        names = ("sfreq", "ch_names", "kind")
+        return {"transforms": default_transforms(*(context[name] for name in names))}
+
+
+def _score_under_policy(run, settings, X, y, groups, context, model, of_network, of_policy):
+    rows, held_out = choose_windows(run, settings, groups, context["sessions"])
+    train, test = np.unique(groups[rows]), np.unique(groups[held_out])
     copies = PolicyAugmentation(Policy.from_dict(of_policy["policy"]), random_state=0)
     score = _score(model, copies, settings.n_copies, X[held_out], y[held_out], groups[held_out])
     found = {
         "train_subjects": train.tolist(),
         "test_subjects": test.tolist(),
-        "stages": model.classes_.tolist(),
+        "classes": model.classes_.tolist(),
         "scores": {"averaged": score},
         "seconds_search": of_policy["seconds_search"] + of_policy["seconds_fit"],
         "seconds_fit": of_network["seconds_fit"],

@@ -1,4 +1,4 @@
-"""Sleep recordings as windows: simulated nights, Sleep Physionet, EDF files; and toy tasks."""
+"""Recordings of any task as labelled windows; sleep, real and simulated; and toy tasks."""
 
 import lazy_loader as _lazy
 
@@ -7,6 +7,8 @@ __getattr__, __dir__, __all__ = _lazy.attach(
     submod_attrs={
         "edf.writing": ["write_sleep_physionet"],
         "folder": ["load_sleep_folder"],
+        "labelled": ["LabelledWindows"],
+        "load": ["load_windows"],
         "physionet": ["load_sleep_physionet"],
         "simulation.hypnogram": ["simulate_hypnogram"],
         "simulation.nights": ["simulate_sleep"],

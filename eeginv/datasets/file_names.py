@@ -35,6 +35,15 @@ _NIGHT = re.compile(
 )
 
 
+# What follows the name of a recording, or of epochs, of MNE.
+_ENDING = re.compile(
+    r"(?:[_-](?:raw|raw_sss|raw_tsss|eeg|ieeg|meg|nirs|epo))?\.[a-z]+(?:\.gz)?$",
+    flags=re.IGNORECASE,
+)
+# Folders of BIDS, and of others who have one for each session.
+_SESSION = re.compile(r"ses(?:sion)?[\s_.-]*\w+", flags=re.IGNORECASE)
+
+
 class Pair(NamedTuple):
     """Polysomnogram and hypnogram, and the part of the name before ``-PSG.edf``."""
 
@@ -125,6 +134,23 @@ def _sort_by_kind(files):
     return kinds
 
 
+def has_pairs(folder):
+    """Tell whether a folder holds polysomnograms.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder; those inside it are not searched.
+
+    Returns
+    -------
+    has : bool
+        Whether at least one file is called as a polysomnogram is.
+    """
+    files = [path for path in folder.iterdir() if path.name[0] != "." and path.is_file()]
+    return bool(_sort_by_kind(files)["psg"])
+
+
 def is_read(name):
     """Tell whether the loader of folders reads files of a name.
 
@@ -183,11 +209,7 @@ def identify(stems, pattern=None):
         Whether the name tells the subject; otherwise the whole name is taken for one.
     """
     if pattern is not None:
-        try:
-            compiled = re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"pattern {pattern!r} is no regular expression: {error}.") from error
-        return _identify_by(compiled, stems), [True] * len(stems)
+        return _identify_by(_compile(pattern), stems), [True] * len(stems)
     studies = {match["study"].upper() for match in map(SLEEP_EDF.match, stems) if match}
     rows, told, numbers = [], [], Counter()
     for stem in stems:
@@ -205,12 +227,21 @@ def identify(stems, pattern=None):
     return rows, told
 
 
-def _identify_by(pattern, stems):
-    if "subject" not in pattern.groupindex:
+def _compile(pattern):
+    """Compile a regular expression that has to tell the subject."""
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"pattern {pattern!r} is no regular expression: {error}.") from error
+    if "subject" not in compiled.groupindex:
         raise ValueError(
             "pattern needs a group named subject, as in r'(?P<subject>.+)_night(?P<recording>.)'; "
-            f"got {pattern.pattern!r}."
+            f"got {pattern!r}."
         )
+    return compiled
+
+
+def _identify_by(pattern, stems):
     matches = [pattern.fullmatch(stem) for stem in stems]
     wrong = [stem for stem, match in zip(stems, matches, strict=True) if not match]
     if wrong:
@@ -243,3 +274,59 @@ def alike(stems):
     for stem in stems:
         groups.setdefault(_NIGHT.sub("", stem).lower(), []).append(stem)
     return [group for group in groups.values() if len(group) > 1]
+
+
+def name_parts(path, pattern=None):
+    r"""Find out whose a file is, and of which session, from its place in a folder.
+
+    Parameters
+    ----------
+    path : pathlib.PurePath
+        Path of the file, relative to the folder.
+    pattern : str | None
+        Regular expression for this path without its ending, with a group ``subject``, and
+        ``session`` if there is one.
+
+    Returns
+    -------
+    subject : str
+        From the pattern; otherwise what names of BIDS tell; otherwise the folder inside the folder
+        that the file lies in; otherwise the name of the file without what counts nights, runs and
+        the like, so that windows of one person do not get into training and test.
+    session : str | None
+        From the pattern, names of BIDS, or a folder called like a session; None if none tells.
+
+    Raises
+    ------
+    ValueError
+        If the pattern is none, or does not fit.
+
+    Examples
+    --------
+    >>> from pathlib import PurePath
+    >>> from eeginv.datasets.file_names import name_parts
+    >>> name_parts(PurePath("S001R04.edf"))
+    ('S001', None)
+    >>> name_parts(PurePath("anna/session2/run1.edf"))
+    ('anna', 'session2')
+    >>> name_parts(PurePath("A01T.gdf"), r"(?P<subject>A\d+)(?P<session>[TE])")
+    ('A01', 'T')
+    """
+    stem = _ENDING.sub("", path.as_posix())
+    if pattern is not None:
+        match = _compile(pattern).fullmatch(stem)
+        if not match:
+            raise ValueError(f"pattern {pattern!r} does not fit {stem!r} (the path of a file).")
+        return match["subject"], match.groupdict().get("session")
+    name = stem.rpartition("/")[2]
+    bids = BIDS.match(name)
+    if bids:
+        session = bids["session"]
+        return f"sub-{bids['subject'][4:]}", session and f"ses-{session}"
+    sessions = [part for part in path.parts[:-1] if _SESSION.fullmatch(part)]
+    folders = [part for part in path.parts[:-1] if part not in sessions]
+    if folders:
+        return folders[0], sessions[0] if sessions else None
+    while _NIGHT.search(name):
+        name = _NIGHT.sub("", name)
+    return name, sessions[0] if sessions else None

@@ -34,7 +34,7 @@ def test_legend_of_all_methods_fits_into_the_figure():
 
 def test_shares_of_stages():
     def run(stages, confusion):
-        return {"stages": stages, "scores": {"plain": {"confusion": confusion}}}
+        return {"classes": stages, "scores": {"plain": {"confusion": confusion}}}
 
     runs = [run(["W", "N3"], [[3, 1], [0, 0]]), run(["N3", "W"], [[4, 0], [2, 2]])]
     shares = _mean_shares(runs, "plain", ["W", "N3", "R"])

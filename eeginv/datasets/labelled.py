@@ -1,0 +1,196 @@
+"""Labelled windows of several subjects: what every source of data leads to."""
+
+import hashlib
+from dataclasses import dataclass
+from numbers import Real
+
+import numpy as np
+
+from .._checks import check_number
+from ..transforms.candidates import KINDS
+
+# A class needs more than one window; numbers that rarely repeat are measurements.
+_WINDOWS_PER_CLASS = 2
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledWindows:
+    """Windows of several subjects, with all that a comparison of methods needs to know.
+
+    Parameters
+    ----------
+    X : array-like, shape (n_windows, n_channels, n_times)
+        Signals.
+    y : array-like, shape (n_windows,)
+        Class of each window.
+    subjects : array-like, shape (n_windows,)
+        Subject of each window.
+    sfreq : float
+        Sampling frequency in Hz.
+    ch_names : list of str | None
+        Names of the channels; None where they are not known.
+    sessions : array-like, shape (n_windows,) | None
+        Session of each window, within its subject; None where there is only one.
+    kind : "sleep" | "motor_imagery" | "generic"
+        Kind of task, which decides on the default candidates
+        (:func:`~eeginv.transforms.default_transforms`) and on the default network.
+    name : str
+        What to call the data, for messages and reports.
+    true_invariances : dict | None
+        The truth, where the recordings are simulated.
+
+    Attributes
+    ----------
+    X : ndarray of float32, shape (n_windows, n_channels, n_times)
+        The signals.
+    y : ndarray of str, shape (n_windows,)
+        The classes, as text.
+    subjects, sessions : ndarray, shape (n_windows,)
+        As given.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If shapes do not fit together, a sample is not finite, labels are numbers to be predicted
+        rather than classes, or a subject is missing.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eeginv.datasets import LabelledWindows
+    >>> X = np.random.default_rng(0).normal(size=(8, 2, 128))
+    >>> windows = LabelledWindows(X, ["left", "right"] * 4, np.repeat([1, 2], 4), sfreq=64)
+    >>> windows
+    <LabelledWindows: 2 subjects, 8 windows of 2 s (left 4, right 4); 2 channels at 64 Hz>
+    """
+
+    X: np.ndarray
+    y: np.ndarray
+    subjects: np.ndarray
+    sfreq: float
+    ch_names: list | None = None
+    sessions: np.ndarray | None = None
+    kind: str = "generic"
+    name: str = "arrays"
+    true_invariances: dict | None = None
+
+    def __post_init__(self):
+        X = np.asarray(self.X, dtype=np.float32)
+        if X.ndim != 3 or 0 in X.shape:
+            raise ValueError(
+                "X must have the shape (n_windows, n_channels, n_times), at least one each; got "
+                f"{X.shape}."
+            )
+        columns = {"y": self.y, "subjects": self.subjects, "sessions": self.sessions}
+        for name, values in columns.items():
+            if values is not None or name != "sessions":
+                columns[name] = _check_column(name, values, len(X))
+        names = None if self.ch_names is None else [str(name) for name in self.ch_names]
+        if names is not None and len(names) != X.shape[1]:
+            raise ValueError(f"ch_names has {len(names)} names, but X has {X.shape[1]} channels.")
+        if self.kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {self.kind!r}.")
+        _check_finite(X, columns["subjects"])
+        columns["y"] = _as_classes(columns["y"])
+        sfreq = check_number("sfreq", self.sfreq, exclusive=True)
+        for name, value in {"X": X, "sfreq": sfreq, "ch_names": names, **columns}.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def classes(self):
+        """The classes, sorted."""
+        return np.unique(self.y).tolist()
+
+    def to_arrays(self):
+        """Give the windows as arrays, for scikit-learn's kind of estimators.
+
+        Returns
+        -------
+        X, y, subjects : ndarray
+            As in the attributes.
+        """
+        return self.X, self.y, self.subjects
+
+    def digest(self):
+        """Hash everything that results depend on.
+
+        Returns
+        -------
+        digest : str
+            SHA-256, in hexadecimal digits.
+        """
+        found = hashlib.sha256(np.ascontiguousarray(self.X))
+        columns = [self.y.tolist(), self.subjects.tolist()]
+        columns += [None if self.sessions is None else self.sessions.tolist()]
+        known = (self.X.shape, self.sfreq, self.ch_names, self.kind, columns)
+        found.update(repr(known).encode())
+        return found.hexdigest()
+
+    def __len__(self):
+        """Count the windows."""
+        return len(self.X)
+
+    def __repr__(self):
+        """Summarise what there is."""
+        classes, counts = np.unique(self.y, return_counts=True)
+        listed = ", ".join(f"{name} {n}" for name, n in zip(classes, counts, strict=True))
+        sessions = ""
+        if self.sessions is not None:
+            pairs = zip(self.subjects.tolist(), self.sessions.tolist(), strict=True)
+            sessions = f" in {len(set(pairs))} sessions"
+        n_subjects, n_channels = len(np.unique(self.subjects)), self.X.shape[1]
+        return (
+            f"<LabelledWindows: {n_subjects} subject{_s(n_subjects)}{sessions}, {len(self)} "
+            f"windows of {self.X.shape[2] / self.sfreq:g} s ({listed}); {n_channels} "
+            f"channel{_s(n_channels)} at {self.sfreq:g} Hz>"
+        )
+
+
+def _s(number):
+    return "" if number == 1 else "s"
+
+
+def _check_column(name, values, n_windows):
+    if values is None:
+        raise ValueError(f"{name} is missing: one value for each of the {n_windows} windows.")
+    values = np.asarray(values)
+    if values.shape != (n_windows,):
+        raise ValueError(
+            f"{name} needs one value for each of the {n_windows} windows; got an array of shape "
+            f"{values.shape}."
+        )
+    lacking = [v is None or v != v or not str(v).strip() for v in values.tolist()]
+    if any(lacking):
+        raise ValueError(
+            f"{name} has no value for {sum(lacking)} windows, the first at {lacking.index(True)}."
+        )
+    if values.dtype == object:
+        values = np.array([str(v) for v in values.tolist()])
+    return values
+
+
+def _check_finite(X, subjects):
+    # a sum is finite if, and (up to overflow, which float64 does not have here) only if, all are
+    bad = np.flatnonzero(~np.isfinite(X.sum(axis=(1, 2), dtype=np.float64)))
+    if len(bad):
+        raise ValueError(
+            f"{len(bad)} windows have samples that are NaN or infinite, the first at {bad[0]} "
+            f"(subject {subjects[bad[0]]}): leave them out."
+        )
+
+
+def _as_classes(y):
+    """Return labels as text, or refuse numbers that are no classes."""
+    values = y.tolist()
+    if all(isinstance(value, Real) for value in values):
+        whole = all(float(value).is_integer() for value in values)
+        if not whole or len(set(values)) * _WINDOWS_PER_CLASS > len(values):
+            raise ValueError(
+                f"y holds {len(set(values))} different numbers in {len(values)} windows, such as "
+                f"{values[0]}: these are values of a regression, but methods are compared by how "
+                "well they tell classes. Give the name or the number of a class for each window."
+            )
+        y = np.array([str(int(value)) for value in values])
+    if len(np.unique(y)) < 2:
+        raise ValueError(f"At least two classes are needed; all windows are of {y[0]!r}.")
+    return y.astype(str)

@@ -1,0 +1,1 @@
+"""Readers: each leads from one form that data come in to labelled windows."""

@@ -1,0 +1,231 @@
+"""Events of a recording: which are wanted, and the windows around them."""
+
+import warnings
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from ..._checks import check_number
+
+# Ends of bouts are written with so many digits.
+_ROUNDING = 0.02
+EXAMPLE = 'events={"T1": "left", "T2": "right"} (--events T1=left,T2=right)'
+
+
+def check_events(events):
+    """Check which events are wanted.
+
+    Parameters
+    ----------
+    events : dict of str to str | sequence of str
+        Class of each event, by the name that the recordings give it; a list takes the names as
+        they are.
+
+    Returns
+    -------
+    events : dict of str to str
+        Class by name.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they stand for fewer than two classes.
+    """
+    if isinstance(events, str):
+        raise TypeError(f"events must be a dict or a list of names, {EXAMPLE}; got {events!r}.")
+    if not isinstance(events, Mapping):
+        events = {name: name for name in events}
+    events = {str(name): str(label) for name, label in events.items()}
+    if len(set(events.values())) < 2 or "" in {*events, *events.values()}:
+        raise ValueError(f"events must name at least two classes, {EXAMPLE}; got {events}.")
+    return events
+
+
+def check_span(tmin, tmax):
+    """Check where windows begin and end.
+
+    Parameters
+    ----------
+    tmin, tmax : float | None
+        Beginning and end of the windows, in s from the onset of the event.
+
+    Returns
+    -------
+    tmin, tmax : float
+        As given; 0 for a tmin that is None. A tmax that is None stays so.
+    """
+    tmin = 0.0 if tmin is None else check_number("tmin", tmin, minimum=-np.inf)
+    if tmax is not None:
+        tmax = check_number("tmax", tmax, minimum=-np.inf)
+        if tmax <= tmin:
+            raise ValueError(f"tmax={tmax:g} s must lie after tmin={tmin:g} s.")
+    return tmin, tmax
+
+
+def find_trials(raw, events, what):
+    """Find the events of a recording.
+
+    Parameters
+    ----------
+    raw : mne.io.Raw
+        The recording. One without annotations is annotated from its trigger channel.
+    events : dict of str to str
+        Class by name of the event.
+    what : str
+        What the recording is, for messages.
+
+    Returns
+    -------
+    durations : ndarray, shape (n_trials,)
+        How long the wanted events last, in s; 0 where that is not known.
+
+    Raises
+    ------
+    ValueError
+        If one of the events does not occur.
+    """
+    if not len(raw.annotations):
+        _annotate(raw)
+    found = Counter(raw.annotations.description.tolist())
+    missing = [name for name in events if name not in found]
+    listed = ", ".join(f"{name} ({n})" for name, n in sorted(found.items())[:20])
+    if not events:
+        raise ValueError(
+            f"Recordings are cut around events: name them, as in {EXAMPLE}. {what} has "
+            f"{listed or 'no annotations'}."
+        )
+    if missing:
+        none = "has no events" if len(missing) == len(events) else "lacks the events"
+        raise ValueError(
+            f"{what} {none} {', '.join(map(repr, missing))}; it has {listed or 'no annotations'}. "
+            "Name others with events (--events), or leave the recording out."
+        )
+    wanted = np.isin(raw.annotations.description, list(events))
+    return raw.annotations.duration[wanted]
+
+
+def _annotate(raw):
+    """Turn a trigger channel, if there is one, into annotations."""
+    import mne
+
+    if "stim" not in raw.get_channel_types():
+        return
+    triggers = mne.find_events(raw, shortest_event=1, verbose="error")
+    if len(triggers):
+        names = {code: str(code) for code in np.unique(triggers[:, 2]).tolist()}
+        annotations = mne.annotations_from_events(
+            triggers,
+            raw.info["sfreq"],
+            names,
+            first_samp=raw.first_samp,
+            orig_time=raw.info["meas_date"],
+            verbose="error",
+        )
+        raw.set_annotations(annotations)
+
+
+def choose_end(trials, tmax, ignore_durations):
+    """Check the end of the windows against the length of the trials, or take it from there.
+
+    Parameters
+    ----------
+    trials : dict of str to ndarray
+        Durations, in s, of the wanted events of each recording.
+    tmax : float | None
+        End of the windows in s; None is that of the shortest trial.
+    ignore_durations : bool
+        Whether windows may be longer than trials.
+
+    Returns
+    -------
+    tmax : float
+        The end.
+
+    Raises
+    ------
+    ValueError
+        If windows are longer than trials, or nothing says how long they are.
+    """
+    shortest = {what: durations.min() for what, durations in trials.items()}
+    what = min(shortest, key=shortest.get)
+    least = float(shortest[what])
+    if tmax is None:
+        if least <= 0:
+            raise ValueError(
+                f"The events of {what} have no duration: say where windows end with tmax (--tmax)."
+            )
+        return least
+    for what, durations in trials.items():
+        known = durations[durations > 0]
+        if not ignore_durations and len(known) and tmax > known.min() + _ROUNDING:
+            raise ValueError(
+                f"Windows end {tmax:g} s after the event, but a trial of {what} lasts "
+                f"{known.min():g} s only: lower tmax (--tmax), or, if what is annotated is the "
+                "stimulus and not the trial, give ignore_durations=True (--ignore-durations)."
+            )
+    return tmax
+
+
+def cut(raw, events, tmin, tmax, what):
+    """Cut windows around events.
+
+    Parameters
+    ----------
+    raw : mne.io.Raw
+        The recording, preprocessed.
+    events : dict of str to str
+        Class by name of the event.
+    tmin, tmax : float
+        Beginning and end of the windows, in s from the onset; the last sample lies before tmax.
+    what : str
+        What the recording is, for messages.
+
+    Returns
+    -------
+    X : ndarray, shape (n_windows, n_channels, n_times)
+        The windows that lie within the recording and touch no span whose name begins with "BAD".
+    y : list of str
+        Class of each.
+
+    Raises
+    ------
+    ValueError
+        If no window is left, or two events are at one sample.
+    """
+    import mne
+
+    sfreq = raw.info["sfreq"]
+    names = [n for n in events if n in set(raw.annotations.description.tolist())]
+    codes = {name: code for code, name in enumerate(names, start=1)}
+    try:
+        triggers, _ = mne.events_from_annotations(raw, codes, verbose="error")
+        epochs = mne.Epochs(
+            raw,
+            triggers,
+            {name: code for name, code in codes.items() if code in triggers[:, 2]},
+            tmin=tmin,
+            tmax=tmax - 1 / sfreq,
+            baseline=None,
+            proj=False,
+            preload=True,
+            verbose="error",
+        )
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"{what} cannot be cut into windows: {error}") from error
+    lost = Counter(reasons[0] for reasons in epochs.drop_log if reasons)
+    lost.pop("IGNORED", None)
+    listed = ", ".join(f"{n} by {reason}" for reason, n in lost.items())
+    if not len(epochs):
+        raise ValueError(
+            f"No window from {tmin:g} to {tmax:g} s around the events of {what} lies in the "
+            f"recording, which lasts {raw.times[-1]:.1f} s ({listed})."
+        )
+    if lost:
+        listed = listed.replace("NO_DATA", "no signal").replace("TOO_SHORT", "the end of the file")
+        warnings.warn(
+            f"{what}: {sum(lost.values())} of {len(triggers)} windows were left out ({listed}).",
+            stacklevel=5,
+        )
+    of_code = {code: events[name] for name, code in codes.items()}
+    return epochs.get_data(copy=False), [of_code[code] for code in epochs.events[:, 2]]

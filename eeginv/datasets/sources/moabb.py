@@ -1,0 +1,97 @@
+"""Datasets of MOABB, which a paradigm of MOABB filters and cuts."""
+
+from ...estimators.inputs import read_signals
+from .windows import finish
+
+PREFIX = "moabb:"
+# What the options are called there.
+_PARADIGM = {
+    "l_freq": "fmin",
+    "h_freq": "fmax",
+    "resample": "resample",
+    "channels": "channels",
+    "tmin": "tmin",
+    "tmax": "tmax",
+}
+OPTIONS = {*_PARADIGM, "paradigm", "standardize"}
+
+
+def is_moabb(data):
+    """Whether this is a dataset and a paradigm of MOABB, or the name of a dataset."""
+    if isinstance(data, str):
+        return data.startswith(PREFIX)
+    return (
+        isinstance(data, tuple)
+        and len(data) == 2
+        and hasattr(data[1], "get_data")
+        and hasattr(data[0], "subject_list")
+    )
+
+
+def read_moabb(data, preprocessing, *, kind, name, **options):
+    """Read a dataset through a paradigm.
+
+    Parameters
+    ----------
+    data : tuple of (moabb dataset, moabb paradigm) | str
+        The dataset and the paradigm; or ``"moabb:"`` and the name of the dataset, with the name of
+        the paradigm among the options.
+    preprocessing : Preprocessing
+        Whether the windows are standardised; the rest is the paradigm's.
+    kind : str | None
+        Kind of the task; None is "motor_imagery" for a paradigm of imagery.
+    name : str
+        What to call the data.
+    **options : object
+        ``paradigm``, and what it is made with, in our words.
+
+    Returns
+    -------
+    windows : LabelledWindows
+        The windows.
+
+    Raises
+    ------
+    ValueError
+        If MOABB is not installed, or has no such dataset or paradigm.
+    """
+    if isinstance(data, str):
+        dataset, paradigm = _make(data.removeprefix(PREFIX), **options)
+        name = data
+    else:
+        dataset, paradigm = data
+        if options:
+            raise ValueError(
+                f"The paradigm has been made already: {', '.join(sorted(options))} must be given "
+                "to it, not to us."
+            )
+    epochs, labels, table = paradigm.get_data(dataset, return_epochs=True)
+    signals = read_signals(epochs)
+    if kind is None:
+        names = "".join(cls.__name__ for cls in type(paradigm).__mro__)
+        kind = "motor_imagery" if "Imagery" in names else "generic"
+    return finish(
+        signals.X, labels, table["subject"].to_numpy(), table["session"].to_numpy(),
+        signals.sfreq, signals.ch_names, preprocessing, kind, name,
+    )  # fmt: skip
+
+
+def _make(name, paradigm=None, **options):
+    try:
+        import moabb.datasets
+        import moabb.paradigms
+    except ImportError as error:
+        raise ValueError(
+            f"{PREFIX}{name} needs MOABB, which is not installed: pip install 'eeginv[moabb]'."
+        ) from error
+    if paradigm is None:
+        raise ValueError(
+            f"{PREFIX}{name} needs the paradigm that cuts it (--paradigm), such as "
+            "LeftRightImagery, MotorImagery, P300 or SSVEP."
+        )
+    classes = []
+    for module, wanted in ((moabb.datasets, name), (moabb.paradigms, paradigm)):
+        if not hasattr(module, wanted):
+            raise ValueError(f"{module.__name__} has no {wanted!r}.")
+        classes.append(getattr(module, wanted))
+    return classes[0](), classes[1](**{_PARADIGM[key]: value for key, value in options.items()})

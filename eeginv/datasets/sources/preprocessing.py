@@ -1,0 +1,308 @@
+"""Preprocessing by options: of whole recordings before they are cut, or of windows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from ..._checks import check_number
+from ...estimators.units import FACTORS
+from ...transforms.layout import find_channels
+from ..preprocessing import prepare_recording, standardize_channel
+
+_DATA_TYPES = ("eeg", "seeg", "ecog", "dbs", "mag", "grad", "hbo", "hbr", "csd")
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What is done to signals, in this order: reference, channels, filter, rate, scale.
+
+    Parameters
+    ----------
+    l_freq, h_freq : float | None
+        Edges of the band-pass filter in Hz; None leaves the edge open.
+    resample : float | None
+        Sampling frequency in Hz to resample to.
+    channels : sequence of str | dict of str to str | None
+        Channels to take, in this order, by name (in any common spelling) or by a pattern with
+        ``*`` and ``?``; a dict gives them names. None takes all data channels that are not marked
+        as bad.
+    reference : str | sequence of str | None
+        "average", or the channels whose mean is subtracted.
+    standardize : bool
+        Whether each channel of each recording is brought to mean 0 and standard deviation 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option is out of range, or two do not fit together.
+    """
+
+    l_freq: float | None = None
+    h_freq: float | None = None
+    resample: float | None = None
+    channels: object = None
+    reference: object = None
+    standardize: bool = True
+
+    def __post_init__(self):
+        for name in ("l_freq", "h_freq", "resample"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, check_number(name, value, exclusive=True))
+        if not isinstance(self.standardize, bool):
+            raise TypeError(f"standardize must be True or False; got {self.standardize!r}.")
+        if self.channels is not None:
+            channels = self.channels
+            if isinstance(channels, str):
+                raise TypeError(f"channels must be a list of names; got {channels!r}.")
+            channels = dict(channels) if isinstance(channels, Mapping) else list(channels)
+            if not channels:
+                raise ValueError("channels names no channel.")
+            object.__setattr__(self, "channels", channels)
+        reference = self.reference
+        if reference is not None and reference != "average":
+            reference = [reference] if isinstance(reference, str) else list(reference)
+            if not reference:
+                raise ValueError('reference must be "average", or name channels.')
+            object.__setattr__(self, "reference", reference)
+        if None not in (self.l_freq, self.h_freq) and self.l_freq >= self.h_freq:
+            raise ValueError(f"l_freq={self.l_freq:g} Hz must lie below h_freq={self.h_freq:g} Hz.")
+        if None not in (self.resample, self.h_freq) and self.h_freq > self.resample / 2:
+            raise ValueError(
+                f"h_freq={self.h_freq:g} Hz is above half of resample={self.resample:g} Hz: lower "
+                "the one or raise the other."
+            )
+
+    def check_rate(self, sfreq, what):
+        """Refuse filters that a sampling frequency does not allow.
+
+        Parameters
+        ----------
+        sfreq : float
+            Sampling frequency in Hz.
+        what : str
+            Whose it is, for messages.
+        """
+        for name in ("l_freq", "h_freq"):
+            value = getattr(self, name)
+            if value is not None and value >= sfreq / 2:
+                raise ValueError(
+                    f"{name}={value:g} Hz is not below half the sampling frequency of {what}, "
+                    f"{sfreq / 2:g} Hz: lower it, or leave it out."
+                )
+
+    def choose(self, names, types, bads, what):
+        """Choose the channels of a recording.
+
+        Parameters
+        ----------
+        names, types : list of str
+            Names and types (those of MNE) of its channels.
+        bads : list of str
+            Names of the channels that are marked as bad.
+        what : str
+            What the recording is, for messages.
+
+        Returns
+        -------
+        chosen : dict of str to str
+            New name of each channel that is taken, by its old one, in order.
+
+        Raises
+        ------
+        ValueError
+            If a channel is missing, or none is left.
+        """
+        of_reference = self._reference_channels(names, what)
+        if self.channels is not None:
+            return choose_by_name(names, self.channels, what)
+        chosen = [n for n, kind in zip(names, types, strict=True) if kind in _DATA_TYPES]
+        if not chosen:  # MNE calls channels so that nobody gave a type
+            chosen = [n for n, kind in zip(names, types, strict=True) if kind == "misc"]
+        chosen = [name for name in chosen if name not in {*bads, *of_reference}]
+        if not chosen:
+            raise ValueError(
+                f"{what} has no data channel that is not marked as bad; it has "
+                f"{', '.join(names)}. Name those to take with channels (--channels)."
+            )
+        return {name: name for name in chosen}
+
+    def _reference_channels(self, names, what):
+        if self.reference in (None, "average"):
+            return []
+        return list(choose_by_name(names, self.reference, what))
+
+    def of_recording(self, raw, what):
+        """Preprocess a copy of a recording.
+
+        Parameters
+        ----------
+        raw : mne.io.Raw
+            The recording.
+        what : str
+            What it is, for messages.
+
+        Returns
+        -------
+        raw : mne.io.Raw
+            The copy, in memory.
+        """
+        types, bads = raw.get_channel_types(), raw.info["bads"]
+        chosen = self.choose(raw.ch_names, types, bads, what)
+        raw = raw.copy()
+        if self.reference is not None:
+            of_kind = {types[raw.ch_names.index(name)] for name in chosen}
+            # the average is that of all good channels, also of those that are not taken
+            good = [n for n, t in zip(raw.ch_names, types, strict=True) if t in of_kind]
+            reference = self._reference_channels(raw.ch_names, what)
+            raw.pick(list(dict.fromkeys([*good, *reference]))).load_data(verbose="error")
+            raw.set_eeg_reference(reference or "average", verbose="error")
+        raw.info["bads"] = []
+        raw.pick(list(chosen)).reorder_channels(list(chosen)).rename_channels(chosen)
+        return prepare_recording(
+            raw, None, self.l_freq, self.h_freq, self.resample, self.standardize
+        )
+
+    def scale(self, X, types):
+        """Bring windows of a recording from V to the unit of networks, unless standardised.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n_windows, n_channels, n_times)
+            Windows.
+        types : list of str
+            Types of the channels, those of MNE.
+
+        Returns
+        -------
+        X : ndarray, same shape
+            In µV where the channels hold voltages.
+        """
+        if self.standardize:
+            return X
+        return X * np.array([[FACTORS.get(kind, 1.0)] for kind in types])
+
+    def of_windows(self, X, sfreq, ch_names, recordings):
+        """Preprocess windows that were cut before.
+
+        Parameters
+        ----------
+        X : array-like, shape (n_windows, n_channels, n_times)
+            Windows.
+        sfreq : float
+            Sampling frequency in Hz.
+        ch_names : list of str | None
+            Names of the channels.
+        recordings : sequence
+            Recording of each window: each is standardised for itself.
+
+        Returns
+        -------
+        X : ndarray
+            The windows.
+        sfreq : float
+            Their sampling frequency in Hz.
+        ch_names : list of str | None
+            Names of their channels.
+        """
+        import mne
+
+        X = np.asarray(X)
+        if X.ndim != 3:
+            raise ValueError(f"X must have the shape (n_windows, n_channels, n_times): {X.shape}.")
+        self.check_rate(sfreq, "the windows")
+        if (self.channels, self.reference) != (None, None):
+            X, ch_names = self._pick(X, ch_names)
+        if (self.l_freq, self.h_freq) != (None, None):
+            band = (self.l_freq, self.h_freq)
+            X = mne.filter.filter_data(
+                X.astype(np.float64), sfreq, *band, pad="edge", verbose="error"
+            )
+        if self.resample is not None and self.resample != sfreq:
+            X = mne.filter.resample(
+                X.astype(np.float64), self.resample, sfreq, npad="auto", pad="edge", verbose="error"
+            )
+            sfreq = self.resample
+        if self.standardize:
+            X = _standardized(X, recordings)
+        return X, sfreq, ch_names
+
+    def _pick(self, X, ch_names):
+        if ch_names is None:
+            raise ValueError("channels and reference need the names of the channels: ch_names.")
+        if len(ch_names) != X.shape[1]:
+            raise ValueError(
+                f"ch_names has {len(ch_names)} names, but X has {X.shape[1]} channels."
+            )
+        chosen = self.choose(ch_names, ["eeg"] * len(ch_names), [], "X")
+        of_reference = self._reference_channels(ch_names, "X") or ch_names
+        if self.reference is not None:
+            rows = [ch_names.index(name) for name in of_reference]
+            X = X - X[:, rows].mean(axis=1, keepdims=True)
+        return X[:, [ch_names.index(name) for name in chosen]], list(chosen.values())
+
+
+def choose_by_name(names, wanted, what):
+    """Find channels by name, in any common spelling, or by pattern.
+
+    Parameters
+    ----------
+    names : list of str
+        Names of the channels that there are.
+    wanted : sequence of str | dict of str to str
+        Names or patterns; a dict gives each one channel a new name.
+    what : str
+        Whose channels they are, for messages.
+
+    Returns
+    -------
+    chosen : dict of str to str
+        New name of each channel, by its old one, in the order asked for.
+
+    Raises
+    ------
+    ValueError
+        If one is missing, or a name stands for several.
+
+    Examples
+    --------
+    >>> from eeginv.datasets.sources.preprocessing import choose_by_name
+    >>> choose_by_name(["Fc5.", "C3..", "EOG"], ["C3", "E*"], "S001R04.edf")
+    {'C3..': 'C3', 'EOG': 'EOG'}
+    """
+    chosen = {}
+    for wish in wanted:
+        renamed = isinstance(wanted, Mapping)
+        text = wanted[wish] if renamed else wish
+        pattern = any(letter in text for letter in "*?")
+        if pattern:
+            found = [n for n in names if fnmatchcase(n.casefold(), text.casefold())]
+        else:
+            (place,) = find_channels(names, [text])
+            found = [] if place is None else [names[place]]
+        if not found:
+            raise ValueError(f"{what} has no channel {text!r}; it has {', '.join(names)}.")
+        if renamed and len(found) > 1:
+            raise ValueError(
+                f"{what} has {len(found)} channels {text!r} for {wish!r}, {', '.join(found)}; "
+                "write a pattern that only one has."
+            )
+        for name in found:
+            if name in chosen:
+                raise ValueError(f"channels name the channel {name} of {what} twice.")
+            # a name that was asked for is the name, so that recordings agree on it
+            chosen[name] = wish if renamed else (name if pattern else text)
+    return chosen
+
+
+def _standardized(X, recordings):
+    """Bring each channel, over all windows of a recording, to mean 0 and standard deviation 1."""
+    X = np.array(X, dtype=np.float32)
+    recordings = np.asarray(recordings)
+    for recording in np.unique(recordings):
+        rows = recordings == recording
+        for channel in range(X.shape[1]):
+            X[rows, channel] = standardize_channel(X[rows, channel].astype(np.float64))
+    return X

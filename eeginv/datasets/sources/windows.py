@@ -1,0 +1,325 @@
+"""Windows that were cut before: arrays, epochs of MNE, datasets of Braindecode."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from ...estimators.epochs import is_epochs
+from ...estimators.inputs import read_signals
+from ..file_names import name_parts
+from ..labelled import LabelledWindows
+
+# Other names that files give the same.
+_NAMES = {
+    "y": ("y", "label", "labels", "target", "targets"),
+    "groups": ("subject", "subjects", "group", "groups"),
+    "sessions": ("session", "sessions"),
+}
+
+
+def read_arrays(
+    data, preprocessing, *, kind, name, sfreq=None, ch_names=None, groups=None, sessions=None
+):
+    """Read ``(X, y)``, ``(X, y, groups)`` or ``(X, y, groups, sessions)``.
+
+    Parameters
+    ----------
+    data : tuple of array-like
+        Signals of shape (n_windows, n_channels, n_times), classes, subjects and sessions.
+    preprocessing : Preprocessing
+        What is done to the windows.
+    kind : str
+        Kind of the task.
+    name : str
+        What to call the data.
+    sfreq : float
+        Sampling frequency in Hz.
+    ch_names : list of str | None
+        Names of the channels.
+    groups, sessions : array-like | None
+        Subjects and sessions, where they are not in ``data``.
+
+    Returns
+    -------
+    windows : LabelledWindows
+        The windows.
+    """
+    if not 2 <= len(data) <= 4:
+        raise ValueError(f"Arrays come as (X, y, groups); got a tuple of {len(data)}.")
+    X, y, *rest = data
+    groups = rest[0] if rest else groups
+    sessions = rest[1] if len(rest) > 1 else sessions
+    if sfreq is None:
+        raise ValueError("Arrays do not know their sampling frequency: give sfreq, in Hz.")
+    return finish(X, y, groups, sessions, sfreq, ch_names, preprocessing, kind, name)
+
+
+def read_npz(paths, folder, preprocessing, *, kind, name, pattern=None):
+    """Read files of arrays, as :func:`numpy.savez` writes them.
+
+    Parameters
+    ----------
+    paths : list of pathlib.Path
+        The files.
+    folder : pathlib.Path
+        The folder that they lie in, below which their places tell subjects.
+    preprocessing : Preprocessing
+        What is done to the windows.
+    kind : str
+        Kind of the task.
+    name : str
+        What to call the data.
+    pattern : str | None
+        Tells subject and session from the path of a file.
+
+    Returns
+    -------
+    windows : LabelledWindows
+        The windows.
+
+    Raises
+    ------
+    ValueError
+        If a file cannot be read or lacks something, or files do not fit together.
+    """
+    parts = [_read_npz(path, len(paths) == 1) for path in paths]
+    for path, part in zip(paths, parts, strict=True):
+        for key in ("sfreq", "ch_names", "n_times"):
+            if part[key] != parts[0][key]:
+                raise ValueError(
+                    f"{path} has {key} {part[key]}, but {paths[0].name} has {parts[0][key]}."
+                )
+        subject, session = name_parts(path.relative_to(folder), pattern)
+        if part["groups"] is None:
+            part["groups"] = np.repeat(subject, len(part["X"]))
+        if part["sessions"] is None and session is not None:
+            part["sessions"] = np.repeat(session, len(part["X"]))
+    joined = {key: [part[key] for part in parts] for key in ("X", "y", "groups", "sessions")}
+    sessions = joined.pop("sessions")
+    X, y, groups = (np.concatenate(values) for values in joined.values())
+    sessions = None if any(s is None for s in sessions) else np.concatenate(sessions)
+    first = parts[0]
+    return finish(
+        X, y, groups, sessions, first["sfreq"], first["ch_names"], preprocessing, kind, name
+    )
+
+
+def _read_npz(path, alone):
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            saved = {key: file[key] for key in file.files}
+    except Exception as error:
+        raise ValueError(f"{path} cannot be read as .npz: {error}") from error
+    has = f"it has the keys {', '.join(saved) or 'none'}"
+    for key in ("X", "sfreq"):
+        if key not in saved:
+            raise ValueError(f"{path} has no {key}; {has}.")
+    found = {}
+    for key, names in _NAMES.items():
+        found[key] = next((saved[name] for name in names if name in saved), None)
+    if found["y"] is None:
+        others = [key for key in saved if key.startswith("y_")]
+        if len(others) != 1:
+            raise ValueError(f"{path} has no y, the class of each window; {has}.")
+        found["y"] = saved[others[0]]
+    if found["groups"] is None and alone:
+        raise ValueError(f"{path} does not say whose windows are: add the key subject; {has}.")
+    X = saved["X"]
+    if X.ndim != 3:
+        raise ValueError(
+            f"{path}: X must have the shape (n_windows, n_channels, n_times); it is {X.shape}."
+        )
+    for key, values in found.items():
+        if values is not None and values.ndim == 0:
+            found[key] = values = np.repeat(values, len(X))
+        if values is not None and len(values) != len(X):
+            raise ValueError(f"{path}: {key} has {len(values)} values for {len(X)} windows.")
+    names = [str(name) for name in saved["ch_names"]] if "ch_names" in saved else None
+    X = X * float(saved["scale"]) if "scale" in saved else X
+    known = {"X": X, "sfreq": float(saved["sfreq"]), "ch_names": names, "n_times": X.shape[2]}
+    return {**found, **known}
+
+
+def read_epochs(data, preprocessing, *, kind, name, groups=None, sessions=None):
+    """Read epochs of MNE: one object, a list or a dict of one for each subject.
+
+    Parameters
+    ----------
+    data : mne.Epochs | list of mne.Epochs | dict of str to mne.Epochs
+        The epochs; names of events are the classes. Subjects are the keys of a dict, or in the
+        column ``subject`` of the metadata, or, in a list, the places. Sessions are in the column
+        ``session``.
+    preprocessing : Preprocessing
+        What is done to the windows.
+    kind : str
+        Kind of the task.
+    name : str
+        What to call the data.
+    groups, sessions : array-like | None
+        Subjects and sessions, if nothing else tells them.
+
+    Returns
+    -------
+    windows : LabelledWindows
+        The windows.
+    """
+    parts = list(data.values()) if isinstance(data, Mapping) else data
+    signals = read_signals(parts)
+    several = isinstance(parts, (list, tuple))
+    parts = list(parts) if several else [parts]
+    if groups is None:
+        keys = list(data) if isinstance(data, Mapping) else range(len(parts)) if several else None
+        groups = _column(parts, "subject") if not isinstance(data, Mapping) else None
+        if groups is None and keys is not None:
+            groups = np.repeat(np.array(keys), [len(part) for part in parts])
+    if groups is None:
+        raise ValueError(
+            "The Epochs do not say whose they are: add a column subject to their metadata, give a "
+            "dict or list with those of one subject each, or groups."
+        )
+    sessions = _column(parts, "session") if sessions is None else sessions
+    return finish(
+        signals.X, signals.y, groups, sessions, signals.sfreq, signals.ch_names, preprocessing,
+        kind, name,
+    )  # fmt: skip
+
+
+def _column(parts, name):
+    """Read a column of metadata that all epochs have."""
+    tables = [part.metadata for part in parts]
+    if any(table is None or name not in table for table in tables):
+        return None
+    return np.concatenate([table[name].to_numpy() for table in tables])
+
+
+def read_epo_files(paths, folder, preprocessing, *, kind, name, pattern=None):
+    """Read files of epochs, as MNE writes them.
+
+    Parameters
+    ----------
+    paths : list of pathlib.Path
+        The files.
+    folder : pathlib.Path
+        The folder that they lie in, below which their places tell subjects where no metadata do.
+    preprocessing : Preprocessing
+        What is done to the windows.
+    kind : str
+        Kind of the task.
+    name : str
+        What to call the data.
+    pattern : str | None
+        Tells subject and session from the path of a file.
+
+    Returns
+    -------
+    windows : LabelledWindows
+        The windows.
+
+    Raises
+    ------
+    ValueError
+        If a file cannot be read, or files do not fit together.
+    """
+    import mne
+
+    parts = []
+    for path in paths:
+        try:
+            parts.append(mne.read_epochs(path, verbose="error"))
+        except Exception as error:
+            raise ValueError(f"{path} cannot be read: {error}") from error
+    told = [name_parts(path.relative_to(folder), pattern) for path in paths]
+    lengths = [len(part) for part in parts]
+    groups, sessions = _column(parts, "subject"), _column(parts, "session")
+    if groups is None:
+        groups = np.repeat([subject for subject, _ in told], lengths)
+    if sessions is None and all(session for _, session in told):
+        sessions = np.repeat([session for _, session in told], lengths)
+    try:
+        return read_epochs(
+            parts, preprocessing, kind=kind, name=name, groups=groups, sessions=sessions
+        )
+    except ValueError as error:
+        listed = ", ".join(path.name for path in paths[:5])
+        raise ValueError(f"The epochs of {folder} ({listed}): {error}") from error
+
+
+def read_dataset(data, preprocessing, *, kind, name, groups=None, sessions=None):
+    """Read a dataset of windows of Braindecode.
+
+    Parameters
+    ----------
+    data : braindecode.datasets.BaseConcatDataset
+        The windows; ``subject`` and ``session`` are in its description.
+    preprocessing : Preprocessing
+        What is done to the windows.
+    kind : str
+        Kind of the task.
+    name : str
+        What to call the data.
+    groups, sessions : array-like | None
+        Subjects and sessions, if the description does not have them.
+
+    Returns
+    -------
+    windows : LabelledWindows
+        The windows.
+    """
+    signals = read_signals(data)
+    groups = signals.groups if groups is None else groups
+    if groups is None:
+        raise ValueError(
+            "The description of the windows dataset has no subject: set it with set_description, "
+            "or give groups."
+        )
+    if signals.sfreq is None:
+        raise ValueError("The windows dataset does not know its sampling frequency.")
+    if sessions is None and hasattr(data, "get_metadata"):
+        table = data.get_metadata()
+        sessions = table["session"].to_numpy() if "session" in table else None
+    return finish(
+        signals.X, signals.y, groups, sessions, signals.sfreq, signals.ch_names, preprocessing,
+        kind, name,
+    )  # fmt: skip
+
+
+def is_epochs_or_several(data):
+    """Whether this is epochs of MNE, or a list or dict of such."""
+    if isinstance(data, Mapping):
+        data = list(data.values())
+    return is_epochs(data)
+
+
+def finish(X, y, groups, sessions, sfreq, ch_names, preprocessing, kind, name):
+    """Preprocess windows and describe them.
+
+    Parameters
+    ----------
+    X, y, groups, sessions : array-like
+        Signals, and class, subject and session (or None) of each window.
+    sfreq : float
+        Sampling frequency in Hz.
+    ch_names : list of str | None
+        Names of the channels.
+    preprocessing : Preprocessing
+        What is done to the windows.
+    kind, name : str
+        Kind of the task, and what to call the data.
+
+    Returns
+    -------
+    windows : LabelledWindows
+        The windows.
+    """
+    if groups is None:
+        raise ValueError("groups, the subject of each window, is missing: methods are compared on "
+                         "subjects that they have not seen.")  # fmt: skip
+    X = np.asarray(X)
+    for what, values in (("y", y), ("groups", groups), ("sessions", sessions)):
+        if values is not None and len(values) != len(X):
+            raise ValueError(f"{what} has {len(values)} values, but X has {len(X)} windows.")
+    keys = [str(key) for key in zip(groups, groups if sessions is None else sessions, strict=True)]
+    _, recordings = np.unique(keys, return_inverse=True)
+    names = None if ch_names is None else [str(channel) for channel in ch_names]
+    X, sfreq, names = preprocessing.of_windows(X, sfreq, names, recordings)
+    return LabelledWindows(X, y, groups, sfreq, names, sessions, kind, name)
