@@ -17,7 +17,7 @@ from .temporal import SmoothTimeMask, TimeReverse, TimeShift, TimeWarp
 if TYPE_CHECKING:
     from .base import Transform
 
-REGISTRY = {
+REGISTRY: dict[str, type[Transform]] = {
     cls.__name__: cls
     for cls in (
         TimeReverse,
@@ -40,7 +40,7 @@ REGISTRY = {
     )
 }
 # Known by name to policies, but not made from a description of the recording alone.
-NOT_IN_THE_CATALOGUE = {"ChannelsGenerator": ChannelsGenerator}
+NOT_IN_THE_CATALOGUE: dict[str, type[Transform]] = {"ChannelsGenerator": ChannelsGenerator}
 
 
 def transform_class(name: str) -> type[Transform]:
