@@ -15,7 +15,7 @@ from .entry import PolicyEntry
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, SubFigure
 
     from .._typing import PathLike
 
@@ -375,7 +375,9 @@ class Policy:
             raise TypeError(f"Expected a Policy, got {type(other).__name__}.")
         return moved_strength(self, other)
 
-    def plot(self, truth: Mapping[str, Any] | None = None, axes: Axes | None = None) -> Figure:
+    def plot(
+        self, truth: Mapping[str, Any] | None = None, axes: Axes | None = None
+    ) -> Figure | SubFigure:
         """Draw how far and how often each transform is used.
 
         Parameters
