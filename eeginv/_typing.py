@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import mne
 import numpy as np
 from numpy.typing import ArrayLike
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-__all__ = ["ArrayLike", "Label", "ModuleList", "PathLike", "RandomState", "SignalsLike"]
+__all__ = [
+    "ArrayLike",
+    "Criterion",
+    "Label",
+    "ModuleList",
+    "PathLike",
+    "RandomState",
+    "SignalsLike",
+]
 
-Label: TypeAlias = Hashable
+# Losses of outputs and targets, one for each example or several.
+Criterion: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+# Name or number of a class.
+Label: TypeAlias = Any
 PathLike: TypeAlias = str | os.PathLike[str]
 RandomState: TypeAlias = int | np.random.Generator | np.random.RandomState | None
 # Arrays, epochs of MNE, and datasets of windows, whole, in parts, or as lists of their items.
