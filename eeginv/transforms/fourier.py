@@ -30,7 +30,7 @@ class _AddFiltered(torch.autograd.Function):
         return filtered[..., : X.shape[-1]] + X, spectrum.conj_physical_()
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
         _, factor, ctx.n_fft = inputs
         ctx.set_materialize_grads(False)  # no zeros for what is only kept
         ctx.mark_non_differentiable(output[1])
@@ -99,7 +99,9 @@ class _TurnPhase(torch.autograd.Function):
         return out, centred, hilbert
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor, Tensor]) -> None:
+    def setup_context(
+        ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]
+    ) -> None:
         _, step, ctx.n_fft = inputs
         ctx.set_materialize_grads(False)  # no zeros for what is only kept
         ctx.mark_non_differentiable(*output[1:])
@@ -171,7 +173,7 @@ class _Turn(torch.autograd.Function):
         return torch.complex(torch.cos(angle) - 1, torch.sin(angle))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.save_for_backward(output)
 
     @staticmethod

@@ -141,7 +141,7 @@ class _FadeOut(torch.autograd.Function):
         return X * (1 - (rise - fall))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: Tensor) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         *tensors, ctx.sfreq, ctx.scale = inputs
         ctx.save_for_backward(*tensors)
 

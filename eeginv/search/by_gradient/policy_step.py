@@ -139,7 +139,7 @@ class PolicyStep(OptimizedModule):
 
         Parameters
         ----------
-        drawn, worth : tuple, Tensor
+        drawn, worth : Drawn, Tensor
             As in :meth:`gradients`.
 
         Returns

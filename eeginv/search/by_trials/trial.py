@@ -97,7 +97,7 @@ class Report:
 
 
 def run_trial(
-    objective: Callable[..., Any],
+    objective: Callable[[Policy, Report], float],
     policy: Policy,
     pruner: BasePruner | None,
     finished: Sequence[FrozenTrial],
