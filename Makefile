@@ -34,6 +34,7 @@ lint: $(STAMPS)/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
+	$(BIN)/mypy
 
 doc: $(STAMPS)/doc
 	MPLBACKEND=agg $(BIN)/python -m sphinx -W --keep-going -b html doc doc/_build/html
@@ -43,7 +44,7 @@ oldest: $(OLDEST)/stamp
 	$(ONE_THREAD) MPLBACKEND=agg $(OLDEST)/bin/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 clean:
-	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	rm -rf doc/_build doc/auto_examples doc/generated doc/sg_execution_times.rst
 	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -7,6 +7,10 @@ works on top of torch, Braindecode, skorch, scikit-learn and MNE.
 ``import eeginv`` loads none of them: each public name is loaded when it is first used.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import lazy_loader as _lazy
 
 from eeginv import _torchaudio_hook
@@ -50,7 +54,7 @@ _load, __dir__, __all__ = _lazy.attach(
 )
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     try:
         return _load(name)
     except AttributeError as error:
@@ -60,7 +64,7 @@ def __getattr__(name):
         raise AttributeError(_explain(name)) from error
 
 
-def _explain(name):
+def _explain(name: str) -> str:
     """Say where a name that is not here may be found."""
     from difflib import get_close_matches
 

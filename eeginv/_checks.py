@@ -1,11 +1,15 @@
 """Checks of arguments, whose messages say what was expected and what came."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 
 import numpy as np
 
+from ._typing import RandomState
 
-def make_rng(random_state):
+
+def make_rng(random_state: RandomState) -> np.random.Generator:
     """Return a generator of numpy for a seed.
 
     Parameters
@@ -29,7 +33,7 @@ def make_rng(random_state):
         ) from error
 
 
-def check_integer(name, value, *, minimum):
+def check_integer(name: str, value: int, *, minimum: int) -> int:
     """Return an integer, or raise an error that says what is wrong.
 
     Parameters
@@ -53,7 +57,14 @@ def check_integer(name, value, *, minimum):
     return int(value)
 
 
-def check_number(name, value, *, minimum=0.0, maximum=np.inf, exclusive=False):
+def check_number(
+    name: str,
+    value: float,
+    *,
+    minimum: float = 0.0,
+    maximum: float = np.inf,
+    exclusive: bool = False,
+) -> float:
     """Return a finite number, or raise an error that says what is wrong.
 
     Parameters

@@ -1,13 +1,20 @@
 """Files that are there as a whole or not at all."""
 
+from __future__ import annotations
+
 import os
 import secrets
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._typing import PathLike
 
 
 @contextmanager
-def replacing(path, ending=".part"):
+def replacing(path: PathLike, ending: str = ".part") -> Iterator[Path]:
     """Write beside a file, and put what was written in its place when it is whole.
 
     Permissions are those of any new file (the umask), or of the file that is replaced. Names are
@@ -41,7 +48,7 @@ def replacing(path, ending=".part"):
         scratch.unlink(missing_ok=True)
 
 
-def unused_name(path, ending=".part"):
+def unused_name(path: PathLike, ending: str = ".part") -> Path:
     """Return the path of a hidden file or folder beside another that nobody else will use.
 
     Parameters
@@ -60,7 +67,7 @@ def unused_name(path, ending=".part"):
     return path.with_name(f".{path.name}-{secrets.token_hex(6)}{ending}")
 
 
-def write_atomically(path, content):
+def write_atomically(path: PathLike, content: str | bytes) -> None:
     """Write a file so that nobody ever sees a part of it.
 
     Parameters

@@ -1,11 +1,17 @@
 """JSON as it comes: numbers of other libraries going out, marks and cut files coming in."""
 
+from __future__ import annotations
+
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._typing import PathLike
 
 
-def plain(value):
+def plain(value: object) -> Any:
     """Return a value in which numbers and arrays of numpy and torch are Python's.
 
     Parameters
@@ -25,7 +31,7 @@ def plain(value):
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-def parse(text_or_path, expected):
+def parse(text_or_path: PathLike, expected: str) -> tuple[Any, str]:
     """Parse JSON text, or a file that holds it.
 
     Parameters
@@ -43,6 +49,7 @@ def parse(text_or_path, expected):
         What to call it in messages.
     """
     start = None
+    content: str | bytes
     if isinstance(text_or_path, str):
         content, source = text_or_path.lstrip("\ufeff \t\r\n"), "The text"
         start = content[:1]
@@ -59,7 +66,7 @@ def parse(text_or_path, expected):
         ) from error
 
 
-def read_object(path):
+def read_object(path: Path) -> dict[str, Any] | None:
     """Read a JSON object, if there is one.
 
     Parameters

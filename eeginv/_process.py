@@ -1,7 +1,10 @@
 """What a process has only once, and threads share: a lock for it, and work kept out of clusters."""
 
+from __future__ import annotations
+
 import threading
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 # Held by whoever changes torch's generators and threads, the filters of warnings or the verbosity
@@ -10,7 +13,7 @@ GLOBAL_STATE = threading.RLock()
 
 
 @contextmanager
-def ignoring(*filters):
+def ignoring(*filters: tuple[str, type[Warning]]) -> Iterator[None]:
     """Ignore some warnings inside, and leave the filters of the process as they were.
 
     Parameters
@@ -25,7 +28,7 @@ def ignoring(*filters):
 
 
 @contextmanager
-def in_this_process():
+def in_this_process() -> Iterator[None]:
     """Keep joblib's work inside this process, whatever parallel context is active around it.
 
     A library that works in place hands its objects to workers as copies, and what they do to these
@@ -37,7 +40,7 @@ def in_this_process():
         yield
 
 
-def count_threads(n_jobs):
+def count_threads(n_jobs: int | None) -> int:
     """Return how many threads a number of jobs stands for, in or outside a parallel context.
 
     joblib's own answer inside such a context is about its workers: all those of the cluster, say.

@@ -1,14 +1,20 @@
 """The one place where torch's global generators are seeded, and put back."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from ._process import GLOBAL_STATE
 
 
 @contextmanager
-def isolated(seed, n_threads=None, device="cpu"):
+def isolated(
+    seed: int, n_threads: int | None = None, device: str | torch.device = "cpu"
+) -> Iterator[None]:
     """Seed torch inside, and leave its global generators and thread count as they were.
 
     Initialisation of weights, dropout and shuffling in third-party code draw from torch's global
@@ -47,7 +53,7 @@ def isolated(seed, n_threads=None, device="cpu"):
             restore_generators(states, device)
 
 
-def generator_states(device="cpu"):
+def generator_states(device: str | torch.device = "cpu") -> list[Tensor]:
     """Return the states of torch's global generators, to go on from inside :func:`isolated`.
 
     Parameters
@@ -69,7 +75,7 @@ def generator_states(device="cpu"):
     return states
 
 
-def restore_generators(states, device="cpu"):
+def restore_generators(states: Sequence[Tensor], device: str | torch.device = "cpu") -> None:
     """Put torch's global generators, inside :func:`isolated`, where they were.
 
     Parameters

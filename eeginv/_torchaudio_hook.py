@@ -12,10 +12,16 @@ although torchaudio has an answer for builds without the compiled part: the flag
 it raised. Where torchaudio works, or is not installed, nothing changes.
 """
 
+from __future__ import annotations
+
 import functools
 import importlib.abc
 import sys
 import warnings
+from collections.abc import Callable, Sequence
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any, NoReturn
 
 from .exceptions import TorchaudioExtensionWarning
 
@@ -25,11 +31,13 @@ _MODULE = "torchaudio._extension"
 class _ExtensionFinder(importlib.abc.MetaPathFinder):
     """Find ``torchaudio._extension`` as the other finders do, and guard its loader."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         # Kept here, not in a global: the finder outlives a reload of this module.
         self.has_warned = False
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if fullname != _MODULE:
             return None
         for finder in sys.meta_path:
@@ -46,21 +54,23 @@ class _ExtensionFinder(importlib.abc.MetaPathFinder):
 class _GuardedLoader(importlib.abc.Loader):
     """Run the real loader; where it raises, say that the extension is not available."""
 
-    def __init__(self, loader, finder):
+    def __init__(self, loader: importlib.abc.Loader, finder: _ExtensionFinder) -> None:
         self._loader = loader
         self._finder = finder
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         # get_source, get_filename, get_resource_reader... are the real loader's.
         return getattr(self._loader, name)
 
-    def create_module(self, spec):
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)
 
-    def exec_module(self, module):
+    def exec_module(self, module: ModuleType) -> None:
         # The module keeps no trace of the guard: the finder is asked again at a reload,
         # which may load what failed before.
-        module.__loader__ = module.__spec__.loader = self._loader
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
         for name, value in _NOT_AVAILABLE.items():
             if module.__dict__.get(name) is value:
                 delattr(module, name)
@@ -70,7 +80,7 @@ class _GuardedLoader(importlib.abc.Loader):
             module.__dict__.update(_NOT_AVAILABLE)
             self._warn(error)
 
-    def _warn(self, error):
+    def _warn(self, error: Exception) -> None:
         if self._finder.has_warned:
             return
         self._finder.has_warned = True
@@ -88,21 +98,21 @@ class _GuardedLoader(importlib.abc.Loader):
         )
 
 
-def _no_cuda_version():
+def _no_cuda_version() -> None:
     """Answer for ``_check_cuda_version``: no extension, so no CUDA that it was built for."""
     return None
 
 
-def _no_library(lib):
+def _no_library(lib: str) -> bool:
     """Answer for ``_load_lib``: the compiled library is not there."""
     return False
 
 
-def _refuse(function):
+def _refuse(function: Callable[..., Any]) -> Callable[..., NoReturn]:
     """Replace a function that exists in the extension only by one that says so."""
 
     @functools.wraps(function)
-    def refused(*args, **kwargs):
+    def refused(*args: Any, **kwargs: Any) -> NoReturn:
         raise RuntimeError(
             f"{function.__module__}.{function.__name__} needs the compiled extension of "
             "torchaudio, which did not load beside the installed torch. Install torch and "
@@ -112,7 +122,7 @@ def _refuse(function):
     return refused
 
 
-def _name_of_another_version(name):
+def _name_of_another_version(name: str) -> Any:
     """Answer for the names that torchaudio 2.0 to 2.8 expects of its extension besides."""
     if name.startswith("_IS_") and name.endswith("_AVAILABLE"):
         return False
@@ -126,7 +136,7 @@ def _name_of_another_version(name):
 class _NotAvailable:
     """Stand in for an extension that older torchaudio loads at first use."""
 
-    def is_available(self):
+    def is_available(self) -> bool:
         return False
 
 
@@ -141,7 +151,7 @@ _NOT_AVAILABLE = {
 }
 
 
-def install():
+def install() -> None:
     """Put the finder in front of the import system, once.
 
     Examples

@@ -1,10 +1,14 @@
 """A network behind an augmentation: copies, backbone, average."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .augmentation.baseline import Baseline
 from .augmentation.chance import BestConstant, ChanceLevel
@@ -16,6 +20,11 @@ from .augmentation.memory import Memory
 from .augmentation.stream import is_distributed
 from .augmentation.undo import NO_UNDO, Undo
 from .transforms import Transform
+
+if TYPE_CHECKING:
+    from .augmentation import Augmentation
+
+T = TypeVar("T")
 
 AVERAGES = ("logit", "probability")
 PRECISIONS = ("float32", "bf16")
@@ -125,14 +134,14 @@ class InvariantModule(nn.Module):
 
     def __init__(
         self,
-        backbone,
-        augmentation=None,
-        n_copies=10,
-        average="logit",
-        loss="cross_entropy",
-        equivariant=False,
-        precision="float32",
-    ):
+        backbone: nn.Module,
+        augmentation: Augmentation | None = None,
+        n_copies: int = 10,
+        average: str = "logit",
+        loss: str = "cross_entropy",
+        equivariant: bool = False,
+        precision: str = "float32",
+    ) -> None:
         super().__init__()
         if average not in AVERAGES:
             raise ValueError(f"average must be one of {AVERAGES}, got {average!r}.")
@@ -156,7 +165,7 @@ class InvariantModule(nn.Module):
         self.register_load_state_dict_post_hook(_keep_together)
         self.example_weights = self.example_labels = None
 
-    def forward(self, X):
+    def forward(self, X: Tensor) -> Tensor:
         """Compute the output.
 
         Parameters
@@ -175,13 +184,13 @@ class InvariantModule(nn.Module):
         if self.augmentation is None or self.n_copies == 0:
             output = self._output(X)
             return torch.log_softmax(output, dim=1) if self._classifies else output
-        return self._average_forward(X)
+        return self._average_forward(self.augmentation, X)
 
     @property
-    def _classifies(self):
+    def _classifies(self) -> bool:
         return self.loss == "cross_entropy"
 
-    def param_groups(self, augmentation_lr=None):
+    def param_groups(self, augmentation_lr: float | None = None) -> list[dict[str, Any]]:
         """Return the parameters for an optimiser, those of the augmentation apart.
 
         Weight decay would shrink strengths for which nothing speaks, and means nothing for choices.
@@ -207,14 +216,14 @@ class InvariantModule(nn.Module):
         >>> [(group["lr"], group["weight_decay"]) for group in optimizer.param_groups]
         [(0.001, 0.01), (0.01, 0.0)]
         """
-        groups = [{"params": list(self.backbone.parameters())}]
+        groups: list[dict[str, Any]] = [{"params": list(self.backbone.parameters())}]
         if self.augmentation is not None:
             rate = {} if augmentation_lr is None else {"lr": augmentation_lr}
             parameters = list(self.augmentation.parameters())
             groups.append({"params": parameters, "weight_decay": 0.0, **rate})
         return groups
 
-    def compile(self, **options):
+    def compile(self, **options: Any) -> None:
         """Compile the backbone; what is drawn is not compiled.
 
         Names of parameters stay, copies and pickles of the module compile anew when they are used,
@@ -237,12 +246,13 @@ class InvariantModule(nn.Module):
         self._compiling, self._compiled = options, None
 
     # options of torch.compile, and what it has made
-    _compiling = _compiled = None
+    _compiling: dict[str, Any] | None = None
+    _compiled: Callable[[Tensor], Tensor] | None = None
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {k: value for k, value in super().__getstate__().items() if k != "_compiled"}
 
-    def _output(self, X):
+    def _output(self, X: Tensor) -> Tensor:
         """Compute the output of the backbone."""
         if self._compiling is None:
             return self._through_backbone(X)
@@ -250,7 +260,7 @@ class InvariantModule(nn.Module):
             self._compiled = torch.compile(self._through_backbone, **self._compiling)
         return self._compiled(X)
 
-    def _through_backbone(self, X):
+    def _through_backbone(self, X: Tensor) -> Tensor:
         """Compute what torch.compile compiles, and nothing else."""
         if self.precision == "float32":
             return self.backbone(X)
@@ -258,7 +268,7 @@ class InvariantModule(nn.Module):
             return _at_least_float32(self.backbone(X))
 
     @torch.compiler.disable(recursive=False)
-    def _train_forward(self, X):
+    def _train_forward(self, X: Tensor) -> Tensor:
         weights, labels = self.example_weights, self.example_labels
         self.example_weights = self.example_labels = None
         if self.augmentation is None:
@@ -292,7 +302,7 @@ class InvariantModule(nn.Module):
             self._past,
             weights,
             labels,
-            Replay(self, X, **options),
+            Replay(self, self.augmentation, X, **options),
             half=_in_half_precision(X),
             n_examples=len(X),
             forget=learning if shared and self.augmentation.held else [],
@@ -301,25 +311,26 @@ class InvariantModule(nn.Module):
         tie = 0 * torch.stack([p.sum() for p in learning]).sum() if shared else None
         return _eager(learn_from_output, output, step, tie)
 
-    def _copied_outputs(self, X):
-        copies = self.augmentation.copies(X, self.n_copies, with_undo=True)
+    def _copied_outputs(self, augmentation: Augmentation, X: Tensor) -> Iterator[Tensor]:
+        copies = augmentation.copies(X, self.n_copies, with_undo=True)
         while several := _eager(_take, copies, self.copies_at_once):
-            signals, undos = zip(*several, strict=True)
-            several = None
-            signals = signals[0] if len(signals) == 1 else torch.cat(signals)
+            undos = [undo for _, undo in several]
+            signals = several[0][0] if len(several) == 1 else torch.cat([x for x, _ in several])
+            several.clear()
             output = self._output(signals)
             del signals
             yield from _eager(_bring_back, output, undos if self.equivariant else None, len(undos))
 
     @torch.compiler.disable(recursive=False)
-    def _average_forward(self, X):
-        total = None
-        for output in self._copied_outputs(X):
+    def _average_forward(self, augmentation: Augmentation, X: Tensor) -> Tensor:
+        total: Tensor | None = None
+        for output in self._copied_outputs(augmentation, X):
             if self._classifies and self.average == "probability":
                 output = torch.log_softmax(output, dim=1)
                 total = output if total is None else torch.logaddexp(total, output)
             else:
                 total = output if total is None else total + output
+        total = cast(Tensor, total)  # of at least one copy
         if not self._classifies:
             return total / self.n_copies
         return torch.log_softmax(
@@ -328,7 +339,7 @@ class InvariantModule(nn.Module):
 
 
 @contextmanager
-def uncompiled(module):
+def uncompiled(module: InvariantModule) -> Iterator[None]:
     """Run a module as if :meth:`InvariantModule.compile` had not been called.
 
     Parameters
@@ -355,7 +366,7 @@ def uncompiled(module):
         module._compiling, module._compiled = before
 
 
-def check_precision(precision):
+def check_precision(precision: str) -> None:
     """Raise a ValueError if a precision is none.
 
     Parameters
@@ -367,28 +378,28 @@ def check_precision(precision):
         raise ValueError(f"precision must be one of {PRECISIONS}, got {precision!r}.")
 
 
-def _take(copies, n):
+def _take(copies: Iterator[tuple[Tensor, Undo]], n: int) -> list[tuple[Tensor, Undo]]:
     return list(islice(copies, n))
 
 
-def _bring_back(output, undos, n_copies):
+def _bring_back(output: Tensor, undos: Sequence[Undo] | None, n_copies: int) -> Sequence[Tensor]:
     """Take apart the output for copies that passed through the backbone together."""
     parts = _at_least_float32(output).chunk(n_copies)
     return parts if undos is None else [undo(one) for one, undo in zip(parts, undos, strict=True)]
 
 
-def _at_least_float32(output):
+def _at_least_float32(output: Tensor) -> Tensor:
     """Widen what is averaged, or what a loss compares: half precisions would round the mean."""
     return output if output.dtype == torch.float64 else output.float()
 
 
 @torch.compiler.disable
-def _eager(function, *arguments, **options):
+def _eager(function: Callable[..., T], *arguments: Any, **options: Any) -> T:
     """Call a function that torch.compile cannot follow: it draws, or records what happened."""
     return function(*arguments, **options)
 
 
-def _keep_together(module, _):
+def _keep_together(module: nn.Module, _: object) -> None:
     """Move what was loaded to where the module is."""
     parameter = next(module.parameters(), None)
     for part in module.children():
@@ -396,12 +407,12 @@ def _keep_together(module, _):
             part.to(parameter.device)
 
 
-def _in_half_precision(X):
+def _in_half_precision(X: Tensor) -> bool:
     kind = X.device.type
     return torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.float16
 
 
-def _check_inverses(augmentation):
+def _check_inverses(augmentation: Augmentation) -> None:
     """Say so if outputs along time cannot follow what an augmentation does."""
     transforms = [m for m in augmentation.modules() if isinstance(m, Transform)]
     without = dict.fromkeys(t.name for t in transforms if not t.can_undo)

@@ -150,6 +150,9 @@ def foreign_to_transforms(path, tree):
             continue
         if module.startswith("eeginv.transforms"):
             continue
+        # Named in annotations only.
+        if module == "numpy.typing.ArrayLike":
+            continue
         # Channel positions come from MNE, only where they are asked for.
         if top == "mne" and path.name == "montage.py" and inside:
             continue
@@ -216,6 +219,7 @@ def test_rule_finds(rule, path, code):
         (upward_imports, "__init__.py", "from eeginv.search import SEARCHES"),
         (foreign_to_transforms, "transforms/base.py", "import math\nfrom torch import nn"),
         (foreign_to_transforms, "transforms/base.py", "from .draws import Draws"),
+        (foreign_to_transforms, "transforms/base.py", "from numpy.typing import ArrayLike"),
         (foreign_to_transforms, "transforms/montage.py", "def f():\n    import mne.channels"),
         (foreign_to_transforms, "policy.py", "import numpy as np"),
     ],

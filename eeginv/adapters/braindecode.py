@@ -1,20 +1,26 @@
 """Braindecode's transforms as candidates, and ours in Braindecode's data loader."""
 
+from __future__ import annotations
+
 import copy
 
 import numpy as np
 import torch
 from braindecode.augmentation import Transform as BraindecodeTransform
+from torch import Tensor
 
 from ..augmentation import Augmentation, PolicyAugmentation
 from ..policy import Policy
 from ..transforms import BinaryTransform, Transform
+from ..transforms.draws import Draws, Noise
 
 # They replace labels, or take parts of signals from other examples.
 MIX_EXAMPLES = {"Mixup", "SegmentationReconstruction"}
 
 
-def from_braindecode(transform, probability=None, max_probability=1.0):
+def from_braindecode(
+    transform: BraindecodeTransform, probability: float | None = None, max_probability: float = 1.0
+) -> Transform:
     """Wrap a transform of Braindecode as a candidate of fixed strength.
 
     What can be learned is how often it is applied.
@@ -54,7 +60,9 @@ def from_braindecode(transform, probability=None, max_probability=1.0):
 class _FromBraindecode(BinaryTransform):
     family = "other"
 
-    def __init__(self, transform, probability, max_probability):
+    def __init__(
+        self, transform: BraindecodeTransform, probability: float | None, max_probability: float
+    ) -> None:
         if not isinstance(transform, BraindecodeTransform):
             raise TypeError(f"Expected a transform of Braindecode, got {type(transform).__name__}.")
         name = type(transform).__name__
@@ -68,16 +76,16 @@ class _FromBraindecode(BinaryTransform):
         self.wrapped = copy.deepcopy(transform)
 
     @property
-    def name(self):
+    def name(self) -> str:
         return type(self.wrapped).__name__
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"{self.name}({self.extra_repr()})"
 
-    def _draw(self, draws):
+    def _draw(self, draws: Draws) -> Noise:
         return {"uniform": draws.uniform(), "seed": draws.uniform()}
 
-    def _transform(self, X, noise, strength):
+    def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         applied = (noise["uniform"] < strength.reshape(-1)).expand(len(X)).tolist()
         seeds = (noise["seed"].expand(len(X)) * 2**24).to(torch.int64).tolist()
         rows = [
@@ -85,7 +93,7 @@ class _FromBraindecode(BinaryTransform):
         ]
         return torch.cat(rows)
 
-    def _one(self, X, seed):
+    def _one(self, X: Tensor, seed: int) -> Tensor:
         self.wrapped.rng = np.random.RandomState(seed)
         y = torch.zeros(1, device=X.device)
         options = self.wrapped.get_augmentation_params(X, y)
@@ -100,7 +108,11 @@ class _FromBraindecode(BinaryTransform):
             ) from error
 
 
-def to_braindecode(transform, probability=1.0, random_state=None):
+def to_braindecode(
+    transform: Transform | Policy | Augmentation,
+    probability: float = 1.0,
+    random_state: int | np.random.RandomState | None = None,
+) -> BraindecodeTransform:
     """Make a transform for Braindecode's ``AugmentedDataLoader``.
 
     Parameters
@@ -138,16 +150,21 @@ def to_braindecode(transform, probability=1.0, random_state=None):
 
 
 class _ToBraindecode(BraindecodeTransform):
-    def __init__(self, transform, probability, random_state):
+    def __init__(
+        self,
+        transform: Transform | Augmentation,
+        probability: float,
+        random_state: int | np.random.RandomState | None,
+    ) -> None:
         super().__init__(probability=probability, random_state=random_state)
         self.transform = copy.deepcopy(transform).requires_grad_(False)
 
-    def get_augmentation_params(self, *batch):
+    def get_augmentation_params(self, *batch: Tensor) -> dict[str, int]:
         seed = int(self.rng.randint(2**31))
         worker = torch.utils.data.get_worker_info()
         return {"seed": seed if worker is None else seed + worker.seed}
 
-    def operation(self, X, y, seed):
+    def operation(self, X: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         generator = torch.Generator(X.device).manual_seed(seed % 2**63)
         if isinstance(self.transform, Transform):
             return self.transform(X, generator), y

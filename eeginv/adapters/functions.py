@@ -1,11 +1,27 @@
 """A plain function as a transform."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from ..transforms import Transform
+from ..transforms.draws import Draws, Noise
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def from_callable(
-    function, magnitude, max_magnitude, *, unit="1", draw=None, events=None, family="other"
-):
+    function: Callable[[Tensor, Tensor, Noise], Tensor],
+    magnitude: float,
+    max_magnitude: float,
+    *,
+    unit: str = "1",
+    draw: Callable[[Draws], Noise] | None = None,
+    events: Callable[[Noise, Tensor], Tensor] | None = None,
+    family: str = "other",
+) -> Transform:
     """Make a transform of a plain function.
 
     Parameters
@@ -52,7 +68,16 @@ def from_callable(
 
 
 class _FromCallable(Transform):
-    def __init__(self, function, magnitude, max_magnitude, unit, draw, events, family):
+    def __init__(
+        self,
+        function: Callable[[Tensor, Tensor, Noise], Tensor],
+        magnitude: float,
+        max_magnitude: float,
+        unit: str,
+        draw: Callable[[Draws], Noise] | None,
+        events: Callable[[Noise, Tensor], Tensor] | None,
+        family: str,
+    ) -> None:
         for value, argument in ((function, "function"), (draw, "draw"), (events, "events")):
             if not callable(value) and (value is not None or argument == "function"):
                 raise TypeError(f"{argument} must be callable, got {type(value).__name__}.")
@@ -62,18 +87,20 @@ class _FromCallable(Transform):
         self.continuous = events is None
 
     @property
-    def name(self):
+    def name(self) -> str:
         return getattr(self.function, "__name__", type(self.function).__name__)
 
-    def _draw(self, draws):
+    def _draw(self, draws: Draws) -> Noise:
         if self.draw_function is None:
             return {"uniform": draws.symmetric()}
         return self.draw_function(draws)
 
-    def _events(self, noise, strength):
+    def _events(self, noise: Noise, strength: Tensor) -> Tensor:
+        if self.events_function is None:
+            return super()._events(noise, strength)
         return self.events_function(noise, strength)
 
-    def _transform(self, X, noise, strength):
+    def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         out = self.function(X, strength, noise)
         if out.shape != X.shape:
             raise ValueError(

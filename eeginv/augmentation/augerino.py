@@ -1,8 +1,18 @@
 """Augerino: every transform in sequence, each with an extent of its own."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from .augnet import AugNet
 from .candidates import list_transforms
 from .joint import joint_layers
+
+if TYPE_CHECKING:
+    from ..transforms import Transform
+    from .layer import AugmentationLayer
+    from .reward import Reward
 
 
 class Augerino(AugNet):
@@ -61,20 +71,20 @@ class Augerino(AugNet):
 
     def __init__(
         self,
-        transforms,
-        penalty=0.02,
-        reward="orbit_length",
-        warmup=0.0,
-        random_state=None,
-        joint=False,
-    ):
+        transforms: Sequence[Transform],
+        penalty: float = 0.02,
+        reward: str | Reward = "orbit_length",
+        warmup: float = 0.0,
+        random_state: int | None = None,
+        joint: bool = False,
+    ) -> None:
         self._joint = bool(joint)
         chain = [[transform] for transform in list_transforms(transforms)]
         super().__init__(
             chain, penalty=penalty, reward=reward, warmup=warmup, random_state=random_state
         )
 
-    def _make_layers(self, per_layer):
+    def _make_layers(self, per_layer: list[list[Transform]]) -> list[AugmentationLayer]:
         if not self._joint:
             return super()._make_layers(per_layer)
         return joint_layers([transform for transforms in per_layer for transform in transforms])

@@ -1,15 +1,24 @@
 """AugNet: layers of learnable transforms in front of a network."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
+
 import torch
+from torch import Tensor
 
 from .base import Augmentation
 from .candidates import list_transforms
 from .constants import as_constants
 from .diagnosis import check_displacements
 from .layer import AugmentationLayer
-from .reward import REWARDS
+from .reward import REWARDS, Reward
 from .stream import is_distributed
-from .undo import NO_UNDO
+from .undo import NO_UNDO, Undo
+
+if TYPE_CHECKING:
+    from ..transforms import Transform
 
 
 class AugNet(Augmentation):
@@ -73,13 +82,13 @@ class AugNet(Augmentation):
 
     def __init__(
         self,
-        transforms,
-        n_layers=None,
-        penalty=0.02,
-        reward="orbit_length",
-        warmup=0.0,
-        random_state=None,
-    ):
+        transforms: Iterable[Transform] | Iterable[Iterable[Transform]],
+        n_layers: int | None = None,
+        penalty: float = 0.02,
+        reward: str | Reward = "orbit_length",
+        warmup: float = 0.0,
+        random_state: int | None = None,
+    ) -> None:
         per_layer = _arrange(list_transforms(transforms), n_layers)
         if not penalty >= 0:
             raise ValueError(f"penalty must be at least 0, got {penalty}.")
@@ -92,21 +101,21 @@ class AugNet(Augmentation):
         super().__init__(self._make_layers(per_layer), random_state=random_state)
         self.warmup = float(warmup)
         self.penalty = float(penalty)
-        self._calibrated = None
+        self._calibrated: bool | None = None
         self._reward = reward if callable(reward) else REWARDS[reward]()
         for index, layer in enumerate(self.layers):
             empty = torch.full((len(layer.transforms),), torch.nan)
             self.register_buffer(f"displacement_{index}", empty)
 
-    def _make_layers(self, per_layer):
+    def _make_layers(self, per_layer: list[list[Transform]]) -> list[AugmentationLayer]:
         return [AugmentationLayer(transforms) for transforms in per_layer]
 
     @property
-    def displacements(self):
+    def displacements(self) -> list[Tensor]:
         """How far the transforms of each layer move the data, a list of tensors."""
         return [getattr(self, f"displacement_{index}") for index in range(len(self.layers))]
 
-    def calibrate(self, X):
+    def calibrate(self, X: Tensor) -> Self:
         """Measure how far each transform moves the signals.
 
         Done with the first training batch in which there is something to measure; signals without
@@ -137,7 +146,7 @@ class AugNet(Augmentation):
         self._measure(measurable)
         return self
 
-    def _measure(self, X):
+    def _measure(self, X: Tensor) -> None:
         generator = self.stream.fixed(X.device)
         for layer, buffer in zip(self.layers, self.displacements, strict=True):
             values = [transform.displacement(X, generator) for transform in layer.transforms]
@@ -145,7 +154,9 @@ class AugNet(Augmentation):
             buffer.copy_(torch.tensor(values))
         self._calibrated = True  # as all of them are finite
 
-    def sample(self, X, generator=None, undo=NO_UNDO):
+    def sample(
+        self, X: Tensor, generator: torch.Generator | None = None, undo: Undo = NO_UNDO
+    ) -> tuple[Tensor, Tensor | None]:
         # without gradients nothing is learned, and the signals need not be those of a training
         if torch.is_grad_enabled() and not self.calibrated and X.ndim == 3:
             measurable = _measurable(X)
@@ -155,18 +166,18 @@ class AugNet(Augmentation):
             return super().sample(X, generator, undo)
 
     @property
-    def calibrated(self):
+    def calibrated(self) -> bool:
         """Whether the displacements have been measured."""
         # asks the device, so not in every step; but the first process sends its own to the others
         if self._calibrated is None or is_distributed():
             self._calibrated = not any(bool(d.isnan().any()) for d in self.displacements)
         return self._calibrated
 
-    def _load_from_state_dict(self, *args, **kwargs):
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self._calibrated = None
 
-    def set_progress(self, fraction):
+    def set_progress(self, fraction: float) -> None:
         """Hold the distribution during the warm-up, learn it afterwards.
 
         Parameters
@@ -181,11 +192,11 @@ class AugNet(Augmentation):
         self._held = held
 
     @property
-    def held(self):
+    def held(self) -> bool:
         """Whether this is the warm-up, in which the distribution stays as it is."""
         return self._held
 
-    def reward(self):
+    def reward(self) -> Tensor | None:
         """Return what width earns; subtracted from the loss.
 
         Returns
@@ -201,7 +212,7 @@ class AugNet(Augmentation):
         return self.penalty * self._reward(self.layers, self.displacements)
 
 
-def _measurable(X):
+def _measurable(X: Tensor) -> Tensor:
     """Return the signals in which a displacement can be measured; none if there are none."""
     X = X.detach()
     finite = torch.isfinite(X).flatten(1).all(dim=1)
@@ -212,7 +223,7 @@ def _measurable(X):
     return X if varies else X[:0]
 
 
-def _arrange(transforms, n_layers):
+def _arrange(transforms: list[Any], n_layers: int | None) -> list[list[Transform]]:
     """Distribute the candidates over layers."""
     if transforms and isinstance(transforms[0], (list, tuple)):
         if n_layers not in (None, len(transforms)):
@@ -221,7 +232,7 @@ def _arrange(transforms, n_layers):
             )
         return transforms
     if n_layers is None:
-        families = {}
+        families: dict[str, list[Transform]] = {}
         for transform in transforms:
             families.setdefault(getattr(transform, "family", "other"), []).append(transform)
         return list(families.values()) or [[]]

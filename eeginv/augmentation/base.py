@@ -1,18 +1,25 @@
 """What every augmentation is: layers in sequence, a stream of randomness, a policy."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..policy import Policy
 from ..transforms.strength import read_strengths
 from .choice import Where
-from .layer import strata
+from .layer import AugmentationLayer, strata
 from .log_prob import LogProb
 from .on_host import OnHost
 from .stream import RandomStream
-from .undo import NO_UNDO, Undo
+from .undo import NO_UNDO, Map, Undo
+
+if TYPE_CHECKING:
+    from .._typing import ModuleList
 
 
 class Augmentation(OnHost):
@@ -43,32 +50,40 @@ class Augmentation(OnHost):
     [-1.0, 1.0]
     """
 
+    layers: ModuleList[AugmentationLayer]
     _on_host = ("_probability",)
 
-    def __init__(self, layers, probability=1.0, random_state=None):
+    def __init__(
+        self,
+        layers: Iterable[AugmentationLayer],
+        probability: float = 1.0,
+        random_state: int | None = None,
+    ) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(layers)
-        self._known_probability = None
+        self.layers = cast("ModuleList[AugmentationLayer]", nn.ModuleList(layers))
+        self._known_probability: float | None = None
         self._probability = torch.tensor(float(probability), dtype=torch.float64)
         self.stream = RandomStream(random_state)
 
     @property
-    def probability(self):
+    def probability(self) -> float:
         """Probability with which an example is transformed at all."""
         if self._known_probability is None:  # it was set, or loaded
             self._known_probability = self._probability.item()
         return self._known_probability
 
     @probability.setter
-    def probability(self, value):
+    def probability(self, value: float) -> None:
         self._known_probability = None
         self._probability.fill_(float(value))
 
-    def _load_from_state_dict(self, *args):
+    def _load_from_state_dict(self, *args: Any) -> None:
         self._known_probability = None
         super()._load_from_state_dict(*args)
 
-    def sample(self, X, generator=None, undo=NO_UNDO):
+    def sample(
+        self, X: Tensor, generator: torch.Generator | None = None, undo: Undo = NO_UNDO
+    ) -> tuple[Tensor, Tensor | None]:
         """Transform each example by draws of its own.
 
         Parameters
@@ -98,7 +113,9 @@ class Augmentation(OnHost):
             generator = self.stream.advance(X.device)
         return self._sample(X, generator, undo)
 
-    def _sample(self, X, generator, undo):
+    def _sample(
+        self, X: Tensor, generator: torch.Generator, undo: Undo
+    ) -> tuple[Tensor, Tensor | None]:
         transformed, log_prob, probability = X, LogProb(), self.probability
         steps = undo if probability == 1 else undo.separate()
         for layer, strengths in zip(self.layers, self._strengths(), strict=True):
@@ -110,13 +127,13 @@ class Augmentation(OnHost):
             undo.add_all(steps, happened)
         return transformed, log_prob.total()
 
-    def _strengths(self):
+    def _strengths(self) -> list[list[Tensor]]:
         """Return the strengths of all transforms of each layer, read at once."""
         transforms = [transform for layer in self.layers for transform in layer.transforms]
         strengths = iter(read_strengths(transforms).unbind() if transforms else ())
         return [list(islice(strengths, len(layer.transforms))) for layer in self.layers]
 
-    def forward(self, X, generator=None):
+    def forward(self, X: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Transform signals in training mode; return them as they are in evaluation mode.
 
         Parameters
@@ -133,7 +150,19 @@ class Augmentation(OnHost):
         """
         return self.sample(X, generator)[0] if self.training else X
 
-    def copies(self, X, n_copies, with_undo=False):
+    @overload
+    def copies(
+        self, X: Tensor, n_copies: int, with_undo: Literal[False] = False
+    ) -> Iterator[Tensor]: ...
+
+    @overload
+    def copies(
+        self, X: Tensor, n_copies: int, with_undo: Literal[True]
+    ) -> Iterator[tuple[Tensor, Undo]]: ...
+
+    def copies(
+        self, X: Tensor, n_copies: int, with_undo: bool = False
+    ) -> Iterator[Tensor] | Iterator[tuple[Tensor, Undo]]:
         """Yield transformed copies of the signals under fixed draws, the same for every example.
 
         Parameters
@@ -167,11 +196,13 @@ class Augmentation(OnHost):
             yield (copy, Undo.of(maps, X.shape[-1])) if with_undo else copy
 
     @property
-    def _n_choices(self):
+    def _n_choices(self) -> int:
         """How many choices make a copy: two a layer, and whether to transform at all."""
         return 2 * len(self.layers) + 1
 
-    def _fixed_draws(self, template, points, generator):
+    def _fixed_draws(
+        self, template: Tensor, points: Tensor, generator: torch.Generator
+    ) -> list[list[Map]]:
         """Return, for each row of points, the list of functions that make a copy."""
         n_layers = len(self.layers)
         layers = [
@@ -182,11 +213,11 @@ class Augmentation(OnHost):
         return [[maps[c] for maps in layers] if yes else [] for c, yes in enumerate(applied)]
 
     @property
-    def held(self):
+    def held(self) -> bool:
         """Whether the distribution stays as it is for the time being, and learns later."""
         return False
 
-    def reward(self):
+    def reward(self) -> Tensor | None:
         """Return what width earns; subtracted from the loss.
 
         Returns
@@ -196,7 +227,7 @@ class Augmentation(OnHost):
         """
         return None
 
-    def policy(self):
+    def policy(self) -> Policy:
         """Return the distribution as it is now.
 
         Returns
@@ -207,7 +238,7 @@ class Augmentation(OnHost):
         entries = [e for i, layer in enumerate(self.layers) for e in layer.entries(i)]
         return Policy(entries, self.probability)
 
-    def set_progress(self, fraction):
+    def set_progress(self, fraction: float) -> None:
         """Tell how much of the training is done; schedules follow it.
 
         Parameters

@@ -1,6 +1,9 @@
 """What loss to expect of an example, whatever it will be transformed by."""
 
+from __future__ import annotations
+
 import torch
+from torch import Tensor
 
 from .memory import Memory
 
@@ -37,9 +40,10 @@ class Baseline(Memory):
     [4.0, 4.58, 4.29, 3.91, 3.59]
     """
 
+    past: Tensor | None
     _kept = ("past",)  # shares of the weight, and weighted losses, of each label
 
-    def update(self, losses, weights, labels):
+    def update(self, losses: Tensor, weights: Tensor, labels: Tensor) -> Tensor:
         """Return the baselines of a batch, and take it in for the next.
 
         Parameters
@@ -62,12 +66,15 @@ class Baseline(Memory):
         batch = own.sum(dim=0)
         others = batch - own
         own_mean = losses if losses.shape[1] == 1 else losses.mean(dim=1, keepdim=True)
-        mean = _ratio(*others.sum(dim=-1, keepdim=True).unbind(1), own_mean)
-        known = self.past is not None and self.past.shape == batch.shape
-        past = self.past.to(batch) if known else torch.zeros_like(batch)
+        weight, weighted = others.sum(dim=-1, keepdim=True).unbind(1)
+        mean = _ratio(weight, weighted, own_mean)
+        past = torch.zeros_like(batch)
+        if self.past is not None and self.past.shape == batch.shape:
+            past = self.past.to(batch)
         if len(losses) == 1:  # there are no others
-            mean = _ratio(*past.sum(dim=1), mean)
-        mean = _ratio(*past, mean)
+            weight, weighted = past.sum(dim=1)
+            mean = _ratio(weight, weighted, mean)
+        mean = _ratio(past[0], past[1], mean)
         n_present = (own[:, 0] > 0).sum(dim=0).clamp_min(1)
         prior = PAST_EXAMPLES * batch[0] / n_present
         weight, weighted = others.unbind(1)
@@ -76,6 +83,6 @@ class Baseline(Memory):
         return (labels @ of_label.unsqueeze(-1)).squeeze(-1)
 
 
-def _ratio(weight, weighted, otherwise):
+def _ratio(weight: Tensor, weighted: Tensor, otherwise: Tensor) -> Tensor:
     """Mean of what has a weight, and something else where there is none."""
     return torch.where(weight > 0, weighted / weight.clamp_min(1e-30), otherwise)

@@ -1,20 +1,29 @@
 """Branches: each example is transformed by one of the members of a mixture."""
 
+from __future__ import annotations
+
 import inspect
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ..policy import Policy
+from ..policy import Policy, PolicyEntry
 from ..transforms.draws import Draws
 from ..transforms.registry import transform_class
-from .choice import apply_by_choice
+from .choice import Subset, apply_by_choice
 from .joint import JointLayer
 from .layer import _Map, strata
 from .on_host import OnHost
+
+if TYPE_CHECKING:
+    from .._typing import ModuleList
+    from ..transforms import Transform
+    from .undo import Map, Undo
 
 
 class Branches(OnHost):
@@ -41,24 +50,34 @@ class Branches(OnHost):
     True
     """
 
+    transforms: ModuleList[Transform]
+    joint: ModuleList[JointLayer]
+    _branch_edges: Tensor
+    _chances: Tensor
+    _edges: Tensor
+    _strengths: Tensor
+    _kinds: Tensor
+    _random: Tensor
     _on_host = ("_branch_weights", "_probabilities", "_weights", "_extents")
 
-    def __init__(self, policy):
+    def __init__(self, policy: Policy) -> None:
         super().__init__()
         self._template = policy
         chosen = {_key(entry): entry for entry in policy.entries if not entry.joint}
         self._numbers = {key: number for number, key in enumerate(chosen)}
-        self.transforms = nn.ModuleList(make_transforms(list(chosen.values())))
+        members = nn.ModuleList(make_transforms(list(chosen.values())))
+        self.transforms = cast("ModuleList[Transform]", members)
         layers = {(b, i): entries for b, i, entries in _layers(policy)}
         joint = {place: entries for place, entries in layers.items() if entries[0].joint}
         self._joint_numbers = {
             place: number for number, place in enumerate(joint, start=len(self.transforms))
         }
-        self.joint = nn.ModuleList(JointLayer(make_transforms(e)) for e in joint.values())
+        layers_of = nn.ModuleList(JointLayer(make_transforms(e)) for e in joint.values())
+        self.joint = cast("ModuleList[JointLayer]", layers_of)
         self._any_varies = any(entry.random_strength for entry in policy.entries)
         n_slots = max(map(len, layers.values()))
         shape = (len(policy.branches), policy.n_layers, n_slots)
-        table = {"dtype": torch.float64}
+        table: dict[str, Any] = {"dtype": torch.float64}
         self._branch_weights = torch.zeros(shape[0], **table)
         self._probabilities = torch.zeros(shape[0], **table)
         self._weights, self._extents = torch.zeros(shape, **table), torch.zeros(shape, **table)
@@ -72,7 +91,7 @@ class Branches(OnHost):
         self.register_buffer("_random", torch.zeros(shape, dtype=torch.bool))
         self.set_policy(policy)
 
-    def set_policy(self, policy):
+    def set_policy(self, policy: Policy) -> None:
         """Set all weights, strengths and probabilities.
 
         Parameters
@@ -103,18 +122,18 @@ class Branches(OnHost):
                         self._kinds[place] = self._numbers[_key(entry)]
         self._send()
 
-    def _send(self):
+    def _send(self) -> None:
         """Renew what the device draws by."""
         self._branch_edges.copy_(edges_of(self._branch_weights))
         self._chances.copy_(self._probabilities)
         self._edges.copy_(edges_of(self._weights))
         self._strengths.copy_(self._extents)
 
-    def _load_from_state_dict(self, *arguments):
+    def _load_from_state_dict(self, *arguments: Any) -> None:
         super()._load_from_state_dict(*arguments)
         self._send()
 
-    def policy(self):
+    def policy(self) -> Policy:
         """Return the mixture as it is now.
 
         Returns
@@ -136,10 +155,12 @@ class Branches(OnHost):
         return Policy.mixture(members, self._branch_weights.tolist())
 
     # training ---------------------------------------------------------------------------------
-    def _sample(self, X, generator, undo):
+    def _sample(self, X: Tensor, generator: torch.Generator, undo: Undo) -> tuple[Tensor, None]:
         return self.sample(X, self._branch_edges, generator, undo), None
 
-    def sample(self, X, branch_edges, generator, undo):
+    def sample(
+        self, X: Tensor, branch_edges: Tensor, generator: torch.Generator, undo: Undo
+    ) -> Tensor:
         """Apply a branch to each example.
 
         Parameters
@@ -178,7 +199,16 @@ class Branches(OnHost):
             X = apply_by_choice(X, choice, [None, *operations])
         return X
 
-    def _apply_one(self, transform, extent, varies, generator, undo, X, subset):
+    def _apply_one(
+        self,
+        transform: Transform,
+        extent: Tensor,
+        varies: Tensor,
+        generator: torch.Generator,
+        undo: Undo,
+        X: Tensor,
+        subset: Subset,
+    ) -> Tensor:
         noise = transform.draw(X, generator)
         strength = subset.take(extent).to(X)
         if self._any_varies:
@@ -188,16 +218,18 @@ class Branches(OnHost):
 
     # evaluation -------------------------------------------------------------------------------
     @property
-    def _n_choices(self):
+    def _n_choices(self) -> int:
         """Which branch, two choices a layer, and whether to transform at all."""
         return 2 + 2 * self._weights.shape[1]
 
-    def _fixed_draws(self, template, points, generator):
+    def _fixed_draws(
+        self, template: Tensor, points: Tensor, generator: torch.Generator
+    ) -> list[list[Map]]:
         branch = _choose(edges_of(self._branch_weights), points[:, 0])
         # the copies of one branch fill its choices as evenly as all copies fill theirs
         points = _strata_within(points[:, 1:], branch)
         applied = points[:, -1] < self._probabilities[branch]
-        maps = [[] for _ in points]
+        maps: list[list[Map]] = [[] for _ in points]
         n_slots = self._weights.shape[2]
         for layer in range(self._weights.shape[1]):
             slot = _choose(edges_of(self._weights[branch, layer]), points[:, 2 * layer])
@@ -207,13 +239,21 @@ class Branches(OnHost):
             for number in range(len(self.transforms) + len(self.joint)):
                 rows = (kind == number).nonzero()[:, 0]
                 if len(rows):
-                    settings = (t[place][rows] for t in (self._extents, self._random.cpu()))
-                    of_kind = self._maps(number, template, there[rows], *settings, generator)
+                    extent, random = self._extents[place][rows], self._random.cpu()[place][rows]
+                    of_kind = self._maps(number, template, there[rows], extent, random, generator)
                     for row, one in zip(rows.tolist(), of_kind, strict=True):
                         maps[row].append(one)
         return maps
 
-    def _maps(self, number, template, there, extent, random, generator):
+    def _maps(
+        self,
+        number: int,
+        template: Tensor,
+        there: Tensor,
+        extent: Tensor,
+        random: Tensor,
+        generator: torch.Generator,
+    ) -> list[Map]:
         """Draw one transform, or one joint layer, for the copies that chose it."""
         if number >= len(self.transforms):
             layer = self.joint[number - len(self.transforms)]
@@ -232,7 +272,7 @@ class Branches(OnHost):
         ]
 
 
-def make_transforms(entries):
+def make_transforms(entries: Iterable[PolicyEntry]) -> list[Transform]:
     """Make the transforms that entries of a policy name, at their strengths.
 
     Parameters
@@ -248,7 +288,7 @@ def make_transforms(entries):
     return [_make(entry) for entry in entries]
 
 
-def _make(entry):
+def _make(entry: PolicyEntry) -> Transform:
     cls = transform_class(entry.transform)
     missing = [
         name
@@ -272,18 +312,25 @@ def _make(entry):
     return transform
 
 
-def _layers(policy):
+def _layers(policy: Policy) -> Iterator[tuple[int, int, list[PolicyEntry]]]:
     """Yield number of the branch, number of the layer and entries of all layers of a mixture."""
     for b, branch in enumerate(policy.branches):
         for i in range(branch.n_layers):
             yield b, i, branch.layer(i)
 
 
-def _key(entry):
+def _key(entry: PolicyEntry) -> tuple[str, str]:
     return entry.transform, json.dumps(dict(entry.config), sort_keys=True)
 
 
-def _draw_strength(transform, extent, varies, X, generator, stratified=False):
+def _draw_strength(
+    transform: Transform,
+    extent: Tensor,
+    varies: Tensor,
+    X: Tensor,
+    generator: torch.Generator,
+    stratified: bool = False,
+) -> Tensor:
     """Strength of each example: its extent, or, if it varies, uniform below it (on/off: 1)."""
     if transform.binary:
         drawn = torch.ones_like(extent)
@@ -292,11 +339,13 @@ def _draw_strength(transform, extent, varies, X, generator, stratified=False):
     return torch.where(varies, drawn, extent)
 
 
-def _apply_joint(layer, generator, undo, X, subset):
+def _apply_joint(
+    layer: JointLayer, generator: torch.Generator, undo: Undo, X: Tensor, subset: Subset
+) -> Tensor:
     return layer.sample(X, generator, undo.part(subset))
 
 
-def edges_of(weights):
+def edges_of(weights: Tensor) -> Tensor:
     """Return the points at which a choice goes over to the next.
 
     Parameters
@@ -315,13 +364,13 @@ def edges_of(weights):
     return weights.float().cumsum(-1).masked_fill(order >= last, torch.inf)
 
 
-def _choose(edges, points):
+def _choose(edges: Tensor, points: Tensor) -> Tensor:
     """Choose by :func:`edges_of`; return where each point, from 0 to 1, falls."""
     edges = edges.expand(*points.shape, -1).contiguous()
     return torch.searchsorted(edges, points.unsqueeze(-1).contiguous()).squeeze(-1)
 
 
-def _strata_within(points, members):
+def _strata_within(points: Tensor, members: Tensor) -> Tensor:
     """Spread the points of each group evenly, on each axis."""
     points = points.clone()
     for member in members.unique():

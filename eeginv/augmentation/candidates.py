@@ -1,9 +1,14 @@
 """Checks of the candidates that users pass: a list of transforms."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
 from ..transforms import Transform
 
 
-def list_transforms(transforms):
+def list_transforms(transforms: Iterable[Any]) -> list[Any]:
     """Return candidates as a list; refuse a single transform and a name.
 
     Parameters
@@ -30,7 +35,7 @@ def list_transforms(transforms):
         ) from error
 
 
-def check_transforms(transforms):
+def check_transforms(transforms: Iterable[Any]) -> list[Transform]:
     """Return candidates as a list of transforms; say what to pass instead of anything else.
 
     Parameters
@@ -51,7 +56,7 @@ def check_transforms(transforms):
     return transforms
 
 
-def _instead_of(value):
+def _instead_of(value: object) -> str:
     """Say what to pass instead of a value that is no transform."""
     if isinstance(value, str):
         return f"Make it by name: eeginv.transforms.make_transform({value!r})."

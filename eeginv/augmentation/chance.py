@@ -1,9 +1,18 @@
 """What knowing nothing costs: the mean loss of the best constant output."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import torch
+from torch import Tensor
 
 from ..transforms.precision import widest
 from .memory import Memory
+
+if TYPE_CHECKING:
+    from .._typing import Criterion
 
 # Targets that are not class labels are remembered up to so many numbers in all.
 MAX_NUMBERS = 2**16
@@ -22,13 +31,14 @@ class ChanceLevel(Memory):
         "cross_entropy" or "squared_error".
     """
 
+    sums: Tensor | None
     _kept = ("sums",)  # of weights, weighted targets and weighted squares
 
-    def __init__(self, loss):
+    def __init__(self, loss: str) -> None:
         super().__init__()
         self.loss = loss
 
-    def update(self, targets, weights):
+    def update(self, targets: Tensor, weights: Tensor) -> Tensor:
         """Take in a batch and return the level.
 
         Parameters
@@ -72,9 +82,25 @@ class BestConstant(Memory):
     1.0
     """
 
+    # of examples: seen, and when the last constant was found
+    counts: Tensor | None
+    # of class labels
+    of_label: Tensor | None
+    label_losses: Tensor
+    # of other targets
+    targets: Tensor | None
+    target_weights: Tensor
+    level: Tensor
     _kept = ("counts", "of_label", "label_losses", "targets", "target_weights", "level")
 
-    def update(self, criterion, output, target, weights, labels=None):
+    def update(
+        self,
+        criterion: Criterion,
+        output: Tensor,
+        target: Tensor,
+        weights: Tensor,
+        labels: Tensor | None = None,
+    ) -> Tensor:
         """Take in a batch and return the level.
 
         Parameters
@@ -101,10 +127,11 @@ class BestConstant(Memory):
             If the level is negative.
         """
         seen, solved = (0, 0) if self.counts is None else self.counts.tolist()
-        take = self._take_targets if labels is None else self._take_labels
-        take(*((target, weights, seen) if labels is None else (labels, weights)))
+        if labels is None:
+            targets, weighted = self._take_targets(target, weights, seen)
+        else:
+            weighted = self._take_labels(labels, weights)
         seen += len(output)
-        weighted = self.target_weights if labels is None else self.of_label
         if solved == 0 and not weighted.any():  # of what has no weight, nothing is best
             self.counts = torch.tensor([seen, 0])
             return widest(torch.zeros((), device=output.device))
@@ -112,21 +139,24 @@ class BestConstant(Memory):
             solved = seen
             with torch.enable_grad(), torch.autocast(output.device.type, enabled=False):
                 if labels is None:
-                    self._solve_targets(criterion, output)
+                    self._solve_targets(criterion, output, targets, weighted)
                 else:
-                    self._solve_labels(criterion, output, target)
+                    self._solve_labels(criterion, output, target, weighted)
         self.counts = torch.tensor([seen, solved])  # for the host alone
         if labels is None:
             return self.level
-        return (self.of_label * self.label_losses.to(self.of_label)).sum() / self.of_label.sum()
+        return (weighted * self.label_losses.to(weighted)).sum() / weighted.sum()
 
-    def _take_labels(self, labels, weights):
+    def _take_labels(self, labels: Tensor, weights: Tensor) -> Tensor:
+        """Return the weight of each label in all that was seen."""
         sums = torch.einsum("ip,ipl->l", weights, labels.to(weights))
-        known = self.of_label is not None and self.of_label.shape == sums.shape
-        self.of_label = self.of_label.to(sums) + sums if known else sums
+        if self.of_label is not None and self.of_label.shape == sums.shape:
+            sums = self.of_label.to(sums) + sums
+        self.of_label = sums
+        return sums
 
-    def _take_targets(self, target, weights, seen):
-        """Keep a sample in which each target that was seen is equally likely."""
+    def _take_targets(self, target: Tensor, weights: Tensor, seen: int) -> tuple[Tensor, Tensor]:
+        """Return a sample in which each target that was seen is equally likely, and weights."""
         target, weights = target.detach(), weights.detach()
         if self.targets is None or self.targets.shape[1:] != target.shape[1:]:
             self.targets, self.target_weights, seen = target[:0], weights[:0], 0
@@ -141,15 +171,18 @@ class BestConstant(Memory):
         late, place = late[inside].to(target.device), place[inside].to(target.device)
         targets[place], target_weights[place] = target[late], weights[late]
         self.targets, self.target_weights = targets, target_weights
+        return targets, target_weights
 
-    def _solve_labels(self, criterion, output, target):
-        n_labels = len(self.of_label)
+    def _solve_labels(
+        self, criterion: Criterion, output: Tensor, target: Tensor, of_label: Tensor
+    ) -> None:
+        n_labels = len(of_label)
         every = torch.arange(n_labels, device=output.device)
         every = every.reshape(-1, *(1 for _ in target.shape[1:])).expand(-1, *target.shape[1:])
         every = every.to(target.dtype)
-        shares = (self.of_label / self.of_label.sum()).to(output.device, _dtype(output))
+        shares = (of_label / of_label.sum()).to(output.device, _dtype(output))
 
-        def losses(constant):
+        def losses(constant: Tensor) -> Tensor:
             constant = constant.reshape(1, -1, *(1 for _ in output.shape[2:]))
             return _flat(criterion(constant.expand(n_labels, *output.shape[1:]), every)).mean(dim=1)
 
@@ -158,11 +191,13 @@ class BestConstant(Memory):
         self.label_losses = widest(losses(best).detach())
         _check_level((shares * self.label_losses).sum())
 
-    def _solve_targets(self, criterion, output):
-        targets, weights = self.targets, self.target_weights.to(_dtype(output))
+    def _solve_targets(
+        self, criterion: Criterion, output: Tensor, targets: Tensor, weights: Tensor
+    ) -> None:
+        weights = weights.to(_dtype(output))
         shape = (1, *output.shape[1:2], *(1 for _ in output.shape[2:]))
 
-        def mean_loss(constant):
+        def mean_loss(constant: Tensor) -> Tensor:
             expanded = constant.expand(len(targets), *output.shape[1:])
             return (weights * _flat(criterion(expanded, targets))).sum() / weights.sum()
 
@@ -177,15 +212,15 @@ class BestConstant(Memory):
         _check_level(self.level)
 
 
-def _dtype(output):
+def _dtype(output: Tensor) -> torch.dtype:
     return torch.float64 if output.dtype == torch.float64 else torch.float32
 
 
-def _flat(losses):
+def _flat(losses: Tensor) -> Tensor:
     return losses.reshape(len(losses), -1)
 
 
-def _minimise(function, starts):
+def _minimise(function: Callable[[Tensor], Tensor], starts: list[Tensor]) -> Tensor:
     """Return where a function of a tensor is smallest, from the best of several starts."""
     with torch.no_grad():
         values = [function(start).item() for start in starts]
@@ -193,7 +228,7 @@ def _minimise(function, starts):
     constant = start.clone().requires_grad_()
     optimizer = torch.optim.LBFGS([constant], max_iter=50, line_search_fn="strong_wolfe")
 
-    def closure():
+    def closure() -> Tensor:
         value = function(constant)
         (constant.grad,) = torch.autograd.grad(value, constant)
         return value
@@ -204,7 +239,7 @@ def _minimise(function, starts):
         return found if function(found).item() <= min(values) else start
 
 
-def _check_level(level):
+def _check_level(level: Tensor) -> None:
     if not level >= 0:
         raise ValueError(
             f"The best constant output has a mean loss of {level.item():.4g}. The reward counts as "

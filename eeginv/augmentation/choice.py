@@ -1,12 +1,18 @@
 """Apply to each example of a batch the operation that it has chosen."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
 import torch
+from torch import Tensor
 
 
 class Subset:
     """All examples of a batch, or some of them."""
 
-    def take(self, values):
+    def take(self, values: Tensor) -> Tensor:
         """Return the rows of the examples.
 
         Parameters
@@ -21,7 +27,7 @@ class Subset:
         """
         return values
 
-    def put(self, whole, part):
+    def put(self, whole: Tensor, part: Tensor) -> Tensor:
         """Return the batch with other rows for the examples.
 
         Parameters
@@ -48,13 +54,13 @@ class Rows(Subset):
         Their numbers.
     """
 
-    def __init__(self, rows):
+    def __init__(self, rows: Tensor) -> None:
         self.rows = rows
 
-    def take(self, values):
+    def take(self, values: Tensor) -> Tensor:
         return values.index_select(0, self.rows)
 
-    def put(self, whole, part):
+    def put(self, whole: Tensor, part: Tensor) -> Tensor:
         return whole.index_copy(0, self.rows, part)
 
 
@@ -69,10 +75,10 @@ class Where(Subset):
         Whether it holds.
     """
 
-    def __init__(self, holds):
+    def __init__(self, holds: Tensor) -> None:
         self.holds = holds
 
-    def put(self, whole, part):
+    def put(self, whole: Tensor, part: Tensor) -> Tensor:
         return torch.where(self.holds.reshape(-1, *(1,) * (whole.ndim - 1)), part, whole)
 
 
@@ -87,25 +93,33 @@ class Within(Subset):
         Of what ``outer`` takes from the batch.
     """
 
-    def __init__(self, outer, inner):
+    def __init__(self, outer: Subset, inner: Subset) -> None:
         self.outer, self.inner = outer, inner
 
-    def take(self, values):
+    def take(self, values: Tensor) -> Tensor:
         return self.inner.take(self.outer.take(values))
 
-    def put(self, whole, part):
+    def put(self, whole: Tensor, part: Tensor) -> Tensor:
         return self.outer.put(whole, self.inner.put(self.outer.take(whole), part))
 
 
 ALL = Subset()
 
+# What is done to some examples of a batch.
+Operation: TypeAlias = Callable[[Tensor, Subset], Tensor]
 
-def reads_are_cheap(device):
+
+def reads_are_cheap(device: torch.device) -> bool:
     """Whether the host may look at values without waiting for what computes them."""
     return device.type == "cpu"
 
 
-def apply_by_choice(X, choice, operations, split=None):
+def apply_by_choice(
+    X: Tensor,
+    choice: Tensor | None,
+    operations: Sequence[Operation | None],
+    split: bool | None = None,
+) -> Tensor:
     """Apply to each example the operation that it has chosen.
 
     Where the host can look at the choice without waiting, the examples are sorted by it, and each
@@ -153,11 +167,11 @@ def apply_by_choice(X, choice, operations, split=None):
     return transformed
 
 
-def _apply(operation, X, subset):
+def _apply(operation: Operation | None, X: Tensor, subset: Subset) -> Tensor:
     return X if operation is None else operation(X, subset)
 
 
-def _apply_to_parts(X, choice, operations):
+def _apply_to_parts(X: Tensor, choice: Tensor, operations: Sequence[Operation | None]) -> Tensor:
     counts = torch.bincount(choice, minlength=len(operations)).tolist()
     if len(choice) in counts:
         return _apply(operations[counts.index(len(choice))], X, ALL)

@@ -1,13 +1,22 @@
 """A policy for each class."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Sized
+from typing import TYPE_CHECKING, Any
+
 import torch
+from torch import Tensor
 
 from ..policy import Policy
 from ..transforms.strength import constant
-from .branches import edges_of
+from .branches import Branches, edges_of
 from .choice import reads_are_cheap
 from .fixed import PolicyAugmentation
-from .undo import NO_UNDO
+from .undo import NO_UNDO, Undo
+
+if TYPE_CHECKING:
+    from .._typing import Label
 
 
 class ClasswiseAugmentation(PolicyAugmentation):
@@ -60,8 +69,16 @@ class ClasswiseAugmentation(PolicyAugmentation):
 
     # training loops give the labels of the batch to what has this attribute
     takes_labels = True
+    branches: Branches
+    _class_edges: Tensor
 
-    def __init__(self, policies, weights=None, random_state=None, classes=None):
+    def __init__(
+        self,
+        policies: Mapping[Label, Policy],
+        weights: Mapping[Label, float] | None = None,
+        random_state: int | None = None,
+        classes: Sequence[Label] | None = None,
+    ) -> None:
         policies = dict(policies)
         if len(policies) < 2:
             raise ValueError(
@@ -81,11 +98,11 @@ class ClasswiseAugmentation(PolicyAugmentation):
         own = [torch.tensor([policies[label].weights], dtype=torch.float64) for label in labels]
         edges = edges_of(torch.block_diag(*own))
         self.register_buffer("_class_edges", edges, persistent=False)
-        self.classes = None
+        self.classes: list[Label] | None = None
         if classes is not None:
             self.set_classes(classes)
 
-    def set_classes(self, classes):
+    def set_classes(self, classes: Sequence[Label]) -> None:
         """Say what the codes of labels stand for.
 
         Parameters
@@ -102,7 +119,7 @@ class ClasswiseAugmentation(PolicyAugmentation):
         self._policies_of(classes)
         self.classes = classes
 
-    def _policies_of(self, labels):
+    def _policies_of(self, labels: Sequence[Label]) -> list[int]:
         """Return the number of the policy of each label."""
         number = {label: i for i, label in enumerate(sorted(self.policies))}
         missing = [label for label in dict.fromkeys(labels) if label not in number]
@@ -113,33 +130,37 @@ class ClasswiseAugmentation(PolicyAugmentation):
             )
         return [number[label] for label in labels]
 
-    def _resolve(self, labels, n_examples):
+    def _resolve(self, labels: Sequence[Label] | Tensor | None, n_examples: int) -> Tensor:
         """Return the number of the policy of each example."""
         if labels is None:
             raise ValueError(
                 "A policy for each class needs the labels in training: set module.example_labels "
                 "before each batch, or pass labels= to sample; the estimators do."
             )
-        coded = isinstance(labels, torch.Tensor) and self.classes is not None
-        labels = labels if coded else _plain(labels)
-        if len(labels) != n_examples:
-            raise ValueError(
-                f"Expected one label for each of {n_examples} examples, got {len(labels)}."
-            )
-        if not coded:
-            return torch.tensor(self._policies_of(labels))
+        classes = self.classes
+        if classes is None or not isinstance(labels, torch.Tensor):
+            names = _plain(labels)
+            _check_number(names, n_examples)
+            return torch.tensor(self._policies_of(names))
+        _check_number(labels, n_examples)
         # on a GPU, what is out of range is an error of its own, as of every index
         if reads_are_cheap(labels.device) and len(labels):
             lowest, highest = labels.min().item(), labels.max().item()
-            if not 0 <= lowest <= highest < len(self.classes):
+            if not 0 <= lowest <= highest < len(classes):
                 raise ValueError(
-                    f"Codes of labels go from 0 to {len(self.classes) - 1}, for the classes "
-                    f"{self.classes}; got {lowest} to {highest}."
+                    f"Codes of labels go from 0 to {len(classes) - 1}, for the classes "
+                    f"{classes}; got {lowest} to {highest}."
                 )
-        numbers = tuple(self._policies_of(self.classes))
+        numbers = tuple(self._policies_of(classes))
         return constant(numbers, torch.int64, labels.device)[labels.long()]
 
-    def sample(self, X, generator=None, undo=NO_UNDO, labels=None):
+    def sample(
+        self,
+        X: Tensor,
+        generator: torch.Generator | None = None,
+        undo: Undo = NO_UNDO,
+        labels: Sequence[Label] | Tensor | None = None,
+    ) -> tuple[Tensor, None]:
         """Transform each example by draws of its own.
 
         Parameters
@@ -172,13 +193,20 @@ class ClasswiseAugmentation(PolicyAugmentation):
             generator = self.stream.advance(X.device)
         return self.branches.sample(X, self._class_edges[policy_of], generator, undo), None
 
-    def _load_from_state_dict(self, state_dict, prefix, *args):
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
         # models that were saved before held the policy of each class once more
         for key in [key for key in state_dict if key.startswith(f"{prefix}members.")]:
             del state_dict[key]
         super()._load_from_state_dict(state_dict, prefix, *args)
 
 
-def _plain(labels):
+def _check_number(labels: Sized, n_examples: int) -> None:
+    if len(labels) != n_examples:
+        raise ValueError(
+            f"Expected one label for each of {n_examples} examples, got {len(labels)}."
+        )
+
+
+def _plain(labels: Sequence[Label] | Tensor) -> list[Any]:
     """Labels as a list of values of Python, as the keys of policies compare with them."""
     return labels.tolist() if hasattr(labels, "tolist") else list(labels)

@@ -1,10 +1,19 @@
 """Read the parameters of a module as constants for a while."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, cast
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @contextmanager
-def as_constants(module, active=True):
+def as_constants(module: nn.Module, active: bool = True) -> Iterator[None]:
     """Let no gradient reach the parameters from what is computed inside.
 
     In contrast to ``requires_grad_(False)`` this changes nothing that others look at: what a user
@@ -37,7 +46,7 @@ def as_constants(module, active=True):
     ]
     try:
         for part, name, parameter in places:
-            part._parameters[name] = parameter.detach()
+            cast(dict[str, Tensor | None], part._parameters)[name] = parameter.detach()
         yield
     finally:
         for part, name, parameter in places:

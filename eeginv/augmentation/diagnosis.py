@@ -1,14 +1,30 @@
 """Find out which transform is to blame when a training step is not finite."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor, nn
 
 from ..transforms import Transform
 from .joint import JointLayer
 
+if TYPE_CHECKING:
+    from .base import Augmentation
+    from .layer import AugmentationLayer
 
-def explain_not_finite(augmentation, X, number=None, output=None, reward=None, **options):
+
+def explain_not_finite(
+    augmentation: Augmentation | None,
+    X: Tensor,
+    number: int | None = None,
+    output: Tensor | None = None,
+    reward: Tensor | None = None,
+    **options: Any,
+) -> str:
     """Replay a step of training, and say where the first value came from that is not finite.
 
     Nothing of this runs in an ordinary step.
@@ -42,7 +58,7 @@ def explain_not_finite(augmentation, X, number=None, output=None, reward=None, *
             f"{'; '.join(found)}, although the signals were finite. Correct the transform, or "
             "leave it out."
         )
-    if reward is not None and not torch.isfinite(reward).all():
+    if augmentation is not None and reward is not None and not torch.isfinite(reward).all():
         return _explain_reward(augmentation, reward)
     # as whoever meets this has most likely chosen a learning rate that is too large
     if output is None or not torch.isfinite(output).all():
@@ -64,29 +80,36 @@ class Replay:
     ----------
     module : InvariantModule
         The module.
+    augmentation : Augmentation
+        Its augmentation.
     X : Tensor, shape (n_examples, n_channels, n_times)
         Signals of the step.
     **options
         What else :meth:`Augmentation.sample` was given.
     """
 
-    def __init__(self, module, X, **options):
-        self.module, self._X, self._options = module, X, options
-        self._number = module.augmentation.stream.n_drawn
+    def __init__(
+        self, module: nn.Module, augmentation: Augmentation, X: Tensor, **options: Any
+    ) -> None:
+        self.module, self._augmentation = module, augmentation
+        self._X, self._options = X, options
+        self._number = augmentation.stream.n_drawn
 
-    def explain(self, output=None, reward=None):
+    def explain(self, output: Tensor | None = None, reward: Tensor | None = None) -> str:
         """Return the message of the error; the parameters are those of the step."""
         return explain_not_finite(
-            self.module.augmentation, self._X, self._number, output, reward, **self._options
+            self._augmentation, self._X, self._number, output, reward, **self._options
         )
 
 
-def parameters_are_finite(module):
+def parameters_are_finite(module: nn.Module) -> bool:
     """Whether nothing is lost yet."""
     return all(bool(torch.isfinite(p).all()) for p in module.parameters())
 
 
-def check_displacements(layer, displacements, X):
+def check_displacements(
+    layer: AugmentationLayer, displacements: Sequence[float], X: Tensor
+) -> None:
     """Refuse a distance by which a transform moves the signals that is not finite.
 
     Parameters
@@ -116,7 +139,7 @@ def check_displacements(layer, displacements, X):
         )
 
 
-def _explain_signals(X):
+def _explain_signals(X: Tensor) -> str:
     wrong = ~_finite(X)
     return (
         f"The signals are not finite: {int(wrong.sum())} of the {len(X)} examples of this step "
@@ -124,9 +147,11 @@ def _explain_signals(X):
     )
 
 
-def _replay(augmentation, X, number, options):
+def _replay(
+    augmentation: Augmentation, X: Tensor, number: int | None, options: dict[str, Any]
+) -> list[str]:
     """Describe what each transform did that it should not have done, in the order of the calls."""
-    found = []
+    found: list[str] = []
     watched = [
         (module, "sample" if isinstance(module, JointLayer) else "transform", _label(module, name))
         for name, module in augmentation.named_modules()
@@ -143,7 +168,7 @@ def _replay(augmentation, X, number, options):
     return found
 
 
-def _explain_reward(augmentation, reward):
+def _explain_reward(augmentation: Augmentation, reward: Tensor) -> str:
     """Say which transforms contribute to the reward what is not finite."""
     found = []
     for number, layer in enumerate(augmentation.layers):
@@ -161,10 +186,10 @@ def _explain_reward(augmentation, reward):
     return f"The reward of the augmentation is {float(reward)}: {'; '.join(found)}."
 
 
-def _watching(function, label, found):
+def _watching(function: Callable[..., Any], label: str, found: list[str]) -> Callable[..., Any]:
     """Return the function, noting when it turns finite signals into others."""
 
-    def watch(X, *arguments, **options):
+    def watch(X: Tensor, *arguments: Any, **options: Any) -> Any:
         result = function(X, *arguments, **options)
         signals = result[0] if isinstance(result, tuple) else result
         wrong = _finite(X) & ~_finite(signals)
@@ -178,16 +203,16 @@ def _watching(function, label, found):
     return watch
 
 
-def _label(module, path):
+def _label(module: Transform | JointLayer, path: str) -> str:
     """Name of a transform, where it is, and how strong."""
-    place = [word for word in path.split(".") if word.isdigit()]
-    place = f"layer {place[0]}, " if path.startswith("layers.") and place else ""
+    numbers = [word for word in path.split(".") if word.isdigit()]
+    place = f"layer {numbers[0]}, " if path.startswith("layers.") and numbers else ""
     if isinstance(module, JointLayer):
         names = " and ".join(transform.name for transform in module.transforms)
         return f"{names}, drawn jointly ({place.rstrip(', ') or 'one layer'}),"
     return f"{module.name} ({place}{module.extra_repr()})"
 
 
-def _finite(X):
+def _finite(X: Tensor) -> Tensor:
     """Whether each example is finite."""
     return torch.isfinite(X).flatten(1).all(dim=1)

@@ -1,8 +1,13 @@
 """Augmentations that learn nothing: a given policy, a schedule of them, or plain chance."""
 
+from __future__ import annotations
+
 import copy
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from ..policy import Policy
 from .base import Augmentation
@@ -11,9 +16,13 @@ from .candidates import check_transforms
 from .joint import JointLayer
 from .layer import AugmentationLayer
 
+if TYPE_CHECKING:
+    from ..transforms import Transform
+    from .undo import Map, Undo
 
-def _fixed_layers(policy):
-    layers = []
+
+def _fixed_layers(policy: Policy) -> list[AugmentationLayer]:
+    layers: list[AugmentationLayer] = []
     for index in range(policy.n_layers):
         entries = policy.layer(index)
         if len({entry.random_strength for entry in entries}) > 1:
@@ -55,7 +64,7 @@ class PolicyAugmentation(Augmentation):
     torch.Size([2, 1, 3])
     """
 
-    def __init__(self, policy, random_state=None):
+    def __init__(self, policy: Policy | Iterable[Policy], random_state: int | None = None) -> None:
         schedule = [policy] if isinstance(policy, Policy) else list(policy)
         if not schedule or not all(isinstance(p, Policy) for p in schedule):
             raise TypeError("policy must be a Policy or a non-empty list of them.")
@@ -71,29 +80,30 @@ class PolicyAugmentation(Augmentation):
         self.schedule = schedule
         self.requires_grad_(False)
 
-    @property
-    def _drawer(self):
-        """What draws: the branches of a mixture, or the layers of a plain policy.
-
-        These may hold several transforms that differ in nothing but their strength, which branches
-        tell apart by example.
-        """
-        return super() if self.branches is None else self.branches
-
-    def _sample(self, X, generator, undo):
-        return self._drawer._sample(X, generator, undo)
+    # The layers of a plain policy may hold several transforms that differ in nothing but their
+    # strength; the branches of a mixture tell these apart by example.
+    def _sample(
+        self, X: Tensor, generator: torch.Generator, undo: Undo
+    ) -> tuple[Tensor, Tensor | None]:
+        if self.branches is None:
+            return super()._sample(X, generator, undo)
+        return self.branches._sample(X, generator, undo)
 
     @property
-    def _n_choices(self):
-        return self._drawer._n_choices
+    def _n_choices(self) -> int:
+        return super()._n_choices if self.branches is None else self.branches._n_choices
 
-    def _fixed_draws(self, template, points, generator):
-        return self._drawer._fixed_draws(template, points, generator)
+    def _fixed_draws(
+        self, template: Tensor, points: Tensor, generator: torch.Generator
+    ) -> list[list[Map]]:
+        if self.branches is None:
+            return super()._fixed_draws(template, points, generator)
+        return self.branches._fixed_draws(template, points, generator)
 
-    def policy(self):
-        return self._drawer.policy()
+    def policy(self) -> Policy:
+        return super().policy() if self.branches is None else self.branches.policy()
 
-    def set_progress(self, fraction):
+    def set_progress(self, fraction: float) -> None:
         """Move to the policy that the schedule holds for this part of the training.
 
         Parameters
@@ -110,7 +120,7 @@ class PolicyAugmentation(Augmentation):
             self.branches.set_policy(current)
 
 
-def _structure(policy):
+def _structure(policy: Policy) -> tuple[Any, ...]:
     """Return what all members of a schedule share."""
     return tuple(
         tuple(
@@ -121,7 +131,7 @@ def _structure(policy):
     )
 
 
-def _set_layers(layers, policy):
+def _set_layers(layers: Iterable[AugmentationLayer], policy: Policy) -> None:
     """Set weights and strengths to those of a plain policy of the same structure."""
     for number, layer in enumerate(layers):
         entries = policy.layer(number)
@@ -158,7 +168,7 @@ class TrivialAugment(Augmentation):
     1
     """
 
-    def __init__(self, transforms, random_state=None):
+    def __init__(self, transforms: Sequence[Transform], random_state: int | None = None) -> None:
         candidates = [copy.deepcopy(t) for t in check_transforms(transforms)]
         for transform in candidates:
             if not transform.binary:

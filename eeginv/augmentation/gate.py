@@ -1,6 +1,9 @@
 """How far the reward counts: as far as the network explains the targets."""
 
+from __future__ import annotations
+
 import torch
+from torch import Tensor
 
 from .memory import Memory
 
@@ -28,9 +31,10 @@ class Gate(Memory):
     0.0
     """
 
+    sums: Tensor | None
     _kept = ("sums",)
 
-    def update(self, losses, weights, chance):
+    def update(self, losses: Tensor, weights: Tensor, chance: Tensor) -> Tensor:
         """Take in a batch and return the share.
 
         Parameters

@@ -18,18 +18,26 @@ Where something is not finite, the step is replayed to say why
 step is passed on, for the scaler to skip it.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor, nn
 
 from ..transforms.precision import widest
 from .baseline import Baseline
 from .chance import BestConstant, ChanceLevel
 from .choice import reads_are_cheap
-from .diagnosis import parameters_are_finite
+from .diagnosis import Replay, parameters_are_finite
 from .gate import Gate
 from .inference import LabelWeights, losses_from_gradient
 from .verdict import Verdicts
+
+if TYPE_CHECKING:
+    from .._typing import Criterion
 
 LOSSES = ("cross_entropy", "squared_error")
 
@@ -37,10 +45,10 @@ LOSSES = ("cross_entropy", "squared_error")
 class Past:
     """What reading gradients remembers. Not worth saving: the next steps show it again."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.label_weights = LabelWeights()
-        self.largest = None  # entry of the last finite gradient
-        self.scale = None  # the last that multiplied a loss that was handed over
+        self.largest: Tensor | None = None  # entry of the last finite gradient
+        self.scale: Tensor | None = None  # the last that multiplied a loss that was handed over
         self.verdicts = Verdicts()
 
 
@@ -81,28 +89,30 @@ class Step:
         Whether a loss has claimed this step, and whether it was that loss that was minimised.
     """
 
-    log_prob: torch.Tensor | None
-    reward: torch.Tensor | None
+    log_prob: Tensor | None
+    reward: Tensor | None
     chance: ChanceLevel
     baseline: Baseline
     gate: Gate = field(default_factory=Gate)
     constant: BestConstant | None = None
     past: Past = field(default_factory=Past)
-    weights: torch.Tensor | None = None
-    targets: torch.Tensor | None = None
-    replay: object = None
+    weights: Tensor | None = None
+    targets: Tensor | None = None
+    replay: Replay | None = None
     half: bool = False
-    forget: list = field(default_factory=list)
+    forget: list[nn.Parameter] = field(default_factory=list)
     n_examples: int | None = None
     handed_over: bool = False
     delivered: bool = False
 
     @property
-    def learns(self):
+    def learns(self) -> bool:
         """Whether there is anything to learn from the losses."""
         return self.reward is not None
 
-    def signal(self, losses, weights, labels, chance):
+    def signal(
+        self, losses: Tensor, weights: Tensor, labels: Tensor, chance: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Return the derivatives with respect to log-probabilities and reward.
 
         Parameters
@@ -125,7 +135,7 @@ class Step:
         baseline = self.baseline.update(losses, weights, labels)
         return (weights * (losses - baseline)).sum(dim=1), -weights.sum() * explained
 
-    def not_finite(self, scaled, **values):
+    def not_finite(self, scaled: bool, **values: Tensor | None) -> None:
         """Raise an error that says why; return if a scaler will skip the step.
 
         That nobody skips such steps would show in parameters that are not finite.
@@ -136,12 +146,12 @@ class Step:
             raise ValueError("The loss, the reward or the gradient at the output is not finite.")
         raise ValueError(self.replay.explain(**values))
 
-    def release(self):
+    def release(self) -> None:
         """Let go of the batch: losses that are kept for a report keep their graph."""
         self.log_prob = self.replay = self.weights = self.targets = None
 
 
-def learn_from_output(output, step, tie=None):
+def learn_from_output(output: Tensor, step: Step, tie: Tensor | None = None) -> Tensor:
     """Return the output, such that backpropagation through it also trains the augmentation.
 
     Parameters
@@ -163,7 +173,14 @@ def learn_from_output(output, step, tie=None):
 
 class _AtOutput(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, output, log_prob, reward, tie, step):
+    def forward(
+        ctx: Any,
+        output: Tensor,
+        log_prob: Tensor | None,
+        reward: Tensor | None,
+        tie: Tensor | None,
+        step: Step,
+    ) -> Tensor:
         targets = step.targets if isinstance(step.targets, torch.Tensor) else None
         # and not by way of the step, which would lack them in a second backward pass
         ctx.save_for_backward(output, reward, step.weights, targets)
@@ -171,7 +188,7 @@ class _AtOutput(torch.autograd.Function):
         return output.view_as(output)
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         step, (output, reward, *announced) = ctx.step, ctx.saved_tensors
         of_log_prob = of_reward = None
         # a loss may have been handed over only to be looked at, and another one be minimised
@@ -192,13 +209,21 @@ class _AtOutput(torch.autograd.Function):
         return gradient, of_log_prob, of_reward, of_tie, None
 
 
-def _infer(step, output, gradient, reward, weights, targets):
+def _infer(
+    step: Step,
+    output: Tensor,
+    gradient: Tensor,
+    reward: Tensor,
+    weights: Tensor | None,
+    targets: Tensor | None,
+) -> tuple[Tensor, Tensor]:
     # not a number if the reward is not, which so needs no look of its own at the device
     checked = widest(gradient) + 0 * widest(reward)
-    cheap, module = reads_are_cheap(gradient.device), step.replay and step.replay.module
+    cheap = reads_are_cheap(gradient.device)
+    module = None if step.replay is None else step.replay.module
 
-    def refuse_unless(agrees, message):
-        def fail():
+    def refuse_unless(agrees: Tensor, message: str) -> None:
+        def fail() -> None:
             if not cheap and not torch.isfinite(checked).all():
                 _fail_late(module, _is_scaled(step, gradient))
             else:
@@ -235,7 +260,7 @@ def _infer(step, output, gradient, reward, weights, targets):
     return of_log_prob, of_reward.to(reward)
 
 
-def _as(of_log_prob, dtype):
+def _as(of_log_prob: Tensor, dtype: torch.dtype | None) -> Tensor | None:
     """Gradient in the precision of log-probabilities; none where there are none.
 
     In half precision, a sum over the batch would overflow.
@@ -243,12 +268,12 @@ def _as(of_log_prob, dtype):
     return None if dtype is None else of_log_prob.to(dtype)
 
 
-def _pass_over(finite, losses, weights):
+def _pass_over(finite: Tensor, losses: Tensor, weights: Tensor) -> Iterator[Tensor]:
     """Leave a step that is not finite out of what is remembered, without a look at it."""
     return (torch.where(finite, values, 0.0) for values in (losses, weights))
 
 
-def _fail_late(module, scaled):
+def _fail_late(module: nn.Module | None, scaled: bool) -> None:
     """Raise the error of a step that was not finite, some steps later."""
     if scaled and (module is None or parameters_are_finite(module)):
         return  # a scaler has skipped it
@@ -258,7 +283,7 @@ def _fail_late(module, scaled):
     )
 
 
-def _is_scaled(step, gradient):
+def _is_scaled(step: Step, gradient: Tensor) -> bool:
     """Whether the loss was multiplied, so that half precision can hold its gradient."""
     if step.delivered:
         return bool(step.past.scale is not None and step.past.scale > 1)
@@ -269,11 +294,11 @@ def _is_scaled(step, gradient):
     return step.half or any(bool(largest > 1) for largest in seen)
 
 
-def _after_backward(parameters):
+def _after_backward(parameters: Sequence[nn.Parameter]) -> None:
     """Drop gradients once the backward pass is over, and with it what averages over processes."""
     engine = torch.autograd.Variable._execution_engine
 
-    def forget():
+    def forget() -> None:
         for parameter in parameters:
             parameter.grad = None
 
@@ -281,11 +306,11 @@ def _after_backward(parameters):
     engine.queue_callback(lambda: engine.queue_callback(forget))
 
 
-def _one_label(losses):
+def _one_label(losses: Tensor) -> Tensor:
     return torch.ones_like(losses).unsqueeze(-1)
 
 
-def find_steps(losses):
+def find_steps(losses: Tensor) -> list[Step]:
     """Return the steps of the forward passes that losses were computed from.
 
     Parameters
@@ -298,7 +323,9 @@ def find_steps(losses):
     steps : list of Step
         One for each forward pass in training; none where the module augments nothing.
     """
-    found, seen, to_visit = [], set(), [losses.grad_fn]
+    found: list[Step] = []
+    seen: set[Any] = set()
+    to_visit: list[Any] = [losses.grad_fn]
     while to_visit:
         node = to_visit.pop()
         if node is None or node in seen:
@@ -312,7 +339,16 @@ def find_steps(losses):
     return found
 
 
-def hand_over(total, step, losses, weights, output, target, labels=None, criterion=None):
+def hand_over(
+    total: Tensor,
+    step: Step,
+    losses: Tensor,
+    weights: Tensor,
+    output: Tensor,
+    target: Tensor,
+    labels: Tensor | None = None,
+    criterion: Criterion | None = None,
+) -> Tensor:
     """Return the total loss, such that backpropagation from it also trains the augmentation.
 
     Parameters
@@ -348,15 +384,25 @@ def hand_over(total, step, losses, weights, output, target, labels=None, criteri
 class _AtLoss(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx, total, log_prob, reward, step, criterion, losses, weights, labels, out, target
-    ):
+        ctx: Any,
+        total: Tensor,
+        log_prob: Tensor | None,
+        reward: Tensor | None,
+        step: Step,
+        criterion: Criterion | None,
+        losses: Tensor | None,
+        weights: Tensor | None,
+        labels: Tensor | None,
+        out: Tensor | None,
+        target: Tensor | None,
+    ) -> Tensor:
         ctx.step, ctx.criterion, ctx.dtype = step, criterion, getattr(log_prob, "dtype", None)
         # and not as attributes, which would keep the batch as long as the loss
         ctx.save_for_backward(reward, losses, weights, labels, out, target)
         return total.view_as(total)
 
     @staticmethod
-    def backward(ctx, scale):
+    def backward(ctx: Any, scale: Tensor) -> tuple[Tensor | None, ...]:
         step = ctx.step
         step.delivered = True
         before, now = step.past.scale, scale.detach()
@@ -370,7 +416,7 @@ class _AtLoss(torch.autograd.Function):
         finite = torch.isfinite(total)
         factor = widest(scale)
         if not reads_are_cheap(scale.device):
-            module = step.replay and step.replay.module
+            module = None if step.replay is None else step.replay.module
             step.past.verdicts.check(finite, lambda: _fail_late(module, _is_scaled(step, scale)))
             losses, weights = _pass_over(finite, losses, weights)
             factor = factor + 0 * total

@@ -10,9 +10,13 @@ squared error is proportional to the residual, and by what factor it does not te
 to be announced.
 """
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
 HAND_OVER = (
     "Hand the losses of the examples over instead: loss = eeginv.PerExampleLoss(criterion)(output, "
@@ -27,10 +31,11 @@ DEVIATION, DRIFT = 0.01, 0.2
 class LabelWeights:
     """The weights of labels relative to each other, which may not change from step to step."""
 
-    def __init__(self):
-        self._known = self._single = None
+    def __init__(self) -> None:
+        self._known: Tensor | None = None
+        self._single: Tensor | None = None
 
-    def check(self, sizes, trusted, alone):
+    def check(self, sizes: Tensor, trusted: Tensor, alone: bool) -> Tensor:
         """Compare the weights of a batch with those before.
 
         Parameters
@@ -49,7 +54,7 @@ class LabelWeights:
             A scalar.
         """
         logs = torch.where(trusted, sizes.clamp_min(_tiny(sizes)).log(), torch.nan)
-        if self._known is None or self._known.shape != logs.shape:
+        if self._known is None or self._single is None or self._known.shape != logs.shape:
             self._known = self._single = torch.full_like(logs, torch.nan)
         known, single = self._known.to(logs), self._single.to(logs)
         offset = (logs - known).nanmedian()
@@ -67,22 +72,22 @@ class LabelWeights:
         return agrees
 
 
-def refuse_at_once(agrees, message):
+def refuse_at_once(agrees: Tensor, message: str) -> None:
     """Raise an error with the message unless what was found agrees with what was expected."""
     if not agrees:
         raise ValueError(message)
 
 
 def losses_from_gradient(
-    output,
-    gradient,
-    loss,
-    weights=None,
-    targets=None,
-    dtype=None,
-    past=None,
-    refuse_unless=refuse_at_once,
-):
+    output: Tensor,
+    gradient: Tensor,
+    loss: str,
+    weights: Tensor | None = None,
+    targets: Tensor | None = None,
+    dtype: torch.dtype | None = None,
+    past: LabelWeights | None = None,
+    refuse_unless: Callable[[Tensor, str], None] = refuse_at_once,
+) -> tuple[Tensor, Tensor, Tensor]:
     """Recover the loss and the weight of each example from the gradient at the output.
 
     Parameters
@@ -137,7 +142,14 @@ def losses_from_gradient(
     return _cross_entropy(output, gradient, weights, eps, past, refuse_unless)
 
 
-def _cross_entropy(output, gradient, announced, eps, past, refuse_unless):
+def _cross_entropy(
+    output: Tensor,
+    gradient: Tensor,
+    announced: Tensor | None,
+    eps: float,
+    past: LabelWeights,
+    refuse_unless: Callable[[Tensor, str], None],
+) -> tuple[Tensor, Tensor, Tensor]:
     n_examples, n_classes = output.shape[:2]
     # examples and positions in one, classes in the other
     flat, pull = (t.movedim(1, -1).reshape(-1, n_classes) for t in (output, gradient))
@@ -185,7 +197,14 @@ def _cross_entropy(output, gradient, announced, eps, past, refuse_unless):
     return losses, weights.reshape(n_examples, n_positions), targets
 
 
-def _squared_error(output, gradient, announced, targets, eps, refuse_unless):
+def _squared_error(
+    output: Tensor,
+    gradient: Tensor,
+    announced: Tensor | None,
+    targets: Tensor | None,
+    eps: float,
+    refuse_unless: Callable[[Tensor, str], None],
+) -> tuple[Tensor, Tensor, Tensor]:
     if targets is None:
         raise ValueError(
             "The gradient of a squared error tells the residuals up to a factor only, and with it "
@@ -219,11 +238,11 @@ def _squared_error(output, gradient, announced, targets, eps, refuse_unless):
     return losses, weights.unsqueeze(1), targets.unsqueeze(1)
 
 
-def _tiny(values):
+def _tiny(values: Tensor) -> float:
     return torch.finfo(values.dtype).tiny
 
 
-def _spacing(eps):
+def _spacing(eps: float) -> float:
     """Distance of the smallest numbers of a precision; only half precision comes near it."""
     half = torch.finfo(torch.float16)
     return half.tiny * half.eps * 4 if eps == half.eps else 1e-40

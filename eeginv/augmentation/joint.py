@@ -1,9 +1,21 @@
 """A layer that draws several transforms at once, as one element of the group they generate."""
 
-from ..transforms.group import make_group
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from ..transforms.draws import Noise
+from ..transforms.group import TransformGroup, make_group
 from .layer import AugmentationLayer
-from .log_prob import NO_LOG_PROB
-from .undo import NO_UNDO
+from .log_prob import NO_LOG_PROB, LogProb
+from .undo import NO_UNDO, Map, Undo
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ..transforms import Transform
 
 
 class JointLayer(AugmentationLayer):
@@ -54,23 +66,32 @@ class JointLayer(AugmentationLayer):
 
     joint = True
 
-    def __init__(self, transforms):
+    def __init__(self, transforms: Sequence[Transform]) -> None:
         super().__init__(transforms)
         make_group(self.transforms)  # says so if they are none
 
     @property
-    def weights(self):
+    def weights(self) -> Tensor:
         """One for each transform: all of them are applied."""
         return self.logits.new_ones(len(self.transforms))
 
-    def sample(self, X, generator, undo=NO_UNDO, log_prob=NO_LOG_PROB, strengths=None):
+    def sample(
+        self,
+        X: Tensor,
+        generator: torch.Generator,
+        undo: Undo = NO_UNDO,
+        log_prob: LogProb = NO_LOG_PROB,
+        strengths: Sequence[Tensor] | None = None,
+    ) -> Tensor:
         group = make_group(self.transforms)
         noises = [transform.draw(X, generator) for transform in self.transforms]
         if not group.keeps_time:
             undo.add(lambda output, n_times: group.undo(output, noises, n_times))
         return group.transform(X, noises, strengths)
 
-    def fixed_draws(self, template, points, generator):
+    def fixed_draws(
+        self, template: Tensor, points: Tensor, generator: torch.Generator
+    ) -> list[Map]:
         several = template.expand(len(points), -1, -1)
         noises = [t.draw(several, generator, stratified=True) for t in self.transforms]
         return [
@@ -85,21 +106,21 @@ class JointLayer(AugmentationLayer):
 class _JointMap:
     """A group with everything random fixed."""
 
-    def __init__(self, group, noises):
+    def __init__(self, group: TransformGroup, noises: Sequence[Noise]) -> None:
         self.group, self.noises = group, noises
         self.keeps_time = group.keeps_time
 
-    def _draws_on(self, device):
+    def _draws_on(self, device: torch.device) -> list[Noise]:
         return [{name: value.to(device) for name, value in n.items()} for n in self.noises]
 
-    def __call__(self, X):
+    def __call__(self, X: Tensor) -> Tensor:
         return self.group.transform(X, self._draws_on(X.device))
 
-    def undo(self, output, n_times):
+    def undo(self, output: Tensor, n_times: int | None) -> Tensor:
         return self.group.undo(output, self._draws_on(output.device), n_times)
 
 
-def joint_layers(transforms):
+def joint_layers(transforms: Iterable[Transform]) -> list[AugmentationLayer]:
     """Arrange transforms in a sequence of layers, with those of one group in one of them.
 
     Parameters
@@ -112,7 +133,7 @@ def joint_layers(transforms):
     layers : list of AugmentationLayer
         Joint ones where several transforms belong together.
     """
-    together = {}
+    together: dict[int | str, list[Transform]] = {}
     for number, transform in enumerate(transforms):
         key = getattr(transform, "group", None)
         together.setdefault(number if key is None else key, []).append(transform)

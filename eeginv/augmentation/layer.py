@@ -1,18 +1,26 @@
 """A layer draws, for each example, one of its candidate transforms."""
 
+from __future__ import annotations
+
 import copy
+from collections.abc import Iterable, Sequence
 from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..policy import PolicyEntry
-from ..transforms.draws import Draws
+from ..transforms.draws import Draws, Noise
 from ..transforms.strength import constant, read_strengths
 from .candidates import check_transforms
-from .choice import apply_by_choice
-from .log_prob import NO_LOG_PROB
-from .undo import NO_UNDO
+from .choice import Subset, apply_by_choice
+from .log_prob import NO_LOG_PROB, LogProb
+from .undo import NO_UNDO, Map, Undo
+
+if TYPE_CHECKING:
+    from .._typing import ModuleList
+    from ..transforms import Transform
 
 
 class AugmentationLayer(nn.Module):
@@ -50,14 +58,22 @@ class AugmentationLayer(nn.Module):
     [0.5, 0.5]
     """
 
+    transforms: ModuleList[Transform]
+    logits: nn.Parameter
     joint = False
 
-    def __init__(self, transforms, weights=None, random_strength=False):
+    def __init__(
+        self,
+        transforms: Iterable[Transform],
+        weights: Sequence[float] | None = None,
+        random_strength: bool = False,
+    ) -> None:
         super().__init__()
         transforms = check_transforms(transforms)
         if not transforms:
             raise ValueError("An augmentation layer needs at least one transform.")
-        self.transforms = nn.ModuleList(copy.deepcopy(t) for t in transforms)
+        members = nn.ModuleList(copy.deepcopy(t) for t in transforms)
+        self.transforms = cast("ModuleList[Transform]", members)
         self.random_strength = bool(random_strength)
         probabilities = torch.ones(len(transforms)) if weights is None else torch.tensor(weights)
         valid = probabilities.shape == (len(transforms),) and (probabilities >= 0).all()
@@ -70,18 +86,32 @@ class AugmentationLayer(nn.Module):
         self.logits = nn.Parameter(probabilities.clamp_min(1e-12).log())
 
     @property
-    def weights(self):
+    def weights(self) -> Tensor:
         """Probability of each candidate, tensor of shape (n_transforms,)."""
         if len(self.logits) == 1:
             return constant((1.0,), self.logits.dtype, self.logits.device)
         return torch.softmax(self.logits, dim=0)
 
-    def _draw_strength(self, transform, strength, X, generator, stratified=False):
+    def _draw_strength(
+        self,
+        transform: Transform,
+        strength: Tensor,
+        X: Tensor,
+        generator: torch.Generator,
+        stratified: bool = False,
+    ) -> Tensor:
         if transform.binary:
             return torch.ones(len(X), device=X.device)
         return Draws(X, generator, stratified).uniform() * strength.detach().to(X)
 
-    def sample(self, X, generator, undo=NO_UNDO, log_prob=NO_LOG_PROB, strengths=None):
+    def sample(
+        self,
+        X: Tensor,
+        generator: torch.Generator,
+        undo: Undo = NO_UNDO,
+        log_prob: LogProb = NO_LOG_PROB,
+        strengths: Sequence[Tensor] | None = None,
+    ) -> Tensor:
         """Transform each example by a candidate of its own.
 
         Parameters
@@ -103,10 +133,12 @@ class AugmentationLayer(nn.Module):
         X_transformed : Tensor, same shape as X
             The transformed signals.
         """
-        strengths = read_strengths(self.transforms).unbind() if strengths is None else strengths
+        strengths = (
+            read_strengths(list(self.transforms)).unbind() if strengths is None else strengths
+        )
         n_examples = len(X)
 
-        def apply(transform, strength, part, subset):
+        def apply(transform: Transform, strength: Tensor, part: Tensor, subset: Subset) -> Tensor:
             noise = transform.draw(part, generator)
             if self.random_strength:
                 strength = self._draw_strength(transform, strength, part, generator)
@@ -118,7 +150,9 @@ class AugmentationLayer(nn.Module):
         choice = self._choose(n_examples, generator, log_prob)
         return apply_by_choice(X, choice, [partial(apply, *pair) for pair in pairs])
 
-    def _choose(self, n_examples, generator, log_prob):
+    def _choose(
+        self, n_examples: int, generator: torch.Generator, log_prob: LogProb
+    ) -> Tensor | None:
         if len(self.transforms) == 1:
             return None
         choice = torch.multinomial(
@@ -127,7 +161,9 @@ class AugmentationLayer(nn.Module):
         log_prob.add_choice(self.logits, choice)
         return choice
 
-    def fixed_draws(self, template, points, generator):
+    def fixed_draws(
+        self, template: Tensor, points: Tensor, generator: torch.Generator
+    ) -> list[Map]:
         """Draw, once for all examples, what each of several copies will undergo.
 
         Parameters
@@ -152,7 +188,7 @@ class AugmentationLayer(nn.Module):
         last = len(self.transforms) - 1
         edges = self.weights.detach().to(device).cumsum(0)
         choice = torch.searchsorted(edges, points[:, 0].to(edges).contiguous()).clamp_max(last)
-        maps = [None] * len(points)
+        maps: dict[int, Map] = {}
         for k, transform in enumerate(self.transforms):
             rows = (choice == k).nonzero()[:, 0].tolist()
             if rows:
@@ -160,17 +196,17 @@ class AugmentationLayer(nn.Module):
                 noise = transform.draw(several, generator, stratified=True)
                 if transform.binary:
                     noise["uniform"] = strata(points[rows, 1])
-                drawn = [None] * len(rows)  # its own, wherever the transform will be
+                drawn = None  # its own, wherever the transform will be
                 if self.random_strength:
                     drawn = self._draw_strength(
                         transform, transform.strength, several, generator, stratified=True
                     )
                 for i, row in enumerate(rows):
                     one = {name: value[i : i + 1] for name, value in noise.items()}
-                    maps[row] = _Map(transform, one, drawn[i])
-        return maps
+                    maps[row] = _Map(transform, one, None if drawn is None else drawn[i])
+        return [maps[row] for row in range(len(points))]
 
-    def entries(self, layer=0):
+    def entries(self, layer: int = 0) -> list[PolicyEntry]:
         """Describe the layer.
 
         Parameters
@@ -199,7 +235,7 @@ class AugmentationLayer(nn.Module):
         ]
 
 
-def strata(points):
+def strata(points: Tensor) -> Tensor:
     """Move numbers to the middles of as many equal parts of [0, 1], in their order."""
     return (points.argsort(dim=0).argsort(dim=0) + 0.5) / len(points)
 
@@ -207,15 +243,15 @@ def strata(points):
 class _Map:
     """A transform with everything random fixed."""
 
-    def __init__(self, transform, noise, strength):
+    def __init__(self, transform: Transform, noise: Noise, strength: Tensor | None) -> None:
         self.transform, self.noise, self.strength = transform, noise, strength
         self.keeps_time = transform.keeps_time
 
-    def _draws_on(self, device):
+    def _draws_on(self, device: torch.device) -> Noise:
         return {name: value.to(device) for name, value in self.noise.items()}
 
-    def __call__(self, X):
+    def __call__(self, X: Tensor) -> Tensor:
         return self.transform.transform(X, self._draws_on(X.device), self.strength)
 
-    def undo(self, output, n_times):
+    def undo(self, output: Tensor, n_times: int | None) -> Tensor:
         return self.transform.undo(output, self._draws_on(output.device), self.strength, n_times)

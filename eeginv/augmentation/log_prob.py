@@ -1,8 +1,18 @@
 """The log-probability of all discrete draws of a step, which choices learn from."""
 
-import torch
+from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ..transforms.draws import Noise
 from ..transforms.expectation import log_prob_of_event
+
+if TYPE_CHECKING:
+    from ..transforms import Transform
+    from .choice import Subset
 
 
 class LogProb:
@@ -13,11 +23,13 @@ class LogProb:
     layers there are. What no gradient is asked of is left out.
     """
 
-    def __init__(self):
-        self._counts, self._log_probs = [], []
-        self._event_counts, self._probabilities = [], []
+    def __init__(self) -> None:
+        self._counts: list[Tensor] = []
+        self._log_probs: list[Tensor] = []
+        self._event_counts: list[Tensor] = []
+        self._probabilities: list[Tensor] = []
 
-    def add_choice(self, logits, choice):
+    def add_choice(self, logits: Tensor, choice: Tensor) -> None:
         """Record a choice of each example.
 
         Parameters
@@ -33,7 +45,9 @@ class LogProb:
             # not the logarithm of the softmax: one that underflows would make all gradients NaN
             self._log_probs.append(torch.log_softmax(logits, dim=0))
 
-    def add_transform(self, transform, noise, strength, subset, n_examples):
+    def add_transform(
+        self, transform: Transform, noise: Noise, strength: Tensor, subset: Subset, n_examples: int
+    ) -> None:
         """Record that a transform was applied.
 
         Parameters
@@ -56,7 +70,7 @@ class LogProb:
             self._event_counts.append(subset.put(counts.new_zeros(n_examples, 2), counts))
             self._probabilities.append(strength)
 
-    def total(self):
+    def total(self) -> Tensor | None:
         """Sum over all draws.
 
         Returns
@@ -69,22 +83,23 @@ class LogProb:
             return None
         if self._probabilities:
             log_probs.append(log_prob_of_event(torch.stack(self._probabilities)).flatten())
-        log_probs = torch.cat(log_probs)
-        return (torch.cat(counts, dim=1) * log_probs).sum(dim=1)
+        return (torch.cat(counts, dim=1) * torch.cat(log_probs)).sum(dim=1)
 
 
 class _NoLogProb(LogProb):
     """Records nothing, where nobody asks."""
 
-    def add_choice(self, logits, choice):
+    def add_choice(self, logits: Tensor, choice: Tensor) -> None:
         pass
 
-    def add_transform(self, transform, noise, strength, subset, n_examples):
+    def add_transform(
+        self, transform: Transform, noise: Noise, strength: Tensor, subset: Subset, n_examples: int
+    ) -> None:
         pass
 
 
 NO_LOG_PROB = _NoLogProb()
 
 
-def _learns(values):
+def _learns(values: Tensor) -> bool:
     return torch.is_grad_enabled() and values.requires_grad

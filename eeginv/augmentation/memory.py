@@ -1,7 +1,12 @@
 """What learning remembers of the batches before, saved with the model."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..transforms.precision import has_double
 
@@ -14,22 +19,24 @@ class Memory(nn.Module):
     saved before there was anything to remember, empties them.
     """
 
-    _kept = ()
+    _kept: tuple[str, ...] = ()
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         for name in self._kept:
             self.register_buffer(name, None)
 
-    def _apply(self, function, *arguments, **options):
-        if not has_double(function(torch.empty(0)).device):
+    def _apply(self, fn: Callable[..., Tensor], recurse: bool = True) -> Self:
+        if not has_double(fn(torch.empty(0)).device):
             for name in self._kept:
                 value = getattr(self, name)
                 if value is not None and value.dtype == torch.float64:
                     setattr(self, name, value.float())
-        return super()._apply(function, *arguments, **options)
+        return super()._apply(fn, recurse)
 
-    def _load_from_state_dict(self, state_dict, prefix, *args, **kwargs):
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any
+    ) -> None:
         # torch's own would ask for the same names and shapes as there are now
         for name in self._kept:
             value = state_dict.get(prefix + name)

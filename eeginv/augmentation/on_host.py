@@ -1,6 +1,10 @@
 """Numbers of a module that stay on the host, in double precision, wherever the module goes."""
 
-from torch import nn
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
 
 
 class OnHost(nn.Module):
@@ -10,14 +14,24 @@ class OnHost(nn.Module):
     policy is equal to the one that was given, and which not every device has.
     """
 
-    _on_host = ()  # names of attributes that are tensors
+    _on_host: tuple[str, ...] = ()  # names of attributes that are tensors
 
-    def _save_to_state_dict(self, destination, prefix, keep_vars):
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         for name in self._on_host:
             destination[prefix + name] = getattr(self, name)
 
-    def _load_from_state_dict(self, state_dict, prefix, metadata, strict, missing, *lists):
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Tensor],
+        prefix: str,
+        metadata: dict[str, Any],
+        strict: bool,
+        missing: list[str],
+        *lists: list[str],
+    ) -> None:
         for name in self._on_host:
             # taken out, as torch's own would not know them
             value, here = state_dict.pop(prefix + name, None), getattr(self, name)

@@ -1,9 +1,16 @@
 """The explicit way to let an augmentation learn from any loss."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .gradient import find_steps, hand_over
+
+if TYPE_CHECKING:
+    from .._typing import Criterion
 
 
 class PerExampleLoss(nn.Module):
@@ -50,7 +57,7 @@ class PerExampleLoss(nn.Module):
     True
     """
 
-    def __init__(self, criterion):
+    def __init__(self, criterion: Criterion) -> None:
         super().__init__()
         if not callable(criterion):
             raise TypeError(
@@ -58,7 +65,7 @@ class PerExampleLoss(nn.Module):
             )
         self.criterion = criterion
 
-    def forward(self, output, target, weights=None):
+    def forward(self, output: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
         """Compute the total loss.
 
         Parameters
@@ -92,14 +99,14 @@ class PerExampleLoss(nn.Module):
         counted = self._weights(weights, losses).reshape(flat.shape[0], -1).expand_as(flat)
         ignored = self._ignored(target, flat)
         if ignored is None:
-            total, n = (flat * counted).mean(), flat.numel()
+            total, counted = (flat * counted).mean(), counted / flat.numel()
         else:
             counted = counted * ~ignored
             n = (~ignored).sum().clamp_min(1)
-            total = (flat * counted).sum() / n
-        return self._hand_over(total, flat, counted / n, output, target)
+            total, counted = (flat * counted).sum() / n, counted / n
+        return self._hand_over(total, flat, counted, output, target)
 
-    def _weights(self, weights, losses):
+    def _weights(self, weights: Tensor | None, losses: Tensor) -> Tensor:
         if weights is None:
             return losses.new_ones(len(losses))
         if weights.shape not in ((len(losses),), losses.shape):
@@ -109,13 +116,15 @@ class PerExampleLoss(nn.Module):
             )
         return weights
 
-    def _ignored(self, target, losses):
+    def _ignored(self, target: Tensor, losses: Tensor) -> Tensor | None:
         index = getattr(self.criterion, "ignore_index", None)
         if index is None or target.is_floating_point() or target.numel() != losses.numel():
             return None
         return target.reshape(losses.shape) == index
 
-    def _hand_over(self, total, losses, weights, output, target):
+    def _hand_over(
+        self, total: Tensor, losses: Tensor, weights: Tensor, output: Tensor, target: Tensor
+    ) -> Tensor:
         steps = find_steps(total) if total.requires_grad else []
         if not steps:
             return total
@@ -142,7 +151,7 @@ class PerExampleLoss(nn.Module):
         return hand_over(total, step, losses, weights, output, target, labels, criterion)
 
 
-def _one_hot(output, target, losses):
+def _one_hot(output: Tensor, target: Tensor, losses: Tensor) -> Tensor | None:
     """Labels of classes, shape (n_examples, n_positions, n_classes); None if they are none."""
     if target.is_floating_point() or output.ndim < 2 or target.numel() != losses.numel():
         return None

@@ -1,9 +1,21 @@
 """Learned invariances, and random augmentation that fades out while they are learned."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from .augnet import AugNet
 from .candidates import check_transforms
 from .fixed import TrivialAugment
-from .undo import NO_UNDO
+from .undo import NO_UNDO, Undo
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ..transforms import Transform
+    from .reward import Reward
 
 
 class RegularizedAugNet(AugNet):
@@ -66,14 +78,14 @@ class RegularizedAugNet(AugNet):
 
     def __init__(
         self,
-        transforms,
-        n_layers=1,
-        penalty=0.02,
-        reward="orbit_length",
-        warmup=0.4,
-        fade=0.5,
-        random_state=None,
-    ):
+        transforms: Sequence[Transform],
+        n_layers: int = 1,
+        penalty: float = 0.02,
+        reward: str | Reward = "orbit_length",
+        warmup: float = 0.4,
+        fade: float = 0.5,
+        random_state: int | None = None,
+    ) -> None:
         transforms = check_transforms(transforms)
         if not 0 <= fade < 1:
             raise ValueError(f"fade is a share of the training, from 0 to below 1; got {fade}.")
@@ -93,12 +105,14 @@ class RegularizedAugNet(AugNet):
         self.fade = float(fade)
         self.regularizer = TrivialAugment(random, random_state)
 
-    def _sample(self, X, generator, undo=NO_UNDO):
+    def _sample(
+        self, X: Tensor, generator: torch.Generator, undo: Undo = NO_UNDO
+    ) -> tuple[Tensor, Tensor | None]:
         transformed, log_prob = super()._sample(X, generator, undo)
         transformed, _ = self.regularizer.sample(transformed, generator, undo)
         return transformed, log_prob
 
-    def set_progress(self, fraction):
+    def set_progress(self, fraction: float) -> None:
         """Hold the distribution during the warm-up; let the random augmentation fade out.
 
         Parameters

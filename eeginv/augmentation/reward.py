@@ -1,11 +1,19 @@
 """What pays for a wide distribution of transformations."""
 
+from __future__ import annotations
+
 from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import torch
+from torch import Tensor
 
 from ..transforms import Transform
 from ..transforms.strength import constant, read_strengths
+
+if TYPE_CHECKING:
+    from .layer import AugmentationLayer
 
 # Length, in norms of the signals, below which the reward has a slope in every layer: otherwise a
 # transform that several layers hold at strength zero would have none in any.
@@ -34,7 +42,9 @@ class OrbitLength:
     0.693
     """
 
-    def __call__(self, layers, displacements):
+    def __call__(
+        self, layers: Iterable[AugmentationLayer], displacements: Sequence[Tensor]
+    ) -> Tensor:
         """Evaluate the reward.
 
         Parameters
@@ -51,12 +61,14 @@ class OrbitLength:
         """
         transforms = _transforms(layers)
         spreads = _spreads(transforms, read_strengths(transforms))
-        lengths = torch.cat(displacements) * _weights(layers) * spreads
+        lengths = torch.cat(list(displacements)) * _weights(layers) * spreads
         return self._parts(layers, transforms).join(lengths).log1p().sum()
 
     _known = None
 
-    def _parts(self, layers, transforms):
+    def _parts(
+        self, layers: Iterable[AugmentationLayer], transforms: Iterable[Transform]
+    ) -> _Parts:
         """Say which candidates are the same transform; that does not change while training."""
         if self._known is None or self._known.transforms != transforms:  # the very same objects
             self._known = _Parts(layers, transforms)
@@ -66,7 +78,9 @@ class OrbitLength:
 class _Parts:
     """Which candidates are the same transform, in one layer or in several."""
 
-    def __init__(self, layers, transforms):
+    def __init__(
+        self, layers: Iterable[AugmentationLayer], transforms: Iterable[Transform]
+    ) -> None:
         self.transforms = transforms
         names = [(type(t), t.name, str(t.config())) for t in transforms]
         layer_of = [number for number, layer in enumerate(layers) for _ in layer.transforms]
@@ -81,14 +95,14 @@ class _Parts:
         self.shared_by = tuple(several.index(steps[i][0]) for i in self.shared)
         self.n_shares = tuple(counts[name] for name in several)
 
-    def join(self, lengths):
+    def join(self, lengths: Tensor) -> Tensor:
         """Add candidates of a layer that are the same up: they are alternatives, not steps.
 
         Of steps in several layers take the root of the sum of squares, with a slope where all are
         zero.
         """
 
-        def index(numbers):
+        def index(numbers: tuple[int, ...]) -> Tensor:
             return constant(numbers, torch.int64, lengths.device)
 
         if self.n_steps < self.n_candidates:
@@ -103,20 +117,20 @@ class _Parts:
         return torch.cat([lengths.index_select(0, index(self.alone)), joint - offset])
 
 
-def _transforms(layers):
+def _transforms(layers: Iterable[AugmentationLayer]) -> list[Transform]:
     return [transform for layer in layers for transform in layer.transforms]
 
 
-def _weights(layers):
+def _weights(layers: Iterable[AugmentationLayer]) -> Tensor:
     """Weight of each candidate of each layer, shape (n_transforms,)."""
     return torch.cat([layer.weights for layer in layers])
 
 
-def _spreads(transforms, strengths):
+def _spreads(transforms: list[Transform], strengths: Tensor) -> Tensor:
     """Spread of each transform, shape (n_transforms,)."""
     if any(type(transform).spread is not Transform.spread for transform in transforms):
         pairs = zip(transforms, strengths.unbind(), strict=True)
-        return torch.stack([transform.spread(strength) for transform, strength in pairs])
+        return torch.stack([torch.as_tensor(t.spread(strength)) for t, strength in pairs])
     jumps = constant(tuple(not t.continuous for t in transforms), torch.bool, strengths.device)
     return torch.where(jumps, 2 * strengths * (1 - strengths), strengths)
 
@@ -141,7 +155,9 @@ class WeightedNorm:
     0.5
     """
 
-    def __call__(self, layers, displacements):
+    def __call__(
+        self, layers: Iterable[AugmentationLayer], displacements: Sequence[Tensor]
+    ) -> Tensor:
         """Evaluate the reward.
 
         Parameters
@@ -164,4 +180,13 @@ class WeightedNorm:
         return torch.sqrt(terms.square().sum() + 1e-12)
 
 
-REWARDS = {"orbit_length": OrbitLength, "weighted_norm": WeightedNorm}
+class Reward(Protocol):
+    """What pays for a wide distribution of transformations."""
+
+    def __call__(
+        self, layers: Iterable[AugmentationLayer], displacements: Sequence[Tensor]
+    ) -> Tensor:
+        """Return the reward of layers, by how far each of their transforms moves signals."""
+
+
+REWARDS: dict[str, type[Reward]] = {"orbit_length": OrbitLength, "weighted_norm": WeightedNorm}

@@ -1,8 +1,12 @@
 """Streams of randomness that are saved with a model and never touch the global generators."""
 
+from __future__ import annotations
+
+from typing import Self
+
 import numpy as np
 import torch
-from torch import distributed, nn
+from torch import Tensor, distributed, nn
 
 
 class RandomStream(nn.Module):
@@ -20,33 +24,33 @@ class RandomStream(nn.Module):
         Seed; None takes fresh entropy.
     """
 
-    def __init__(self, seed=None):
+    def __init__(self, seed: int | None = None) -> None:
         super().__init__()
         if seed is None:
             seed = int(np.random.SeedSequence().generate_state(1)[0])
         self.seed = int(seed)
         self.n_drawn = 0
 
-    def _generator(self, device, *key):
+    def _generator(self, device: str | torch.device, *key: int) -> torch.Generator:
         words = np.random.SeedSequence([self.seed, *key]).generate_state(1, np.uint64)
         return torch.Generator(device=device).manual_seed(int(words[0]) >> 1)
 
-    def advance(self, device):
+    def advance(self, device: str | torch.device) -> torch.Generator:
         """Return the next generator of the training stream."""
         self.n_drawn += 1
         return self.replay(device)
 
-    def replay(self, device, number=None):
+    def replay(self, device: str | torch.device, number: int | None = None) -> torch.Generator:
         """Return once more a generator that :meth:`advance` gave: the last, or that number."""
         number = self.n_drawn if number is None else number
         rank = distributed.get_rank() if is_distributed() else 0
         return self._generator(device, 0, number, *([rank] if rank else []))
 
-    def fixed(self, device):
+    def fixed(self, device: str | torch.device) -> torch.Generator:
         """Return the generator of evaluation: always the same, beside the training stream."""
         return self._generator(device, 1)
 
-    def _replicate_for_data_parallel(self):
+    def _replicate_for_data_parallel(self) -> Self:
         if self.training:
             raise ValueError(
                 "torch.nn.DataParallel copies a module anew in each step, so that every step would "
@@ -55,14 +59,14 @@ class RandomStream(nn.Module):
             )
         return super()._replicate_for_data_parallel()
 
-    def get_extra_state(self):
+    def get_extra_state(self) -> Tensor:
         return torch.tensor([self.seed, self.n_drawn])
 
-    def set_extra_state(self, state):
+    def set_extra_state(self, state: Tensor) -> None:
         self.seed, self.n_drawn = (int(value) for value in state)
 
 
-def is_distributed():
+def is_distributed() -> bool:
     """Whether several processes train together."""
     ready = distributed.is_available() and distributed.is_initialized()
     return ready and distributed.get_world_size() > 1

@@ -1,8 +1,38 @@
 """What was done to a batch of signals in time, to be undone in outputs along time."""
 
-from functools import partial
+from __future__ import annotations
 
-from .choice import ALL, Within
+from collections.abc import Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from torch import Tensor
+
+from ..transforms.draws import Noise
+from ..transforms.strength import Strength
+from .choice import ALL, Subset, Within
+
+if TYPE_CHECKING:
+    from ..transforms import Transform
+
+
+class Inverse(Protocol):
+    """What brings outputs back to the times before a step."""
+
+    def __call__(self, output: Tensor, n_times: int | None) -> Tensor:
+        """Bring an output back."""
+
+
+class Map(Protocol):
+    """A transform with everything random fixed."""
+
+    keeps_time: bool
+
+    def __call__(self, X: Tensor) -> Tensor:
+        """Transform signals."""
+
+    def undo(self, output: Tensor, n_times: int | None) -> Tensor:
+        """Bring an output along time back."""
 
 
 class Undo:
@@ -29,12 +59,12 @@ class Undo:
     True
     """
 
-    def __init__(self, n_times):
+    def __init__(self, n_times: int | None) -> None:
         self.n_times = n_times
-        self._steps = []
+        self._steps: list[tuple[Inverse, Subset]] = []
 
     @classmethod
-    def of(cls, maps, n_times):
+    def of(cls, maps: Iterable[Map], n_times: int) -> Undo:
         """Record maps with everything random fixed.
 
         Parameters
@@ -55,7 +85,7 @@ class Undo:
                 undo.add(one.undo)
         return undo
 
-    def add(self, inverse, subset=ALL):
+    def add(self, inverse: Inverse, subset: Subset = ALL) -> None:
         """Record a step.
 
         Parameters
@@ -67,7 +97,9 @@ class Undo:
         """
         self._steps.append((inverse, subset))
 
-    def add_transform(self, transform, noise, strength=None, subset=ALL):
+    def add_transform(
+        self, transform: Transform, noise: Noise, strength: Strength = None, subset: Subset = ALL
+    ) -> None:
         """Record that a transform was applied, unless it leaves time as it is.
 
         Parameters
@@ -84,7 +116,7 @@ class Undo:
         if not transform.keeps_time:
             self.add(partial(transform.undo, noise=noise, strength=strength), subset)
 
-    def separate(self):
+    def separate(self) -> Undo:
         """Return a recorder of its own, which :meth:`add_all` adds for some examples later.
 
         Returns
@@ -94,7 +126,7 @@ class Undo:
         """
         return Undo(self.n_times)
 
-    def add_all(self, steps, subset):
+    def add_all(self, steps: Undo, subset: Subset) -> None:
         """Record steps that only some examples underwent in the end.
 
         Parameters
@@ -106,7 +138,7 @@ class Undo:
         """
         self.add(lambda output, n_times: steps(output), subset)
 
-    def part(self, subset):
+    def part(self, subset: Subset) -> Undo:
         """Return a recorder for the steps of some examples, as if there were no others.
 
         Parameters
@@ -121,7 +153,7 @@ class Undo:
         """
         return _Part(self, subset)
 
-    def __call__(self, output):
+    def __call__(self, output: Tensor) -> Tensor:
         """Undo all steps, the last one first.
 
         Parameters
@@ -144,27 +176,27 @@ class Undo:
 
 
 class _Part(Undo):
-    def __init__(self, whole, subset):
+    def __init__(self, whole: Undo, subset: Subset) -> None:
         super().__init__(whole.n_times)
         self._whole, self._subset = whole, subset
 
-    def add(self, inverse, subset=ALL):
+    def add(self, inverse: Inverse, subset: Subset = ALL) -> None:
         self._whole.add(inverse, self._subset if subset is ALL else Within(self._subset, subset))
 
 
 class _NoUndo(Undo):
     """Records nothing, where no output has to be brought back."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(None)
 
-    def add(self, inverse, subset=ALL):
+    def add(self, inverse: Inverse, subset: Subset = ALL) -> None:
         pass
 
-    def separate(self):
+    def separate(self) -> Undo:
         return self
 
-    def part(self, subset):
+    def part(self, subset: Subset) -> Undo:
         return self
 
 

@@ -1,6 +1,12 @@
 """Checks of computed values, which must not make the host wait for a device in each step."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import torch
+from torch import Tensor
 
 from .choice import reads_are_cheap
 
@@ -12,13 +18,13 @@ class Verdicts:
     which it is there. Not part of what is pickled.
     """
 
-    def __init__(self):
-        self._sent = []
+    def __init__(self) -> None:
+        self._sent: list[tuple[Tensor, Callable[[], bool], Callable[[], None]]] = []
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {"_sent": []}
 
-    def check(self, passed, fail):
+    def check(self, passed: Tensor, fail: Callable[[], None]) -> None:
         """Call a function if a check has failed, now or in a later step.
 
         Parameters
@@ -39,7 +45,7 @@ class Verdicts:
                 its_fail()
 
 
-def send(value):
+def send(value: Tensor) -> tuple[Tensor, Callable[[], bool]]:
     """Send a value from a device to the host.
 
     Parameters

@@ -1,28 +1,36 @@
 """Recordings from a folder of EDF files."""
 
+from __future__ import annotations
+
 import re
 import warnings
+from collections.abc import Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .edf.clock import check_hypnogram_start
 from .edf.pairs import read_pair
-from .file_names import alike, find_pairs, identify
+from .file_names import Pair, alike, find_pairs, identify
 from .scoring.files import check_coding
 from .sleep import SleepDataset
 
+if TYPE_CHECKING:
+    from .._typing import PathLike
+    from .scoring.recording import ScoredRecording
+
 
 def load_sleep_folder(
-    path,
+    path: PathLike,
     *,
-    channels=None,
-    subjects=None,
-    pattern=None,
-    hypnogram_start="header",
-    stage_numbers=None,
-    epoch=30.0,
-    **selection,
-):
+    channels: Sequence[str] | Mapping[str, str] | None = None,
+    subjects: Sequence[Any] | None = None,
+    pattern: str | None = None,
+    hypnogram_start: str = "header",
+    stage_numbers: str | Mapping[int, str] | None = None,
+    epoch: float = 30.0,
+    **selection: Any,
+) -> SleepDataset:
     r"""Load pairs of polysomnograms and hypnograms from a folder.
 
     Files called ``NAME-PSG.edf`` are paired with ``NAME-Hypnogram.edf``, in capitals or not, or
@@ -119,7 +127,7 @@ def load_sleep_folder(
     return SleepDataset(recordings, rows, **selection)
 
 
-def _choose(rows, subjects, folder):
+def _choose(rows: Sequence[dict[str, Any]], subjects: Any, folder: Path) -> Sequence[int]:
     """Find the recordings of the wanted subjects."""
     if subjects is None:
         return range(len(rows))
@@ -131,11 +139,16 @@ def _choose(rows, subjects, folder):
     return [i for i, row in enumerate(rows) if row["subject"] in set(subjects)]
 
 
-def _warn_of_same_persons(pairs, rows, told, recordings):
+def _warn_of_same_persons(
+    pairs: list[Pair],
+    rows: Sequence[dict[str, Any]],
+    told: list[bool],
+    recordings: list[ScoredRecording],
+) -> None:
     """Warn where recordings that count as several subjects may be of one person."""
     stems = [pair.stem for pair, known in zip(pairs, told, strict=True) if not known]
     groups = alike(stems)
-    by_code = {}
+    by_code: dict[str, set[str]] = {}
     for row, recording in zip(rows, recordings, strict=True):
         # The first word is the code of the hospital: X if unknown, often a mere 0 or a word.
         code = recording.patient.split(" ")[0]

@@ -1,13 +1,24 @@
 """The recordings that a dataset is made of, and what they must have in common."""
 
+from __future__ import annotations
+
 import dataclasses
 import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 
 from .preprocessing import check_one_unit
 from .scoring.recording import ScoredRecording
+
+if TYPE_CHECKING:
+    import mne
+
+
+# Rows of a table, or its columns.
+DescriptionLike: TypeAlias = pd.DataFrame | list[dict[str, Any]] | dict[str, Any]
 
 
 @dataclasses.dataclass
@@ -26,12 +37,12 @@ class Given:
     name: str
 
     @property
-    def raw(self):
+    def raw(self) -> mne.io.BaseRaw:
         """The signal, a ``mne.io.Raw``."""
         return self.recording.raw
 
 
-def check_description(description, n_recordings):
+def check_description(description: DescriptionLike, n_recordings: int) -> pd.DataFrame:
     """Check the table that says whose each recording is.
 
     Parameters
@@ -76,7 +87,7 @@ def check_description(description, n_recordings):
             f"{np.flatnonzero(lacking).tolist()}; without one, windows of a person could be in "
             "training and test."
         )
-    written = {}
+    written: dict[str, list[Any]] = {}
     for subject in description["subject"].unique():
         written.setdefault(str(subject).strip().casefold(), []).append(subject)
     alike = [subjects for subjects in written.values() if len(subjects) > 1]
@@ -88,7 +99,12 @@ def check_description(description, n_recordings):
     return description
 
 
-def check_recordings(recordings, description, sfreq, standardize):
+def check_recordings(
+    recordings: Sequence[mne.io.BaseRaw | ScoredRecording],
+    description: pd.DataFrame,
+    sfreq: float | None,
+    standardize: bool,
+) -> list[Given]:
     """Take recordings as they come from files, or from the user, and check that they fit together.
 
     Parameters
@@ -138,7 +154,7 @@ def check_recordings(recordings, description, sfreq, standardize):
     return given
 
 
-def _as_scored(recording, name):
+def _as_scored(recording: object, name: str) -> ScoredRecording:
     import mne
 
     if isinstance(recording, mne.io.BaseRaw):
@@ -150,7 +166,7 @@ def _as_scored(recording, name):
     return recording
 
 
-def _warn_of_channels(given):
+def _warn_of_channels(given: Sequence[Given]) -> None:
     bad = {name for one in given for name in one.raw.info["bads"]}
     if bad:
         warnings.warn(
@@ -166,12 +182,12 @@ def _warn_of_channels(given):
         )
 
 
-def _stim_channels(raw):
+def _stim_channels(raw: mne.io.BaseRaw) -> list[str]:
     types = zip(raw.ch_names, raw.get_channel_types(), strict=True)
     return [name for name, kind in types if kind == "stim"]
 
 
-def _check_channels(given):
+def _check_channels(given: Sequence[Given]) -> None:
     if len({frozenset(one.raw.ch_names) for one in given}) > 1:
         listed = "; ".join(f"{one.name}: {', '.join(one.raw.ch_names)}" for one in given)
         raise ValueError(
@@ -179,7 +195,7 @@ def _check_channels(given):
         )
 
 
-def _check_rates(given):
+def _check_rates(given: Sequence[Given]) -> None:
     if len({one.raw.info["sfreq"] for one in given}) > 1:
         listed = "; ".join(f"{one.name}: {one.raw.info['sfreq']:g} Hz" for one in given)
         raise ValueError(

@@ -1,25 +1,32 @@
 """Sleep Physionet through MNE's cache."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Sequence
 from numbers import Integral
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .edf.clock import check_hypnogram_start
 from .edf.pairs import read_pair
-from .physionet_records import all_records, find_record
+from .physionet_records import Record, all_records, find_record
 from .sleep import SleepDataset
+
+if TYPE_CHECKING:
+    from .._typing import PathLike
 
 
 def load_sleep_physionet(
-    subjects,
-    recordings=(1, 2),
+    subjects: int | Sequence[int],
+    recordings: int | Sequence[int] = (1, 2),
     *,
-    path=None,
-    download=False,
-    channels=None,
-    hypnogram_start="header",
-    **selection,
-):
+    path: PathLike | None = None,
+    download: bool = False,
+    channels: Sequence[str] | None = None,
+    hypnogram_start: str = "header",
+    **selection: Any,
+) -> SleepDataset:
     """Load nights of the Sleep Physionet age study (Sleep-EDF Expanded, sleep cassette).
 
     Files are those of MNE and Braindecode: a file in place is used as it is, and nothing is
@@ -90,8 +97,8 @@ def load_sleep_physionet(
     return SleepDataset(raws, rows, **selection)
 
 
-def _as_list(name, values):
-    values = [values] if isinstance(values, Integral) else list(values)
+def _as_list(name: str, values: int | Sequence[int]) -> list[int]:
+    values = [values] if isinstance(values, int | Integral) else list(values)
     wrong = [value for value in values if not isinstance(value, Integral)]
     if wrong or not values:
         raise ValueError(f"{name} must be integers, at least one; got {values}.")
@@ -100,7 +107,7 @@ def _as_list(name, values):
     return [int(value) for value in values]
 
 
-def _choose_records(subjects, recordings):
+def _choose_records(subjects: list[int], recordings: list[int]) -> list[Record]:
     """Find the recordings that exist; each subject needs at least one of those asked for."""
     records = []
     for subject in subjects:
@@ -111,7 +118,7 @@ def _choose_records(subjects, recordings):
     return records
 
 
-def _cache_folder(path):
+def _cache_folder(path: PathLike | None) -> Path:
     """Look up the folder as MNE does, without making it."""
     import mne
 

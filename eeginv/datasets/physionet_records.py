@@ -1,5 +1,7 @@
 """Names of the files of Sleep Physionet, from the table that MNE ships."""
 
+from __future__ import annotations
+
 import csv
 from functools import cache
 from pathlib import Path
@@ -16,11 +18,11 @@ class Record(NamedTuple):
 
 
 @cache
-def all_records():
+def all_records() -> dict[tuple[int, int], Record]:
     """List the recordings of the age study, a dict from (subject, recording) to Record."""
     import mne.datasets.sleep_physionet as sleep_physionet
 
-    names = {}
+    names: dict[tuple[int, int], dict[str, str]] = {}
     path = Path(sleep_physionet.__file__).parent / "age_records.csv"
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -29,7 +31,7 @@ def all_records():
     return {key: Record(*key, pair["PSG"], pair["Hypnogram"]) for key, pair in names.items()}
 
 
-def find_record(subject, recording):
+def find_record(subject: int, recording: int) -> Record:
     """Find one recording.
 
     Parameters

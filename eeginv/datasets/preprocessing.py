@@ -1,17 +1,24 @@
 """Preprocessing of one recording, through Braindecode's preprocessors."""
 
+from __future__ import annotations
+
 import datetime
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._braindecode import load_braindecode
 from .._process import in_this_process
 
+if TYPE_CHECKING:
+    import mne
+
 # Between V and µV lie six decades; between persons, or a night and an artefact, two or three.
 TWO_UNITS = 1e4
 
 
-def check_signal(raw, name):
+def check_signal(raw: mne.io.BaseRaw, name: str) -> None:
     """Refuse a recording that holds NaN or infinite samples.
 
     Parameters
@@ -36,7 +43,7 @@ def check_signal(raw, name):
             )
 
 
-def check_one_unit(recordings):
+def check_one_unit(recordings: Sequence[tuple[str, mne.io.BaseRaw]]) -> None:
     """Refuse recordings of which some seem to be in V and others in µV.
 
     Parameters
@@ -68,7 +75,14 @@ def check_one_unit(recordings):
 
 
 @in_this_process()
-def prepare_recording(raw, span, l_freq, h_freq, sfreq, standardize):
+def prepare_recording(
+    raw: mne.io.BaseRaw,
+    span: tuple[float, float] | None,
+    l_freq: float | None,
+    h_freq: float | None,
+    sfreq: float | None,
+    standardize: bool,
+) -> mne.io.BaseRaw:
     """Crop, filter, resample and standardise a copy of a recording.
 
     Parameters
@@ -127,7 +141,7 @@ def prepare_recording(raw, span, l_freq, h_freq, sfreq, standardize):
     return raw
 
 
-def _cut(raw, start, stop):
+def _cut(raw: mne.io.BaseRaw, start: int, stop: int) -> mne.io.RawArray:
     """Copy samples into a recording of its own, with its annotations."""
     import mne
 
@@ -144,7 +158,7 @@ def _cut(raw, start, stop):
     )
 
 
-def _zero_if_flat(signal):
+def _zero_if_flat(signal: np.ndarray) -> np.ndarray:
     """Replace a constant signal (n_times,) by zero."""
     # A constant that was filtered or read from a file may hold rounding errors.
     if signal.std() <= 1e-6 * np.abs(signal).max():
@@ -152,7 +166,7 @@ def _zero_if_flat(signal):
     return signal
 
 
-def standardize_channel(signal):
+def standardize_channel(signal: np.ndarray) -> np.ndarray:
     """Bring a signal (n_times,) to zero mean and unit standard deviation; a zero one stays."""
     centred = signal - signal.mean()
     spread = centred.std()

@@ -1,26 +1,36 @@
 """Sleep recordings cut into labelled windows: the object that all sources give."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from .._braindecode import load_braindecode
 from .._checks import check_number
-from .given import check_description, check_recordings
+from .given import DescriptionLike, check_description, check_recordings
 from .preprocessing import check_signal, prepare_recording
 from .scoring.bouts import Account, Bouts
 from .scoring.epochs import read_scoring
 from .scoring.remarks import Remarks
 from .scoring.stages import check_stages
 
+if TYPE_CHECKING:
+    import mne
+    import pandas as pd
+    from braindecode.datasets import BaseConcatDataset
+
+    from .scoring.recording import ScoredRecording
+
 
 class _Prepared(NamedTuple):
     """Row in the description, prepared signal, and bouts in it, of a recording that has windows."""
 
     row: int
-    raw: object
+    raw: mne.io.BaseRaw
     bouts: Bouts
 
 
@@ -112,17 +122,17 @@ class SleepDataset:
 
     def __init__(
         self,
-        recordings,
-        description,
+        recordings: Sequence[mne.io.BaseRaw | ScoredRecording],
+        description: DescriptionLike,
         *,
-        stages=None,
-        crop_wake=30.0,
-        l_freq=None,
-        h_freq=30.0,
-        sfreq=None,
-        standardize=True,
-        window=30.0,
-    ):
+        stages: Sequence[str] | None = None,
+        crop_wake: float | None = 30.0,
+        l_freq: float | None = None,
+        h_freq: float | None = 30.0,
+        sfreq: float | None = None,
+        standardize: bool = True,
+        window: float = 30.0,
+    ) -> None:
         wanted = check_stages(stages)
         if crop_wake is not None:
             crop_wake = 60 * check_number("crop_wake", crop_wake)
@@ -134,8 +144,8 @@ class SleepDataset:
         given = check_recordings(recordings, description, sfreq, standardize)
 
         self.standardize = bool(standardize)
-        self.true_invariances = None
-        self.nuisances = None
+        self.true_invariances: dict[str, dict[str, Any]] | None = None
+        self.nuisances: pd.DataFrame | None = None
         account = Account(window)
         self.n_dropped = account.n_dropped
         channels = given[0].raw.ch_names
@@ -143,7 +153,8 @@ class SleepDataset:
             prepare_recording, l_freq=l_freq, h_freq=h_freq, sfreq=sfreq, standardize=standardize
         )
         remarks = Remarks()
-        prepared, left_out = [], []
+        prepared: list[_Prepared] = []
+        left_out: list[str] = []
         for i, one in enumerate(given):
             check_signal(one.raw, one.name)
             scoring = read_scoring(one.recording, one.name)
@@ -187,7 +198,7 @@ class SleepDataset:
             )
         self.windows = self._cut([one.bouts for one in prepared], window)
 
-    def _cut(self, bouts, window):
+    def _cut(self, bouts: list[Bouts], window: float) -> BaseConcatDataset:
         """Make Braindecode's windows dataset; bouts (one for each recording) are in its signal."""
         load_braindecode()
         from braindecode.datasets import BaseConcatDataset, EEGWindowsDataset
@@ -204,7 +215,7 @@ class SleepDataset:
             parts.append(part)
         return BaseConcatDataset(parts)
 
-    def to_arrays(self):
+    def to_arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Copy all windows into arrays, for scikit-learn's kind of estimators.
 
         Returns
@@ -228,7 +239,7 @@ class SleepDataset:
             groups += [subject] * len(part)
         return X, np.array(self.stages)[targets], np.array(groups)
 
-    def to_windows_dataset(self):
+    def to_windows_dataset(self) -> BaseConcatDataset:
         """Give the windows as a Braindecode dataset, for Braindecode's and skorch's estimators.
 
         Returns
@@ -239,15 +250,15 @@ class SleepDataset:
         """
         return self.windows
 
-    def _window_samples(self):
+    def _window_samples(self) -> float:
         first = self.windows.datasets[0].metadata.iloc[0]
         return first["i_stop_in_trial"] - first["i_start_in_trial"]
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Count the windows."""
         return len(self.windows)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         """Summarise what there is."""
         targets = np.concatenate([part.metadata["target"] for part in self.windows.datasets])
         counts = np.bincount(targets.astype(int), minlength=len(self.stages))
@@ -260,7 +271,7 @@ class SleepDataset:
         )
 
 
-def _as_list(recordings):
+def _as_list(recordings: Sequence[Any]) -> list[Any]:
     import mne
 
     if isinstance(recordings, mne.io.BaseRaw):

@@ -1,22 +1,30 @@
 """Toy tasks whose invariances are known, those of the papers."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy import ndimage
 
 from .._checks import check_integer, check_number, make_rng
 
+if TYPE_CHECKING:
+    from .._typing import ArrayLike
+
 
 def make_sinusoids(
-    n_per_class=150,
-    frequencies=(2.0, 4.0, 6.0, 8.0),
+    n_per_class: int = 150,
+    frequencies: ArrayLike = (2.0, 4.0, 6.0, 8.0),
     *,
-    spread=0.5,
-    noise=0.5,
-    phases=2 * np.pi,
-    duration=10.0,
-    sfreq=100.0,
-    random_state=None,
-):
+    spread: float = 0.5,
+    noise: float = 0.5,
+    phases: ArrayLike = 2 * np.pi,
+    duration: float = 10.0,
+    sfreq: float = 100.0,
+    random_state: int | np.random.Generator | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Make noisy sinusoids whose classes are frequencies [1]_.
 
     Each is ``sin(2 pi (f + d) t + phase)`` plus white noise, with ``f`` the frequency of the class,
@@ -99,15 +107,15 @@ def make_sinusoids(
 
 
 def load_rotated_digits(
-    digits=(3, 7),
-    n_rotations=4,
+    digits: Sequence[int] = (3, 7),
+    n_rotations: int = 4,
     *,
-    n_images=100,
-    max_angle=45.0,
-    size=24,
-    share=2 / 3,
-    random_state=None,
-):
+    n_images: int | None = 100,
+    max_angle: float = 45.0,
+    size: int = 24,
+    share: float = 2 / 3,
+    random_state: int | np.random.Generator | None = None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Load handwritten digits, rotated, and the same digits upside down as classes of their own.
 
     Stands in for the two images of the papers that first learned the extent of an invariance
@@ -175,8 +183,10 @@ def load_rotated_digits(
         if n_images > available:
             raise ValueError(f"n_images must be at most {available}; got {n_images}.")
     rng = make_rng(random_state)
-    chosen = [rng.permutation(np.flatnonzero(bunch.target == digit))[:n_images] for digit in digits]
-    chosen = np.repeat(np.concatenate(chosen), 2 * n_rotations)
+    of_digit = [
+        rng.permutation(np.flatnonzero(bunch.target == digit))[:n_images] for digit in digits
+    ]
+    chosen = np.repeat(np.concatenate(of_digit), 2 * n_rotations)
     groups = rng.permutation(np.stack([chosen, np.arange(len(chosen)) % 2], axis=1))
     groups, upside_down = groups.T
     angles = rng.uniform(-max_angle, max_angle, len(groups)) + 180 * upside_down
@@ -187,7 +197,7 @@ def load_rotated_digits(
     return X, names[bunch.target[groups], upside_down], groups
 
 
-def _turn(image, angle, size, share):
+def _turn(image: np.ndarray, angle: float, size: int, share: float) -> np.ndarray:
     """Rotate an image counterclockwise by degrees and enlarge it, in one interpolation."""
     cosine, sine = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
     # from pixels of the result to pixels of the image, rows first

@@ -4,7 +4,8 @@ from .batch_norm import MeasureBatchNorm
 from .classifier import InvariantClassifier
 from .evidence import log_evidence
 from .regressor import InvariantRegressor
-from .training import Trainer, Training, TrainingData
+from .training import Trainer
+from .training_data import Training, TrainingData
 
 __all__ = [
     "InvariantClassifier",

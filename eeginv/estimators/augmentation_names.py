@@ -1,14 +1,22 @@
 """The names that ``augmentation=`` of the estimators takes."""
 
-from difflib import get_close_matches
+from __future__ import annotations
 
+from difflib import get_close_matches
+from typing import TypeAlias
+
+from ..augmentation import Augmentation
+from ..policy import Policy
 from ..transforms import Transform
 
 LEARNED = ("augnet", "augerino", "auto")
 AUGMENTATIONS = (*LEARNED, "trivial")
 
+# What ``augmentation=`` may be.
+AugmentationLike: TypeAlias = str | Policy | Augmentation | None
 
-def hint_for_augmentation(value):
+
+def hint_for_augmentation(value: object) -> str:
     """Say what to pass instead of a value that ``augmentation=`` does not take.
 
     Parameters
@@ -39,7 +47,7 @@ def hint_for_augmentation(value):
         return " Searches are estimators of their own: DADASearch(InvariantClassifier(...))."
     if isinstance(value, type):
         return " Pass an object, not the class."
-    several = isinstance(value, (list, tuple))
-    if any(isinstance(v, Transform) for v in (value if several else [value])):
+    several = value if isinstance(value, (list, tuple)) else [value]
+    if any(isinstance(one, Transform) for one in several):
         return " Pass candidates as transforms=[...]."
     return ""

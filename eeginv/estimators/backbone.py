@@ -1,8 +1,12 @@
 """From a name, a class or an instance to a network for the signals at hand."""
 
+from __future__ import annotations
+
 import copy
 import difflib
 import inspect
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -10,14 +14,22 @@ from torch import nn
 from .._braindecode import load_braindecode
 
 
-def _braindecode_models():
+def _braindecode_models() -> dict[str, type[nn.Module]]:
     load_braindecode()
     from braindecode.models.util import models_dict
 
     return models_dict
 
 
-def build_backbone(backbone, *, n_chans, n_times, n_outputs, sfreq, params=None):
+def build_backbone(
+    backbone: str | type[nn.Module] | nn.Module,
+    *,
+    n_chans: int,
+    n_times: int,
+    n_outputs: int,
+    sfreq: float | None,
+    params: Mapping[str, Any] | None = None,
+) -> nn.Module:
     """Make a network.
 
     Parameters
@@ -63,7 +75,7 @@ def build_backbone(backbone, *, n_chans, n_times, n_outputs, sfreq, params=None)
     return network
 
 
-def _resolve(backbone):
+def _resolve(backbone: str | type[nn.Module] | nn.Module) -> type[nn.Module]:
     if isinstance(backbone, type) and issubclass(backbone, nn.Module):
         return backbone
     if not isinstance(backbone, str):
@@ -82,7 +94,9 @@ def _resolve(backbone):
     )
 
 
-def _check(network, name, n_chans, n_times, n_outputs, sfreq):
+def _check(
+    network: nn.Module, name: str, n_chans: int, n_times: int, n_outputs: int, sfreq: float | None
+) -> None:
     was_training = network.training
     network.eval()
     try:
@@ -104,5 +118,5 @@ def _check(network, name, n_chans, n_times, n_outputs, sfreq):
         )
 
 
-def _seconds(n_times, sfreq):
+def _seconds(n_times: int, sfreq: float | None) -> str:
     return f" ({n_times / sfreq:g} s)" if sfreq else ""

@@ -1,8 +1,13 @@
 """scikit-learn's contract around a skorch net."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils import check_random_state
+from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import (
     _check_sample_weight,
     check_consistent_length,
@@ -16,44 +21,77 @@ from .parameters import check_parameters, default_parameters, without_effect
 from .persistence import load_estimator, save_estimator
 from .prediction import predict_in_batches
 from .selection import train_selected
-from .training import Trainer, TrainingData
+from .training import Trainer
+from .training_data import TrainingData
 from .units import typical_scale, warn_of_another_unit, warn_of_volts
+
+if TYPE_CHECKING:
+    from skorch import NeuralNet
+    from skorch.history import History
+    from torch import nn
+
+    from .._typing import ArrayLike, PathLike, RandomState, SignalsLike
+    from ..augmentation import Augmentation
+    from ..invariant import InvariantModule
+    from ..policy import Policy
+    from ..transforms import Transform
+    from .augmentation_names import AugmentationLike
+    from .callbacks import Readout
+    from .signals import Signals
 
 
 class InvariantEstimator(BaseEstimator):
     """What the classifier and the regressor share; not for use by itself."""
 
-    _loss = None
-    _criterion = None
+    # The loss of the module, and that of the net.
+    _loss: str
+    _criterion: type[nn.Module]
+
+    # What fit sets.
+    n_chans_: int
+    n_times_: int
+    n_outputs_: int
+    n_features_in_: int
+    sfreq_: float | None
+    ch_names_: list[str] | None
+    scale_: float | None
+    net_: NeuralNet
+    module_: InvariantModule
+    history_: History
+    n_iter_: int
+    policy_: Policy | None
+    policy_history_: list[Policy]
+    penalty_: float | None
+    penalty_scores_: dict[float, float]
 
     def __init__(
         self,
-        backbone="SleepStagerChambon2018",
-        augmentation="augnet",
+        backbone: str | type[nn.Module] | nn.Module = "SleepStagerChambon2018",
+        augmentation: AugmentationLike = "augnet",
         *,
-        transforms=None,
-        n_layers=None,
-        penalty=0.02,
-        warmup=0.4,
-        n_copies=10,
-        sfreq=None,
-        backbone_params=None,
-        max_epochs=30,
-        batch_size=64,
-        lr=1e-3,
-        lr_schedule=None,
-        augmentation_lr=1e-2,
-        weight_decay=0.01,
-        validation=None,
-        patience=None,
-        callbacks=None,
-        device="cpu",
-        precision="float32",
-        compile=False,
-        n_jobs=None,
-        verbose=0,
-        random_state=None,
-    ):
+        transforms: Sequence[Transform] | Sequence[Sequence[Transform]] | None = None,
+        n_layers: int | None = None,
+        penalty: float | str = 0.02,
+        warmup: float = 0.4,
+        n_copies: int = 10,
+        sfreq: float | None = None,
+        backbone_params: Mapping[str, Any] | None = None,
+        max_epochs: int = 30,
+        batch_size: int = 64,
+        lr: float = 1e-3,
+        lr_schedule: str | None = None,
+        augmentation_lr: float = 1e-2,
+        weight_decay: float = 0.01,
+        validation: float | None = None,
+        patience: int | None = None,
+        callbacks: Sequence[Any] | None = None,
+        device: str = "cpu",
+        precision: str = "float32",
+        compile: bool = False,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        random_state: RandomState = None,
+    ) -> None:
         self.backbone = backbone
         self.augmentation = augmentation
         self.transforms = transforms
@@ -80,7 +118,13 @@ class InvariantEstimator(BaseEstimator):
         self.random_state = random_state
 
     # fitting ----------------------------------------------------------------------------------
-    def _fit(self, X, y, sample_weight, groups):
+    def _fit(
+        self,
+        X: SignalsLike,
+        y: ArrayLike | None,
+        sample_weight: ArrayLike | None,
+        groups: ArrayLike | None,
+    ) -> Self:
         trainer = Trainer(self)
         data = trainer.prepare(X, y, sample_weight, groups)
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3)
@@ -94,14 +138,22 @@ class InvariantEstimator(BaseEstimator):
         self.policy_ = None if augmentation is None else augmentation.policy()
         return self
 
-    def _prepare(self, X, y, sample_weight=None, groups=None):
+    def _prepare(
+        self,
+        X: SignalsLike | Signals,
+        y: ArrayLike | None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> TrainingData:
         """Check everything that ``fit`` is given: see :meth:`Trainer.prepare`."""
         check_parameters(self)
         signals = read_signals(X, Expected("the estimator has sfreq =", sfreq=self.sfreq))
         y = signals.y if y is None else read_targets(y)
         groups = signals.groups if groups is None else groups
-        X, y = validate_data(self, signals.X, y, dtype=np.float32, allow_nd=True, multi_output=True)
-        X = self._as_signals(X)
+        values, y = validate_data(
+            self, signals.X, y, dtype=np.float32, allow_nd=True, multi_output=True
+        )
+        X = self._as_signals(values)
         self.n_chans_, self.n_times_ = X.shape[1:]
         self.sfreq_ = signals.sfreq if self.sfreq is None else float(self.sfreq)
         self.ch_names_ = signals.ch_names
@@ -109,8 +161,7 @@ class InvariantEstimator(BaseEstimator):
         if signals.is_array:
             warn_of_volts(self.scale_)
         target = self._encode_target(y)
-        sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        weight = sample_weight * self._class_weights(y)
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64) * self._class_weights(y)
         if (weight < 0).any():
             raise ValueError(
                 f"{np.count_nonzero(weight < 0)} windows have a negative weight, by sample_weight "
@@ -119,19 +170,31 @@ class InvariantEstimator(BaseEstimator):
             )
         if not weight.sum() > 0:
             raise ValueError("All sample weights are zero.")
-        if groups is not None:
-            check_complete("groups", groups)
-            groups = np.asarray(groups)
-            if groups.ndim == 2 and groups.shape[1] == 1:
-                groups = groups[:, 0]
-            if groups.ndim != 1:
-                raise ValueError(
-                    f"groups must hold one subject for each window; got shape {groups.shape}."
-                )
-            check_consistent_length(X, groups)
-        return TrainingData(X, target, weight, groups)
+        if groups is None:
+            return TrainingData(X, target, weight)
+        check_complete("groups", groups)
+        subjects = np.asarray(groups)
+        if subjects.ndim == 2 and subjects.shape[1] == 1:
+            subjects = subjects[:, 0]
+        if subjects.ndim != 1:
+            raise ValueError(
+                f"groups must hold one subject for each window; got shape {subjects.shape}."
+            )
+        check_consistent_length(X, subjects)
+        return TrainingData(X, target, weight, subjects)
 
-    def under(self, augmentation):
+    # what a kind of estimator defines
+    def _encode_target(self, y: Any) -> np.ndarray:
+        raise NotImplementedError(f"{type(self).__name__} must define _encode_target.")
+
+    def _class_weights(self, y: Any) -> np.ndarray | float:
+        raise NotImplementedError(f"{type(self).__name__} must define _class_weights.")
+
+    @property
+    def _readout(self) -> Readout:
+        raise NotImplementedError(f"{type(self).__name__} must define _readout.")
+
+    def under(self, augmentation: AugmentationLike) -> Self:
         """Return an unfitted copy with another augmentation, and none of what belongs to this one.
 
         Parameters
@@ -149,7 +212,7 @@ class InvariantEstimator(BaseEstimator):
         return copied.set_params(**{name: defaults[name] for name in without_effect(augmentation)})
 
     @staticmethod
-    def _as_signals(X):
+    def _as_signals(X: np.ndarray) -> np.ndarray:
         if X.ndim == 2:  # one channel
             return X[:, None, :]
         if X.ndim != 3:
@@ -160,7 +223,9 @@ class InvariantEstimator(BaseEstimator):
         return X
 
     # predicting -------------------------------------------------------------------------------
-    def _output(self, X, module=None):
+    def _output(
+        self, X: SignalsLike | Signals, module: InvariantModule | None = None
+    ) -> np.ndarray:
         """Compute the module's output in evaluation, an array of shape (n_windows, ...)."""
         check_is_fitted(self, "module_")
         X = self._in_shape_of_fit(read_signals(X, self._fitted_on).X)
@@ -176,7 +241,7 @@ class InvariantEstimator(BaseEstimator):
         with Trainer(self).isolated(0):
             return predict_in_batches(module, X, self.device)
 
-    def _with_targets(self, X, y):
+    def _with_targets(self, X: SignalsLike, y: Any) -> tuple[Signals, Any]:
         """Read signals, and their targets where none are given."""
         check_is_fitted(self, "module_")
         signals = read_signals(X, self._fitted_on)
@@ -186,11 +251,11 @@ class InvariantEstimator(BaseEstimator):
         return signals, y
 
     @property
-    def _fitted_on(self):
+    def _fitted_on(self) -> Expected:
         """What signals to predict for have to agree with."""
         return Expected(f"{type(self).__name__} was fitted with", self.ch_names_, self.sfreq_)
 
-    def _in_shape_of_fit(self, X):
+    def _in_shape_of_fit(self, X: Any) -> Any:
         """Bring signals of one channel to the shape of fit; refuse what has other channels."""
         n_dimensions = getattr(X, "ndim", 0)
         if n_dimensions > 3:
@@ -213,7 +278,7 @@ class InvariantEstimator(BaseEstimator):
         return X
 
     # saving -----------------------------------------------------------------------------------
-    def save(self, path):
+    def save(self, path: PathLike) -> None:
         """Save the fitted estimator as a folder of safetensors and JSON, without pickle.
 
         Parameters
@@ -225,7 +290,13 @@ class InvariantEstimator(BaseEstimator):
         save_estimator(self, path)
 
     @classmethod
-    def load(cls, path, backbone=None, augmentation=None, transforms=None):
+    def load(
+        cls,
+        path: PathLike,
+        backbone: type[nn.Module] | nn.Module | None = None,
+        augmentation: Augmentation | None = None,
+        transforms: Sequence[Transform] | None = None,
+    ) -> Self:
         """Load a saved estimator.
 
         Parameters
@@ -247,7 +318,7 @@ class InvariantEstimator(BaseEstimator):
         """
         return load_estimator(cls, path, backbone, augmentation, transforms)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags

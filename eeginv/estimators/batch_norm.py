@@ -1,10 +1,16 @@
 """Statistics of batch normalisation as predictions need them."""
 
+from __future__ import annotations
+
+from typing import Any, cast
+
 import torch
+from skorch import NeuralNet
 from skorch.callbacks import Callback
+from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from ..invariant import uncompiled
+from ..invariant import InvariantModule, uncompiled
 from ..transforms.precision import in_double
 
 # So many signals pass through the network at most, copies counted.
@@ -12,7 +18,9 @@ _MAX_SIGNALS = 4096
 _BATCH = 64
 
 
-def measure_batch_norm(module, X, device="cpu"):
+def measure_batch_norm(
+    module: InvariantModule, X: Tensor, device: str | torch.device = "cpu"
+) -> None:
     """Measure the means and variances of batch normalisation on signals as predictions see them.
 
     They are replaced by averages over batches of training signals in evaluation [1]_: as they are,
@@ -63,27 +71,32 @@ def measure_batch_norm(module, X, device="cpu"):
 class _Moments:
     """First and second moments of what a layer of batch normalisation sees, over many batches."""
 
-    def __init__(self, norm):
+    def __init__(self, norm: _BatchNorm) -> None:
         self.norm = norm
-        self.n, self.mean, self.square = 0, 0.0, 0.0
+        self.n = 0
+        self.mean: Tensor | float = 0.0
+        self.square: Tensor | float = 0.0
         norm.momentum = 1.0  # what it has after a batch is of this batch alone
         norm.train()
         self.hook = norm.register_forward_hook(self._add)
 
-    def _add(self, norm, inputs, output):
+    def _add(self, norm: _BatchNorm, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         n = len(inputs[0])
         self.n += n
-        mean = in_double(norm.running_mean)
+        mean, variance = (in_double(moment) for moment in self._running())
         self.mean = self.mean + n * mean
-        self.square = self.square + n * (in_double(norm.running_var) + mean**2)
+        self.square = self.square + n * (variance + mean**2)
 
-    def put(self, momentum):
+    def _running(self) -> tuple[Tensor, Tensor]:
+        return cast("tuple[Tensor, Tensor]", (self.norm.running_mean, self.norm.running_var))
+
+    def put(self, momentum: float | None) -> None:
         """Give the layer the statistics of all batches, and leave it in evaluation mode."""
         self.hook.remove()
         if self.n:
-            mean = self.mean / self.n
-            self.norm.running_mean.copy_(mean)
-            self.norm.running_var.copy_(self.square / self.n - mean**2)
+            mean, running = self.mean / self.n, self._running()
+            for moment, found in zip(running, (mean, self.square / self.n - mean**2), strict=True):
+                moment.copy_(torch.as_tensor(found))
         self.norm.momentum = momentum
         self.norm.eval()
 
@@ -104,5 +117,5 @@ class MeasureBatchNorm(Callback):
     >>> clf = InvariantClassifier("EEGNet", sfreq=128, callbacks=[MeasureBatchNorm()])
     """
 
-    def on_train_end(self, net, X=None, **kwargs):
+    def on_train_end(self, net: NeuralNet, X: Any = None, **kwargs: Any) -> None:
         measure_batch_norm(net.module_, X.X, net.device)

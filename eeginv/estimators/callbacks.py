@@ -1,17 +1,26 @@
 """skorch's callbacks, as users write them, for nets whose targets carry weights."""
 
+from __future__ import annotations
+
 import copy
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring, get_scorer
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from skorch import NeuralNet
+    from skorch.callbacks import Callback
 
 _BATCH = 64
 
 
-def check_callbacks(callbacks, validates):
+def check_callbacks(callbacks: Sequence[Any] | None, validates: bool) -> None:
     """Refuse, before the training, what is no callback or has nothing to look at.
 
     Parameters
@@ -45,7 +54,9 @@ def check_callbacks(callbacks, validates):
             )
 
 
-def prepare_callbacks(callbacks, readout, validates):
+def prepare_callbacks(
+    callbacks: Sequence[Any] | None, readout: Readout, validates: bool
+) -> list[tuple[str, Callback]]:
     """Copy callbacks for one training.
 
     Parameters
@@ -102,28 +113,34 @@ class Readout:
         Whether the targets of a regression are one-dimensional.
     """
 
-    def __init__(self, classes=None, mean=None, scale=None, single_output=False):
+    def __init__(
+        self,
+        classes: np.ndarray | None = None,
+        mean: np.ndarray | None = None,
+        scale: np.ndarray | None = None,
+        single_output: bool = False,
+    ) -> None:
         self.classes = classes
         if classes is not None and classes.dtype.kind not in "iufb":
             self.classes = np.arange(len(classes))
         self.mean, self.scale, self.single_output = mean, scale, single_output
 
-    def targets(self, values):
+    def targets(self, values: np.ndarray) -> np.ndarray:
         """Return targets as the user gave them."""
         return self.classes[values] if self.classes is not None else self._in_units(values)
 
-    def predictions(self, net, outputs):
+    def predictions(self, net: NeuralNet, outputs: np.ndarray) -> _Asked:
         """Return the net with ``predict`` and, for classes, ``predict_proba`` of the outputs."""
         if self.classes is None:
             return _Regression(net, self._in_units(outputs))
         return _Classification(net, softmax(outputs.astype(np.float64), axis=1), self.classes)
 
-    def _in_units(self, values):
+    def _in_units(self, values: np.ndarray) -> np.ndarray:
         values = values.reshape(len(values), -1) * self.scale + self.mean
         return values[:, 0] if self.single_output else values
 
 
-def _name_and_callback(given, name):
+def _name_and_callback(given: Any, name: str | None) -> tuple[Any, Callback]:
     from skorch.callbacks import Callback
 
     callback = given
@@ -139,7 +156,7 @@ def _name_and_callback(given, name):
     return name, callback
 
 
-def _check_scoring_name(name):
+def _check_scoring_name(name: str) -> None:
     try:
         get_scorer(name)
     except (ValueError, KeyError) as error:
@@ -149,7 +166,7 @@ def _check_scoring_name(name):
         ) from error
 
 
-def _on_labels(callback, readout):
+def _on_labels(callback: Callback, readout: Readout) -> Callback:
     """Let a scoring see targets without weights, and predictions instead of outputs."""
     callback.initialize()  # finds its name
     callback.name = callback.name_
@@ -161,20 +178,20 @@ def _on_labels(callback, readout):
 class _Target:
     """Take the target out of a pair of target and weight."""
 
-    def __init__(self, extractor):
+    def __init__(self, extractor: Callable[[Any], Any]) -> None:
         self.extractor = extractor
 
-    def __call__(self, y):
+    def __call__(self, y: Any) -> Any:
         return self.extractor(y[0] if isinstance(y, (tuple, list)) else y)
 
 
 class _Scoring:
     """A scorer, called with what it expects."""
 
-    def __init__(self, scoring, readout):
+    def __init__(self, scoring: Any, readout: Readout) -> None:
         self.scoring, self.readout = scoring, readout
 
-    def __call__(self, net, X, y):
+    def __call__(self, net: NeuralNet, X: Any, y: Any) -> float:
         if "forward_iter" in vars(net):  # skorch has put there what it has kept of the epoch
             outputs = torch.cat([_first(output).cpu() for output in net.forward_iter(X)])
         elif isinstance(X, torch.Tensor):
@@ -185,11 +202,11 @@ class _Scoring:
         return check_scoring(model, self.scoring)(model, X, self.readout.targets(y))
 
 
-def _first(output):
+def _first(output: Tensor | tuple[Tensor, ...]) -> Tensor:
     return output[0] if isinstance(output, tuple) else output
 
 
-def _outputs(net, X):
+def _outputs(net: NeuralNet, X: Tensor) -> Tensor:
     # skorch's iterator would draw from torch's generator, and move the order of the training
     parts = [
         _first(net.evaluation_step((X[i : i + _BATCH], None), training=False)).cpu()
@@ -201,34 +218,34 @@ def _outputs(net, X):
 class _Asked(BaseEstimator):
     """A fitted estimator that has been asked already; all else is the net's."""
 
-    def __init__(self, net):
+    def __init__(self, net: NeuralNet) -> None:
         self.net = net
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name == "net" or name.startswith("__"):
             raise AttributeError(name)
         return getattr(self.net, name)
 
-    def fit(self, X, y):
+    def fit(self, X: Any, y: Any) -> Self:
         return self
 
 
 class _Classification(ClassifierMixin, _Asked):
-    def __init__(self, net, probabilities, classes):
+    def __init__(self, net: NeuralNet, probabilities: np.ndarray, classes: np.ndarray) -> None:
         super().__init__(net)
         self.probabilities, self.classes_ = probabilities, classes
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Any) -> np.ndarray:
         return self.probabilities
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         return self.classes_[self.probabilities.argmax(axis=1)]
 
 
 class _Regression(RegressorMixin, _Asked):
-    def __init__(self, net, values):
+    def __init__(self, net: NeuralNet, values: np.ndarray) -> None:
         super().__init__(net)
         self.values = values
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         return self.values

@@ -1,9 +1,15 @@
 """Which channels of an input go in, and in which order."""
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..transforms.layout import find_channels, same_rate
+
+if TYPE_CHECKING:
+    import mne
 
 
 @dataclass(frozen=True)
@@ -23,11 +29,11 @@ class Expected:
     """
 
     owner: str = ""
-    ch_names: list | None = None
+    ch_names: list[str] | None = None
     sfreq: float | None = None
     scale: float | None = None
 
-    def check_rate(self, sfreq, what):
+    def check_rate(self, sfreq: float | None, what: str) -> None:
         """Refuse signals that were sampled at another rate."""
         if not same_rate(sfreq, self.sfreq):
             raise ValueError(
@@ -52,13 +58,13 @@ class Choice:
         The others, and why.
     """
 
-    picks: list
-    names: list
-    types: list
-    left_out: dict
+    picks: list[int]
+    names: list[str]
+    types: list[str]
+    left_out: dict[str, str]
 
 
-def choose_channels(info, expected, what):
+def choose_channels(info: mne.Info, expected: Expected, what: str) -> Choice:
     """Choose channels as ``mne.pick_types`` chooses data channels, and by name.
 
     Parameters
@@ -96,21 +102,31 @@ def choose_channels(info, expected, what):
     if not usable:
         raise ValueError(f"All data channels of {what} are marked as bad.")
     if expected.ch_names is not None:
-        chosen = pick_by_name([names[i] for i in usable], expected, what, reasons)
+        chosen = pick_by_name(
+            [names[i] for i in usable], expected.ch_names, expected.owner, what, reasons
+        )
         usable, others = [usable[i] for i in chosen], usable
         reasons |= {names[i]: "not expected" for i in others if i not in usable}
     return Choice(usable, [names[i] for i in usable], [types[i] for i in usable], reasons)
 
 
-def pick_by_name(names, expected, what, reasons=None):
+def pick_by_name(
+    names: list[str],
+    expected: list[str],
+    owner: str,
+    what: str,
+    reasons: dict[str, str] | None = None,
+) -> list[int]:
     """Find the expected channels, or say which are missing.
 
     Parameters
     ----------
     names : list of str
         Names of the channels that there are.
-    expected : Expected
+    expected : list of str
         Names to look for.
+    owner : str
+        Who expects them, for messages.
     what : str
         What the signals are, for messages.
     reasons : dict of str to str | None
@@ -121,20 +137,20 @@ def pick_by_name(names, expected, what, reasons=None):
     places : list of int
         Index of each expected name.
     """
-    places = find_channels(names, expected.ch_names)
-    missing = [name for name, i in zip(expected.ch_names, places, strict=True) if i is None]
+    places = find_channels(names, expected)
+    missing = [name for name, i in zip(expected, places, strict=True) if i is None]
     if missing:
         why = dict(reasons or {})
         said = [f"{name} ({why[name]})" if name in why else name for name in missing]
         raise ValueError(
-            f"{what} lacks the channels {', '.join(said)}: {expected.owner} "
-            f"{', '.join(expected.ch_names)}, and it has {', '.join(names)}. Interpolate or rename "
+            f"{what} lacks the channels {', '.join(said)}: {owner} "
+            f"{', '.join(expected)}, and it has {', '.join(names)}. Interpolate or rename "
             "them, or pick the channels that all have."
         )
-    return places
+    return [place for place in places if place is not None]
 
 
-def say_left_out(left_out):
+def say_left_out(left_out: dict[str, str]) -> None:
     """Name the channels that did not go in, once for each input.
 
     Parameters

@@ -1,5 +1,10 @@
 """The classifier."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils import compute_sample_weight
@@ -9,6 +14,13 @@ from sklearn.utils.validation import column_or_1d
 from .base import InvariantEstimator
 from .callbacks import Readout
 from .net import CrossEntropy
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from .._typing import ArrayLike, Label, RandomState, SignalsLike
+    from ..transforms import Transform
+    from .augmentation_names import AugmentationLike
 
 
 class InvariantClassifier(ClassifierMixin, InvariantEstimator):
@@ -137,34 +149,34 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
 
     def __init__(
         self,
-        backbone="SleepStagerChambon2018",
-        augmentation="augnet",
+        backbone: str | type[nn.Module] | nn.Module = "SleepStagerChambon2018",
+        augmentation: AugmentationLike = "augnet",
         *,
-        transforms=None,
-        n_layers=None,
-        penalty=0.02,
-        warmup=0.4,
-        n_copies=10,
-        average="logit",
-        sfreq=None,
-        backbone_params=None,
-        max_epochs=30,
-        batch_size=64,
-        lr=1e-3,
-        lr_schedule=None,
-        augmentation_lr=1e-2,
-        weight_decay=0.01,
-        class_weight=None,
-        validation=None,
-        patience=None,
-        callbacks=None,
-        device="cpu",
-        precision="float32",
-        compile=False,
-        n_jobs=None,
-        verbose=0,
-        random_state=None,
-    ):
+        transforms: Sequence[Transform] | Sequence[Sequence[Transform]] | None = None,
+        n_layers: int | None = None,
+        penalty: float | str = 0.02,
+        warmup: float = 0.4,
+        n_copies: int = 10,
+        average: str = "logit",
+        sfreq: float | None = None,
+        backbone_params: Mapping[str, Any] | None = None,
+        max_epochs: int = 30,
+        batch_size: int = 64,
+        lr: float = 1e-3,
+        lr_schedule: str | None = None,
+        augmentation_lr: float = 1e-2,
+        weight_decay: float = 0.01,
+        class_weight: Mapping[Label, float] | str | None = None,
+        validation: float | None = None,
+        patience: int | None = None,
+        callbacks: Sequence[Any] | None = None,
+        device: str = "cpu",
+        precision: str = "float32",
+        compile: bool = False,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+        random_state: RandomState = None,
+    ) -> None:
         super().__init__(
             backbone,
             augmentation,
@@ -194,7 +206,13 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         self.average = average
         self.class_weight = class_weight
 
-    def fit(self, X, y=None, sample_weight=None, groups=None):
+    def fit(
+        self,
+        X: SignalsLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Train the network and learn its invariances.
 
         Parameters
@@ -218,7 +236,7 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         """
         return self._fit(X, y, sample_weight, groups)
 
-    def _encode_target(self, y):
+    def _encode_target(self, y: Any) -> np.ndarray:
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)
@@ -230,14 +248,14 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         self.n_outputs_ = len(self.classes_)
         return encoded.astype(np.int64)
 
-    def _class_weights(self, y):
+    def _class_weights(self, y: Any) -> np.ndarray | float:
         return compute_sample_weight(self.class_weight, np.ravel(y))
 
     @property
-    def _readout(self):
+    def _readout(self) -> Readout:
         return Readout(self.classes_)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: SignalsLike) -> np.ndarray:
         """Predict the probability of each class.
 
         Parameters
@@ -253,11 +271,11 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         return self._normalise(self._output(X))
 
     @staticmethod
-    def _normalise(log_probabilities):
+    def _normalise(log_probabilities: np.ndarray) -> np.ndarray:
         p = np.exp(log_probabilities.astype(np.float64))
         return p / p.sum(axis=1, keepdims=True)
 
-    def predict(self, X):
+    def predict(self, X: SignalsLike) -> np.ndarray:
         """Predict the label of each window.
 
         Parameters
@@ -273,7 +291,9 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         best = self.predict_proba(X).argmax(axis=1)
         return self.classes_[best]
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(
+        self, X: SignalsLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Compute the accuracy.
 
         Parameters

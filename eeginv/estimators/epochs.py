@@ -1,20 +1,27 @@
 """Reading of MNE's objects."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
-from .channels import Expected, choose_channels, say_left_out
+from .channels import Choice, Expected, choose_channels, say_left_out
 from .signals import Signals
 from .units import FACTORS, from_volts, to_microvolts
 
+if TYPE_CHECKING:
+    import mne
 
-def is_epochs(X):
+
+def is_epochs(X: object) -> bool:
     """Whether an object is MNE's, or a list of such."""
     first = X[0] if isinstance(X, (list, tuple)) and len(X) else X
     # told by where it comes from: importing MNE takes seconds
     return any(base.__module__.partition(".")[0] == "mne" for base in type(first).__mro__)
 
 
-def read_epochs(epochs, expected):
+def read_epochs(epochs: Any, expected: Expected) -> Signals:
     """Read epochs, in µV.
 
     Parameters
@@ -32,7 +39,9 @@ def read_epochs(epochs, expected):
     """
     several = isinstance(epochs, (list, tuple))
     parts = list(epochs) if several else [epochs]
-    left_out, signals, choices = {}, [], {}
+    left_out: dict[str, str] = {}
+    signals: list[np.ndarray] = []
+    choices: dict[tuple[str, ...], Choice] = {}
     for number, part in enumerate(parts):
         what = f"Epochs {number} of the list" if several else "X"
         _check_kind(part, what)
@@ -67,7 +76,7 @@ def read_epochs(epochs, expected):
     )
 
 
-def _check_kind(part, what):
+def _check_kind(part: object, what: str) -> None:
     import mne
 
     if not isinstance(part, mne.BaseEpochs):
@@ -77,9 +86,9 @@ def _check_kind(part, what):
         )
 
 
-def _labels(epochs):
+def _labels(epochs: mne.BaseEpochs) -> np.ndarray:
     codes = set(epochs.events[:, 2].tolist())
-    names = {}
+    names: dict[int, list[str]] = {}
     for name, code in epochs.event_id.items():
         names.setdefault(code, []).append(name)
     unnamed = sorted(codes - set(names))

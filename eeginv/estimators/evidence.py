@@ -1,16 +1,31 @@
 """How much evidence the training data give for a trained network and its invariances."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor, nn
 
 from ..transforms.precision import in_double
+
+if TYPE_CHECKING:
+    from ..invariant import InvariantModule
 
 # Rows of the kernel, and numbers in the Jacobian that it is made of.
 _MAX_ROWS, _MAX_NUMBERS = 480, 2 * 10**8
 
 
-def log_evidence(module, X, y, weight=None, n_copies=10, random_state=0):
+def log_evidence(
+    module: InvariantModule,
+    X: Tensor,
+    y: Tensor,
+    weight: Tensor | None = None,
+    n_copies: int = 10,
+    random_state: int = 0,
+) -> float:
     """Laplace approximation of the log marginal likelihood, per example [1]_ [2]_.
 
     The network is made linear in its weights around those that training found. Its output is the
@@ -81,7 +96,7 @@ def log_evidence(module, X, y, weight=None, n_copies=10, random_state=0):
     return _maximise(kernels.cpu(), squares.cpu(), fit, scale) / len(X)
 
 
-def count_outputs(module, X):
+def count_outputs(module: InvariantModule, X: Tensor) -> int:
     """Return the number of outputs of an example; refuse outputs along time.
 
     Parameters
@@ -109,7 +124,7 @@ def count_outputs(module, X):
     return output.shape[1]
 
 
-def _copies(module, X, n_copies):
+def _copies(module: InvariantModule, X: Tensor, n_copies: int) -> list[Tensor]:
     if module.augmentation is None or n_copies == 0:
         return [X]
     return list(module.augmentation.copies(X, n_copies))
@@ -118,7 +133,9 @@ def _copies(module, X, n_copies):
 class _Fit:
     """How well the outputs fit, and the square root of how much the fit bends."""
 
-    def __init__(self, module, X, y, weight, n_copies):
+    def __init__(
+        self, module: InvariantModule, X: Tensor, y: Tensor, weight: Tensor, n_copies: int
+    ) -> None:
         self.classifies = module.loss == "cross_entropy"
         total = 0.0
         with torch.no_grad():
@@ -135,14 +152,14 @@ class _Fit:
         self.total = total
         self.n_values = float(weight.sum()) * (1 if self.classifies else output.shape[1])
 
-    def root(self, output):
+    def root(self, output: Tensor) -> Tensor:
         """Return a matrix A with A A^T the second derivative of the loss at an output."""
         if not self.classifies:  # of half the squared error, whose noise comes in later
             return torch.eye(len(output), dtype=output.dtype, device=output.device)
         p = output.detach().softmax(dim=0)
         return torch.diag(p.sqrt()) - p[:, None] * p.sqrt()[None]
 
-    def log_likelihood(self, log_noise):
+    def log_likelihood(self, log_noise: Tensor) -> Tensor:
         """Return the log-likelihood of all examples under a log-variance of the noise."""
         if self.classifies:
             return torch.tensor(-self.total, dtype=torch.float64)
@@ -150,7 +167,14 @@ class _Fit:
         return -0.5 * (squared + self.n_values * (log_noise + math.log(2 * math.pi)))
 
 
-def _kernels(module, parameters, X, weight, n_copies, root):
+def _kernels(
+    module: InvariantModule,
+    parameters: Sequence[nn.Parameter],
+    X: Tensor,
+    weight: Tensor,
+    n_copies: int,
+    root: Callable[[Tensor], Tensor],
+) -> Tensor:
     """Inner products of the derivatives of all outputs, for each tensor of weights."""
     rows = []
     for x, w in zip(X, weight, strict=True):
@@ -172,7 +196,9 @@ def _kernels(module, parameters, X, weight, n_copies, root):
     return torch.stack([jacobian @ jacobian.T for jacobian in stacked])
 
 
-def _maximise(kernels, squares, fit, scale, n_steps=40):
+def _maximise(
+    kernels: Tensor, squares: Tensor, fit: _Fit, scale: float, n_steps: int = 40
+) -> float:
     """Return the log-evidence under the best precisions of the prior, and noise."""
     log_precision = torch.zeros(len(kernels), dtype=torch.float64, requires_grad=True)
     start = 0.0 if fit.classifies else math.log(max(fit.total / fit.n_values, 1e-12))

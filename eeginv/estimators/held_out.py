@@ -1,12 +1,16 @@
 """Windows that are held out of a training."""
 
+from __future__ import annotations
+
 import numbers
 
 import numpy as np
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
 
 
-def hold_out(share, y, groups, seed, stratified):
+def hold_out(
+    share: float, y: np.ndarray, groups: np.ndarray | None, seed: int, stratified: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Split windows into those to train on and those held out, by group where there are groups.
 
     Parameters
@@ -50,7 +54,9 @@ def hold_out(share, y, groups, seed, stratified):
         ) from error
 
 
-def check_sides(classes, target, rows, held_out):
+def check_sides(
+    classes: np.ndarray, target: np.ndarray, rows: np.ndarray, held_out: np.ndarray
+) -> None:
     """Refuse a split of which one side lacks a class.
 
     Parameters

@@ -1,5 +1,9 @@
 """One reading of every kind of input, for estimators, searches and inspection."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -11,7 +15,7 @@ from .windows import is_windows, read_windows
 ANYTHING = Expected()
 
 
-def read_signals(X, expected=ANYTHING):
+def read_signals(X: Any, expected: Expected = ANYTHING) -> Signals:
     """Read an input.
 
     Parameters
@@ -53,7 +57,7 @@ def read_signals(X, expected=ANYTHING):
     return Signals(X, is_array=True)
 
 
-def _check_windows(X):
+def _check_windows(X: object) -> None:
     """Refuse what becomes an array without a word, or does not become one."""
     if np.ma.is_masked(X):
         raise ValueError(
@@ -70,7 +74,7 @@ def _check_windows(X):
             )
 
 
-def read_targets(y):
+def read_targets(y: Any) -> Any:
     """Turn labels as skorch wraps them into an array; return others as they are."""
     if type(y).__name__ == "SliceDataset":
         return np.array([y[i] for i in range(len(y))])
@@ -78,7 +82,7 @@ def read_targets(y):
     return y
 
 
-def check_complete(name, values):
+def check_complete(name: str, values: Any) -> None:
     """Refuse labels or subjects of which some are missing.
 
     Parameters
@@ -107,7 +111,7 @@ def check_complete(name, values):
         )
 
 
-def _is_missing(value):
+def _is_missing(value: object) -> bool:
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, (float, np.floating)) and bool(np.isnan(value))

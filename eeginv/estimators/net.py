@@ -1,14 +1,24 @@
 """The skorch net that the estimators own."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import skorch
 import torch
+from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping
-from torch import nn
+from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from ..augmentation import PerExampleLoss
 from ..augmentation.diagnosis import explain_not_finite
+from ..policy import Policy
+
+if TYPE_CHECKING:
+    from .training_data import TrainingData
 
 
 class SignalDataset(torch.utils.data.Dataset):
@@ -24,19 +34,19 @@ class SignalDataset(torch.utils.data.Dataset):
         Weights of the examples.
     """
 
-    def __init__(self, X, y, weight):
+    def __init__(self, X: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
         self.X = torch.as_tensor(np.ascontiguousarray(X))
         self.y = torch.as_tensor(y)
         self.weight = torch.as_tensor(weight, dtype=self.X.dtype)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.X)
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         return self.X[index], (self.y[index], self.weight[index])
 
 
-def hold(data, rows, scale):
+def hold(data: TrainingData, rows: np.ndarray | None, scale: float) -> Callable[..., Any] | None:
     """Return held-out windows as the split that a net validates on.
 
     Parameters
@@ -67,7 +77,7 @@ class CrossEntropy(nn.Module):
 
     chance = "cross_entropy"  # what the best constant output costs has a formula
 
-    def forward(self, output, target):
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
         return nn.functional.cross_entropy(output, target, reduction="none")
 
 
@@ -76,14 +86,14 @@ class SquaredError(nn.Module):
 
     chance = "squared_error"
 
-    def forward(self, output, target):
+    def forward(self, output: Tensor, target: Tensor) -> Tensor:
         return (output - target.reshape(output.shape)).square().flatten(1).mean(dim=1)
 
 
 class WeightedNet(skorch.NeuralNet):
     """A skorch net whose loss is the weighted mean of the losses of the examples."""
 
-    def run_single_epoch(self, *args, **kwargs):
+    def run_single_epoch(self, *args: Any, **kwargs: Any) -> None:
         # skorch ends a training that is interrupted as if it had finished
         try:
             super().run_single_epoch(*args, **kwargs)
@@ -91,7 +101,7 @@ class WeightedNet(skorch.NeuralNet):
             self.interrupted_ = True
             raise
 
-    def train_step_single(self, batch, **fit_params):
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         _, (target, _) = batch
         self.module_.example_labels = target.to(self.device)
         try:
@@ -99,12 +109,16 @@ class WeightedNet(skorch.NeuralNet):
         finally:
             self.module_.example_labels = None
 
-    def get_loss(self, y_pred, y_true, X=None, training=False):
+    def get_loss(
+        self, y_pred: Tensor, y_true: Sequence[Tensor], X: Any = None, training: bool = False
+    ) -> Tensor:
         target, weight = (part.to(self.device) for part in y_true)
         loss = PerExampleLoss(self.criterion_)(y_pred, target, weight)
         if training and not torch.isfinite(loss):
             augmentation = self.module_.augmentation
-            labels = {"labels": target} if getattr(augmentation, "takes_labels", False) else {}
+            labels: dict[str, Any] = (
+                {"labels": target} if getattr(augmentation, "takes_labels", False) else {}
+            )
             X = torch.as_tensor(X).to(self.device)
             raise ValueError(explain_not_finite(augmentation, X, output=y_pred, **labels))
         return loss
@@ -116,7 +130,7 @@ class StopAfterWarmup(EarlyStopping):
     Neither does it count them, nor return to them: their policy is the one that was given.
     """
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         augmentation = net.module_.augmentation
         if augmentation is None or not augmentation.held:
             super().on_epoch_end(net, **kwargs)
@@ -131,19 +145,19 @@ class Progress(Callback):
         Whether to show the bar.
     """
 
-    def __init__(self, bar=False):
+    def __init__(self, bar: bool = False) -> None:
         self.bar = bar
 
-    def on_train_begin(self, net, **kwargs):
-        self.policies_ = []
+    def on_train_begin(self, net: NeuralNet, **kwargs: Any) -> None:
+        self.policies_: list[Policy] = []
         self.bar_ = tqdm(total=net.max_epochs, unit="epoch", disable=not self.bar)
 
-    def on_epoch_begin(self, net, **kwargs):
+    def on_epoch_begin(self, net: NeuralNet, **kwargs: Any) -> None:
         augmentation = net.module_.augmentation
         if augmentation is not None:
             augmentation.set_progress((len(net.history) - 1) / net.max_epochs)
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         augmentation = net.module_.augmentation
         if augmentation is not None:
             self.policies_.append(augmentation.policy())
@@ -153,6 +167,6 @@ class Progress(Callback):
         )
         self.bar_.update()
 
-    def on_train_end(self, net, **kwargs):
+    def on_train_end(self, net: NeuralNet, **kwargs: Any) -> None:
         self.bar_.close()
         del self.bar_  # it holds a stream, which cannot be pickled

@@ -1,8 +1,11 @@
 """What the parameters of an estimator may be, and which of them have an effect."""
 
+from __future__ import annotations
+
 import inspect
 import numbers
 import warnings
+from typing import TYPE_CHECKING, Any
 
 from sklearn.exceptions import ConvergenceWarning
 
@@ -10,8 +13,12 @@ from ..augmentation import Augmentation, AugNet
 from ..invariant import check_precision
 from .callbacks import check_callbacks
 
+if TYPE_CHECKING:
+    from .augmentation_names import AugmentationLike
+    from .base import InvariantEstimator
 
-def without_effect(augmentation):
+
+def without_effect(augmentation: AugmentationLike) -> list[str]:
     """Name the parameters of an estimator that an augmentation does not read.
 
     Parameters
@@ -34,7 +41,7 @@ def without_effect(augmentation):
     return names if learns else [*names, "augmentation_lr"]
 
 
-def default_parameters(estimator):
+def default_parameters(estimator: InvariantEstimator) -> dict[str, object]:
     """Return the defaults of all parameters, also of those that a subclass passes on unnamed.
 
     Parameters
@@ -47,13 +54,14 @@ def default_parameters(estimator):
     defaults : dict of str to object
         By name.
     """
-    signatures = [inspect.signature(cls.__init__).parameters for cls in type(estimator).__mro__]
+    classes: list[Any] = list(type(estimator).__mro__)
+    signatures = [inspect.signature(cls.__init__).parameters for cls in classes]
     return {
         name: p.default for parameters in reversed(signatures) for name, p in parameters.items()
     }
 
 
-def check_parameters(estimator):
+def check_parameters(estimator: InvariantEstimator) -> None:
     """Refuse parameters that cannot be, or that would be ignored.
 
     Parameters
@@ -66,14 +74,14 @@ def check_parameters(estimator):
     ValueError
         Names them.
     """
-    positive = {
+    positive: dict[str, Any] = {
         "max_epochs": numbers.Integral,
         "batch_size": numbers.Integral,
         "lr": numbers.Real,
         "augmentation_lr": numbers.Real,
     }
     for name, kind in positive.items():
-        value = getattr(estimator, name)
+        value: Any = getattr(estimator, name)
         if not isinstance(value, kind) or isinstance(value, bool) or value <= 0:
             noun = "whole number" if kind is numbers.Integral else "number"
             raise ValueError(f"{name} must be a {noun} above 0, got {value!r}.")
@@ -86,7 +94,7 @@ def check_parameters(estimator):
         raise ValueError(f"lr_schedule must be 'cosine' or None, got {estimator.lr_schedule!r}.")
     for name in ("n_layers", "patience"):
         value = getattr(estimator, name)
-        if value is None or (isinstance(value, numbers.Integral) and value >= 1):
+        if value is None or (isinstance(value, numbers.Integral) and int(value) >= 1):
             continue
         raise ValueError(f"{name} must be None or a whole number of at least 1, got {value!r}.")
     check_callbacks(estimator.callbacks, estimator.validation is not None)
@@ -97,7 +105,7 @@ def check_parameters(estimator):
     check_effects(estimator)
 
 
-def check_effects(estimator):
+def check_effects(estimator: InvariantEstimator) -> None:
     """Refuse parameters that would be ignored: whoever sets them expects something of them.
 
     Parameters
@@ -124,7 +132,7 @@ def check_effects(estimator):
     )
 
 
-def check_learned(augmentation, n_epochs, max_epochs):
+def check_learned(augmentation: Augmentation | None, n_epochs: int, max_epochs: int) -> None:
     """Say so if a training ended before its augmentation began to learn.
 
     Parameters

@@ -1,27 +1,38 @@
 """Save and load estimators as safetensors and JSON, never pickle."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from .._files import unused_name
 from .._json import parse
 from .._randomness import isolated
 from ..augmentation import Augmentation, ClasswiseAugmentation, PolicyAugmentation
 from ..policy import Policy
-from ..transforms import REGISTRY
+from ..transforms import REGISTRY, Transform
 from .plain import NotPlainError, from_json, to_json
 from .training import Trainer
+
+if TYPE_CHECKING:
+    from .._typing import PathLike
+    from .augmentation_names import AugmentationLike
+    from .base import InvariantEstimator
 
 _FORMAT = 2
 _NOT_PLAIN = "not saved"
 _NOT_SAVED = ("backbone", "augmentation", "transforms", "callbacks", "device")
-_PARTS = ("params", "backbone", "augmentation", "transforms", "fitted", "arrays")
-_PARTS += ("penalty_scores", "policy_history", "history")
+_PARTS = (
+    *("params", "backbone", "augmentation", "transforms", "fitted", "arrays"),
+    *("penalty_scores", "policy_history", "history"),
+)
 _FITTED = (
     "n_chans_",
     "n_times_",
@@ -35,7 +46,7 @@ _FITTED = (
 )
 
 
-def save_estimator(estimator, path):
+def save_estimator(estimator: InvariantEstimator, path: PathLike) -> None:
     """Write a fitted estimator into a folder, at once or not at all.
 
     Parameters
@@ -74,7 +85,13 @@ def save_estimator(estimator, path):
         raise
 
 
-def load_estimator(cls, path, backbone=None, augmentation=None, transforms=None):
+def load_estimator(
+    cls: type[InvariantEstimator],
+    path: PathLike,
+    backbone: type[nn.Module] | nn.Module | None = None,
+    augmentation: Augmentation | None = None,
+    transforms: Sequence[Transform] | None = None,
+) -> InvariantEstimator:
     """Read a fitted estimator from a folder.
 
     Parameters
@@ -115,7 +132,7 @@ def load_estimator(cls, path, backbone=None, augmentation=None, transforms=None)
             f"{path / 'estimator.json'} lacks {', '.join(missing)}: it was changed after save()."
         )
     weights = _read_weights(path, saved.get("weights"))
-    params = {name: from_json(value) for name, value in saved["params"].items()}
+    params: dict[str, Any] = {name: from_json(value) for name, value in saved["params"].items()}
     if saved.get("backbone_params_left_out") and not isinstance(backbone, nn.Module):
         raise ValueError(
             f"The backbone_params {saved['backbone_params_left_out']} could not be saved: pass the "
@@ -158,7 +175,7 @@ def load_estimator(cls, path, backbone=None, augmentation=None, transforms=None)
     return estimator
 
 
-def _read_weights(path, expected):
+def _read_weights(path: Path, expected: str | None) -> dict[str, Tensor]:
     """Read the weights of a folder, if they are those that were saved into it."""
     from safetensors.torch import load
 
@@ -177,7 +194,7 @@ def _read_weights(path, expected):
     return load(content)
 
 
-def _describe(estimator):
+def _describe(estimator: InvariantEstimator) -> dict[str, Any]:
     params = {k: v for k, v in estimator.get_params(deep=False).items() if k not in _NOT_SAVED}
     arrays = ("classes_", "target_mean_", "target_scale_")
     left_out = None
@@ -216,7 +233,7 @@ def _describe(estimator):
     return description
 
 
-def _plain(value, name):
+def _plain(value: Any, name: str) -> Any:
     if name == "class_weight" and isinstance(value, dict):
         return [[_plain(k, name), float(v)] for k, v in value.items()]
     if name == "random_state" and isinstance(value, np.random.RandomState):
@@ -229,14 +246,14 @@ def _plain(value, name):
         raise ValueError(f"The parameter {name} cannot be saved: {error}") from error
 
 
-def _number(value):
+def _number(value: Any) -> Any:
     """Write numbers and arrays of numpy that policies and transforms hold."""
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
     raise TypeError(f"{value!r} cannot be written as JSON.")
 
 
-def _describe_augmentation(augmentation):
+def _describe_augmentation(augmentation: AugmentationLike) -> Any:
     if augmentation is None or isinstance(augmentation, str):
         return augmentation
     if isinstance(augmentation, Policy):
@@ -253,7 +270,7 @@ def _describe_augmentation(augmentation):
     return {"object": type(augmentation).__name__}
 
 
-def _revive(saved):
+def _revive(saved: Any) -> Augmentation | Policy | None:
     if "policy" in saved:
         return Policy.from_dict(saved["policy"])
     if "schedule" in saved:
@@ -265,7 +282,7 @@ def _revive(saved):
     return None
 
 
-def _describe_transforms(estimator):
+def _describe_transforms(estimator: InvariantEstimator) -> Any:
     if estimator.transforms is None or isinstance(estimator.augmentation, Augmentation):
         return None
     described = _describe_list(estimator.transforms)
@@ -274,7 +291,7 @@ def _describe_transforms(estimator):
     return described if needed else None
 
 
-def _describe_list(transforms):
+def _describe_list(transforms: Sequence[Any]) -> Any:
     """Describe transforms; one that is not of eeginv has to be given again by whoever loads."""
     described = []
     for transform in transforms:
@@ -289,7 +306,7 @@ def _describe_list(transforms):
     return _NOT_PLAIN if _NOT_PLAIN in described else described
 
 
-def _revive_transforms(saved):
+def _revive_transforms(saved: Any) -> list[Any] | None:
     if saved is None:
         return None
     return [
@@ -300,7 +317,7 @@ def _revive_transforms(saved):
     ]
 
 
-def _choose(name, saved, given):
+def _choose(name: str, saved: Any, given: Any) -> Any:
     if given is None and saved is None:
         raise ValueError(f"Not saved by name: {name}. Pass {name}= to load().")
     return saved if given is None else given

@@ -1,8 +1,12 @@
 """Values of parameters as JSON, and back."""
 
+from __future__ import annotations
+
 import importlib
 import numbers
+from collections.abc import Callable
 from pathlib import Path, PurePath
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +21,7 @@ class NotPlainError(ValueError):
     """A value that JSON cannot hold."""
 
 
-def to_json(value):
+def to_json(value: object) -> Any:
     """Write a value as JSON can hold it.
 
     Parameters
@@ -67,7 +71,7 @@ def to_json(value):
     raise NotPlainError(f"{value!r} cannot be written as JSON.")
 
 
-def from_json(plain):
+def from_json(plain: Any) -> Any:
     """Read what :func:`to_json` wrote.
 
     Parameters
@@ -97,18 +101,18 @@ def from_json(plain):
     return {name: read for name, _, _, read in _KINDS}[name](values)
 
 
-def _kind(name, values):
+def _kind(name: str, values: Any) -> dict[str, Any]:
     return {"__kind__": name, "values": values}
 
 
-def _write_array(array):
+def _write_array(array: np.ndarray) -> list[Any]:
     if array.dtype.kind not in "iufbU":
         raise NotPlainError(f"An array of {array.dtype} cannot be written as JSON.")
     return [array.dtype.str, array.tolist()]
 
 
 # name, type, and how to write and to read it
-_KINDS = (
+_KINDS: tuple[tuple[str, Any, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
     ("tuple", tuple, lambda v: [to_json(one) for one in v], lambda v: tuple(map(from_json, v))),
     ("set", (set, frozenset), lambda v: [to_json(one) for one in v], lambda v: set(from_json(v))),
     ("array", np.ndarray, _write_array, lambda v: np.array(v[1], dtype=v[0])),
@@ -130,7 +134,7 @@ _KINDS = (
 )
 
 
-def _find(path):
+def _find(path: str) -> Any:
     """Return the layer, or the function of torch.nn.functional, of a name; None if it is none."""
     module, _, name = path.partition(":")
     if not any(module == root or module.startswith(f"{root}.") for root in _LIBRARIES):

@@ -1,12 +1,16 @@
 """Batches of predictions, always full, so that a prediction does not depend on its neighbours."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..invariant import uncompiled
+from ..invariant import InvariantModule, uncompiled
 
 # Windows in a batch on a processor, where more of them would only leave its caches.
 _BATCH = 32
@@ -33,7 +37,9 @@ class Batches:
     n_copies: int = 1
 
 
-def predict_in_batches(module, X, device):
+def predict_in_batches(
+    module: InvariantModule, X: np.ndarray, device: str | torch.device
+) -> np.ndarray:
     """Compute the output for signals, in batches that are always full.
 
     Parameters
@@ -66,7 +72,9 @@ def predict_in_batches(module, X, device):
     return np.concatenate(outputs)
 
 
-def plan_batches(module, shape, device):
+def plan_batches(
+    module: InvariantModule, shape: tuple[int, ...], device: str | torch.device
+) -> Batches:
     """Choose batches of predictions that fill a GPU.
 
     The choice depends on the network, the signals and the device alone, and not on how much is to
@@ -107,7 +115,7 @@ def plan_batches(module, shape, device):
     return Batches(n_signals // n_copies, n_copies)
 
 
-def memory_of(device):
+def memory_of(device: torch.device) -> int | None:
     """Return the bytes of memory of a GPU; None for a processor.
 
     Parameters
@@ -127,7 +135,9 @@ def memory_of(device):
     return None
 
 
-def _bytes_of_window(module, shape, device):
+def _bytes_of_window(
+    module: InvariantModule, shape: tuple[int, ...], device: str | torch.device
+) -> float:
     """Memory that a window needs at most, if nothing were freed before the output is there."""
     sizes = []
     with uncompiled(module), torch.no_grad():
@@ -145,7 +155,13 @@ class _Made(TorchDispatchMode):
 
     n_bytes = 0
 
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self,
+        function: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
         result = function(*args, **(kwargs or {}))
         several = result if isinstance(result, (tuple, list)) else (result,)
         made = [one for one in several if isinstance(one, torch.Tensor)]

@@ -1,11 +1,19 @@
 """The regressor."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 from sklearn.base import RegressorMixin
+from sklearn.utils import Tags
 
 from .base import InvariantEstimator
 from .callbacks import Readout
 from .net import SquaredError
+
+if TYPE_CHECKING:
+    from .._typing import ArrayLike, SignalsLike
 
 
 class InvariantRegressor(RegressorMixin, InvariantEstimator):
@@ -123,7 +131,13 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
     _loss = "squared_error"
     _criterion = SquaredError
 
-    def fit(self, X, y=None, sample_weight=None, groups=None):
+    def fit(
+        self,
+        X: SignalsLike,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
         """Train the network and learn its invariances.
 
         Parameters
@@ -146,7 +160,7 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
         """
         return self._fit(X, y, sample_weight, groups)
 
-    def _encode_target(self, y):
+    def _encode_target(self, y: Any) -> np.ndarray:
         y = np.asarray(y, dtype=np.float64)
         self._single_output = y.ndim == 1
         y = y.reshape(len(y), -1)
@@ -156,14 +170,14 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
         self.target_scale_ = np.where(scale > 0, scale, 1.0)
         return ((y - self.target_mean_) / self.target_scale_).astype(np.float32)
 
-    def _class_weights(self, y):
+    def _class_weights(self, y: Any) -> np.ndarray | float:
         return 1.0
 
     @property
-    def _readout(self):
+    def _readout(self) -> Readout:
         return Readout(None, self.target_mean_, self.target_scale_, self._single_output)
 
-    def predict(self, X):
+    def predict(self, X: SignalsLike) -> np.ndarray:
         """Predict the target of each window.
 
         Parameters
@@ -180,7 +194,9 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
         output = output * self.target_scale_ + self.target_mean_
         return output[:, 0] if self._single_output else output
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(
+        self, X: SignalsLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Compute the coefficient of determination.
 
         Parameters
@@ -199,7 +215,7 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
         """
         return super().score(*self._with_targets(X, y), sample_weight)
 
-    def __sklearn_tags__(self):
+    def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags

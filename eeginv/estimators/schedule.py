@@ -1,5 +1,7 @@
 """Learning rates over the course of a training."""
 
+from __future__ import annotations
+
 import math
 from functools import partial
 
@@ -11,7 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 RISE = 0.1
 
 
-def cosine_schedule(n_steps):
+def cosine_schedule(n_steps: int) -> LRScheduler:
     """Let learning rates rise linearly, then fall to zero along half a cosine.
 
     Parameters
@@ -29,7 +31,7 @@ def cosine_schedule(n_steps):
     return LRScheduler(LambdaLR, step_every="batch", lr_lambda=share)
 
 
-def _share(step, rise, fall):
+def _share(step: int, rise: int, fall: int) -> float:
     """Return the share of the full rate that a step has."""
     if step < rise:
         return (step + 1) / rise

@@ -1,16 +1,32 @@
 """Training with one weight of the reward, or with several to choose from."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
 import numpy as np
 import torch
 
 from .augmentation_names import LEARNED
 from .evidence import count_outputs, log_evidence
 
+if TYPE_CHECKING:
+    from ..invariant import InvariantModule
+    from .training import Trainer
+    from .training_data import Training, TrainingData
+
 # What penalty="auto" chooses among.
 PENALTIES = (0.005, 0.02, 0.05, 0.1)
 
 
-def train_selected(trainer, data, rows, held_out, seeds):
+def train_selected(
+    trainer: Trainer,
+    data: TrainingData,
+    rows: np.ndarray,
+    held_out: np.ndarray | None,
+    seeds: Sequence[int],
+) -> tuple[Training, float | None, dict[float, float]]:
     """Train with the given penalty, or with several and keep the one of most evidence.
 
     Parameters
@@ -36,11 +52,12 @@ def train_selected(trainer, data, rows, held_out, seeds):
     given = trainer.estimator
     learns = isinstance(given.augmentation, str) and given.augmentation in LEARNED
     if not (learns and given.penalty == "auto"):
-        penalty = given.penalty if learns else None
+        penalty = None if isinstance(given.penalty, str) or not learns else given.penalty
         with trainer.isolated(seeds[0]):
             module = trainer.build(seeds[1], penalty)
             return trainer.train(module, data, rows, held_out), penalty, {}
-    scores, best = {}, None
+    scores: dict[float, float] = {}
+    best: tuple[Training, float] | None = None
     for penalty in PENALTIES:
         with trainer.isolated(seeds[0]):
             module = trainer.build(seeds[1], penalty)
@@ -49,10 +66,13 @@ def train_selected(trainer, data, rows, held_out, seeds):
             scores[penalty] = _evidence(trainer, training.module, data, rows, int(seeds[1]))
         if best is None or scores[penalty] > scores[best[1]]:
             best = training, penalty
-    return *best, scores
+    training, penalty = cast("tuple[Training, float]", best)  # of at least one penalty
+    return training, penalty, scores
 
 
-def _evidence(trainer, module, data, rows, seed):
+def _evidence(
+    trainer: Trainer, module: InvariantModule, data: TrainingData, rows: np.ndarray, seed: int
+) -> float:
     weight = (data.weight[rows] / data.weight[rows].mean()).astype(np.float32)
     arrays = (data.X[rows], data.target[rows], weight)
     signals, labels, weights = (torch.as_tensor(a, device=trainer.device) for a in arrays)

@@ -1,9 +1,14 @@
 """What an input holds, once it is read."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from .channels import pick_by_name, say_left_out
+import numpy as np
+
+from .channels import Expected, pick_by_name, say_left_out
 
 
 @dataclass
@@ -25,25 +30,25 @@ class Signals:
         Return what `y` and `groups` are.
     """
 
-    X: object
+    X: Any
     sfreq: float | None = None
-    ch_names: list | None = None
+    ch_names: list[str] | None = None
     is_array: bool = False
-    labels: Callable | None = field(default=None, repr=False)
-    subjects: Callable | None = field(default=None, repr=False)
+    labels: Callable[[], np.ndarray | None] | None = field(default=None, repr=False)
+    subjects: Callable[[], np.ndarray | None] | None = field(default=None, repr=False)
 
     # read when they are asked for: whoever predicts needs neither
     @property
-    def y(self):
+    def y(self) -> np.ndarray | None:
         """Labels that came with the input, an ndarray; None if there are none."""
         return None if self.labels is None else self.labels()
 
     @property
-    def groups(self):
+    def groups(self) -> np.ndarray | None:
         """Subjects that came with the input, an ndarray; None if there are none."""
         return None if self.subjects is None else self.subjects()
 
-    def matched(self, expected):
+    def matched(self, expected: Expected) -> Signals:
         """Return the signals of the expected channels.
 
         Parameters
@@ -57,11 +62,10 @@ class Signals:
             The same where nothing is known of the names.
         """
         expected.check_rate(self.sfreq, "The signals were")
-        if None in (self.ch_names, expected.ch_names) or self.ch_names == expected.ch_names:
+        names, wanted = self.ch_names, expected.ch_names
+        if names is None or wanted is None or names == wanted:
             return self
-        places = pick_by_name(self.ch_names, expected, "X")
-        say_left_out(
-            {name: "not expected" for i, name in enumerate(self.ch_names) if i not in places}
-        )
+        places = pick_by_name(names, wanted, expected.owner, "X")
+        say_left_out({name: "not expected" for i, name in enumerate(names) if i not in places})
         X = self.X[:, places] if self.X.ndim == 3 else self.X
-        return replace(self, X=X, ch_names=list(expected.ch_names))
+        return replace(self, X=X, ch_names=list(wanted))

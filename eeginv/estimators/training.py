@@ -1,12 +1,16 @@
 """From the settings of an estimator to prepared data, networks and their training."""
 
+from __future__ import annotations
+
 import copy
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from skorch.history import History
+from skorch.callbacks import Callback
 from torch import nn
 
 from .._process import count_threads, ignoring
@@ -21,7 +25,7 @@ from ..augmentation import (
 )
 from ..invariant import InvariantModule
 from ..policy import Policy
-from ..transforms import default_transforms
+from ..transforms import Transform, default_transforms
 from ..transforms.layout import check_made_for
 from .augmentation_names import AUGMENTATIONS, hint_for_augmentation
 from .backbone import build_backbone
@@ -30,74 +34,15 @@ from .held_out import check_sides, hold_out
 from .net import Progress, SignalDataset, StopAfterWarmup, WeightedNet, hold
 from .parameters import check_learned
 from .schedule import cosine_schedule
+from .training_data import Training, TrainingData
+
+if TYPE_CHECKING:
+    from .._typing import ArrayLike, SignalsLike
+    from .base import InvariantEstimator
+    from .signals import Signals
 
 # Windows of so many seconds are those of sleep staging, which scores epochs of 20 or 30.
 SLEEP_WINDOW = 20.0
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What an estimator is fitted on, checked and encoded.
-
-    Parameters
-    ----------
-    X : ndarray of float32, shape (n_windows, n_channels, n_times)
-        Signals.
-    target : ndarray, shape (n_windows,) or (n_windows, n_outputs)
-        Encoded labels, or standardised values.
-    weight : ndarray, shape (n_windows,)
-        Weights of the windows, of at least 0.
-    groups : ndarray, shape (n_windows,) | None
-        Subjects.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from eeginv.estimators import TrainingData
-    >>> TrainingData(np.zeros((4, 2, 8), "float32"), np.array([0, 1, 0, 1]), np.ones(4)).groups
-    """
-
-    X: np.ndarray
-    target: np.ndarray
-    weight: np.ndarray
-    groups: np.ndarray | None = None
-
-
-@dataclass(frozen=True)
-class Training:
-    """What a training leaves.
-
-    Parameters
-    ----------
-    net : skorch.NeuralNet
-        The net that trained the module.
-    policies : list of Policy
-        The policy after each epoch.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from eeginv import InvariantClassifier
-    >>> from eeginv.estimators import Trainer
-    >>> trainer = Trainer(InvariantClassifier(augmentation="trivial", sfreq=128, max_epochs=2))
-    >>> data = trainer.prepare(np.zeros((8, 2, 640)), np.arange(8) % 2)
-    >>> training = trainer.train(trainer.build(seed=0), data, rows=np.arange(8))
-    >>> len(training.policies)
-    2
-    """
-
-    net: WeightedNet
-    policies: list
-
-    @property
-    def module(self):
-        """The trained InvariantModule."""
-        return self.net.module_
-
-    @property
-    def history(self) -> History:
-        """Losses of each epoch."""
-        return self.net.history
 
 
 class Trainer:
@@ -129,25 +74,25 @@ class Trainer:
     2
     """
 
-    def __init__(self, estimator):
+    def __init__(self, estimator: InvariantEstimator) -> None:
         self.estimator = estimator
 
     @property
-    def device(self):
+    def device(self) -> str:
         """Device of the computation."""
         return self.estimator.device
 
     @property
-    def batch_size(self):
+    def batch_size(self) -> int:
         """Largest number of windows in a batch."""
         return self.estimator.batch_size
 
     @property
-    def criterion(self):
+    def criterion(self) -> nn.Module:
         """Module that computes the loss of each example."""
         return self.estimator._criterion()
 
-    def isolated(self, seed):
+    def isolated(self, seed: int) -> AbstractContextManager[None]:
         """Seed torch's global generators and set its threads for the time of a ``with`` block.
 
         Parameters
@@ -162,7 +107,7 @@ class Trainer:
         """
         return isolated(int(seed), count_threads(self.estimator.n_jobs), self.device)
 
-    def with_settings(self, **settings):
+    def with_settings(self, **settings: Any) -> Trainer:
         """Return a trainer for the same prepared data under other settings.
 
         Parameters
@@ -178,7 +123,13 @@ class Trainer:
         return Trainer(copy.copy(self.estimator).set_params(**settings))
 
     # data -------------------------------------------------------------------------------------
-    def prepare(self, X, y=None, sample_weight=None, groups=None):
+    def prepare(
+        self,
+        X: SignalsLike | Signals,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        groups: ArrayLike | None = None,
+    ) -> TrainingData:
         """Check all that ``fit`` is given, and learn the shape of the data and the classes.
 
         Parameters
@@ -193,7 +144,7 @@ class Trainer:
         """
         return self.estimator._prepare(X, y, sample_weight, groups)
 
-    def split(self, data, seed):
+    def split(self, data: TrainingData, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Hold out what the estimator's ``validation`` says.
 
         Parameters
@@ -216,7 +167,7 @@ class Trainer:
         self.check_sides(data.target, rows, held_out)
         return rows, held_out
 
-    def check_sides(self, target, rows, held_out):
+    def check_sides(self, target: np.ndarray, rows: np.ndarray, held_out: np.ndarray) -> None:
         """Raise a ValueError if one side of a split lacks a class.
 
         Parameters
@@ -230,7 +181,7 @@ class Trainer:
             check_sides(self.estimator.classes_, target, rows, held_out)
 
     # networks ---------------------------------------------------------------------------------
-    def default_transforms(self):
+    def default_transforms(self) -> list[Transform]:
         """Return the default candidates for the prepared data.
 
         Returns
@@ -256,7 +207,7 @@ class Trainer:
         with ignoring(("Left out", UserWarning)):
             return default_transforms(self.estimator.sfreq_, self.estimator.ch_names_, kind)
 
-    def check_candidates(self, transforms):
+    def check_candidates(self, transforms: nn.Module | Iterable[Transform]) -> None:
         """Raise a ValueError if a transform was made for signals of another kind.
 
         Parameters
@@ -268,7 +219,9 @@ class Trainer:
             transforms = nn.ModuleList(transforms)
         check_made_for(transforms, self.estimator.sfreq_, self.estimator.ch_names_)
 
-    def build(self, seed, penalty=None, n_extra_outputs=0):
+    def build(
+        self, seed: int, penalty: float | None = None, n_extra_outputs: int = 0
+    ) -> InvariantModule:
         """Build a network behind its augmentation, with weights from torch's global generator.
 
         Parameters
@@ -306,7 +259,7 @@ class Trainer:
             precision=estimator.precision,
         )
 
-    def compiled(self, module):
+    def compiled(self, module: InvariantModule) -> InvariantModule:
         """Have a module compiled, if the estimator says so.
 
         The draws of dropout are those of a module that is not compiled.
@@ -325,20 +278,20 @@ class Trainer:
             module.compile(options={"fallback_random": True})
         return module
 
-    def _build_augmentation(self, seed, penalty):
+    def _build_augmentation(self, seed: int, penalty: float | None) -> Augmentation | None:
         estimator, augmentation = self.estimator, self.estimator.augmentation
         if augmentation is None:
             return None
         if isinstance(augmentation, Augmentation):
-            augmentation = copy.deepcopy(augmentation)
-            if getattr(augmentation, "takes_labels", False):
+            copied: Any = copy.deepcopy(augmentation)
+            if getattr(copied, "takes_labels", False):
                 if not hasattr(estimator, "classes_"):
                     raise ValueError(
-                        f"{type(augmentation).__name__} needs classes, which a regression has not."
+                        f"{type(copied).__name__} needs classes, which a regression has not."
                     )
-                augmentation.set_classes(estimator.classes_)
-            augmentation.stream.seed, augmentation.stream.n_drawn = seed, 0
-            return augmentation
+                copied.set_classes(estimator.classes_)
+            copied.stream.seed, copied.stream.n_drawn = seed, 0
+            return copied
         if isinstance(augmentation, Policy):
             return PolicyAugmentation(augmentation, random_state=seed)
         # not ``in``, which an array or a tensor would answer with an array
@@ -347,19 +300,27 @@ class Trainer:
                 "augmentation must be 'augnet', 'augerino', 'auto', 'trivial', None, a Policy or "
                 f"an Augmentation; got {augmentation!r}.{hint_for_augmentation(augmentation)}"
             )
-        given = estimator.transforms
+        given: Any = estimator.transforms
         transforms = self.default_transforms() if given is None else given
         if augmentation == "trivial":
             return TrivialAugment(transforms, random_state=seed)
-        schedule = {"warmup": estimator.warmup, "random_state": seed}
+        options: dict[str, Any] = {"penalty": penalty, "warmup": estimator.warmup}
+        options["random_state"] = seed
         if augmentation == "augerino":
-            return Augerino(transforms, penalty, **schedule)
+            return Augerino(transforms, **options)
         if augmentation == "auto":
-            return RegularizedAugNet(transforms, estimator.n_layers or 1, penalty, **schedule)
-        return AugNet(transforms, estimator.n_layers, penalty, **schedule)
+            return RegularizedAugNet(transforms, estimator.n_layers or 1, **options)
+        return AugNet(transforms, estimator.n_layers, **options)
 
     # training ---------------------------------------------------------------------------------
-    def train(self, module, data, rows, held_out=None, callbacks=()):
+    def train(
+        self,
+        module: InvariantModule,
+        data: TrainingData,
+        rows: np.ndarray,
+        held_out: np.ndarray | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> Training:
         """Train a module.
 
         Parameters
@@ -398,11 +359,17 @@ class Trainer:
         check_learned(module.augmentation, len(net.history), int(estimator.max_epochs))
         return Training(net, progress.policies_)
 
-    def _n_steps(self, n_rows):
+    def _n_steps(self, n_rows: int) -> int:
         epochs, batch = int(self.estimator.max_epochs), min(int(self.estimator.batch_size), n_rows)
         return epochs * max(1, math.ceil(n_rows / batch) - _leaves_one(n_rows, batch))
 
-    def _net(self, module, n_rows, split, callbacks):
+    def _net(
+        self,
+        module: InvariantModule,
+        n_rows: int,
+        split: Callable[..., Any] | None,
+        callbacks: list[tuple[str, Callback]],
+    ) -> WeightedNet:
         estimator = self.estimator
         batch_size = min(int(estimator.batch_size), n_rows)
         return WeightedNet(
@@ -427,12 +394,12 @@ class Trainer:
         )
 
 
-def _leaves_one(n_rows, batch_size):
+def _leaves_one(n_rows: int, batch_size: int) -> bool:
     """Whether the last batch would be a single window."""
     return n_rows % batch_size == 1 and n_rows > 1
 
 
-def _scale(weight, rows, held_out):
+def _scale(weight: np.ndarray, rows: np.ndarray, held_out: np.ndarray | None) -> float:
     """Return what to divide weights by, so that the mean loss, lr and penalty keep their sizes."""
     scale = weight[rows].mean()
     if not scale > 0:

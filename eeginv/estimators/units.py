@@ -1,5 +1,7 @@
 """One unit for all signals: how large they are, and what brings them to µV."""
 
+from __future__ import annotations
+
 import warnings
 
 import numpy as np
@@ -17,7 +19,7 @@ OTHER_UNIT = 100.0
 _ENOUGH = 64  # windows
 
 
-def typical_scale(X):
+def typical_scale(X: np.ndarray) -> float | None:
     """Measure how large signals are.
 
     Parameters
@@ -44,19 +46,19 @@ def typical_scale(X):
     return float(np.median(spread)) if spread.size else None
 
 
-def look_like_volts(scale):
+def look_like_volts(scale: float | None) -> bool:
     """Whether signals of a scale are in V."""
     return scale is not None and scale < VOLTS
 
 
-def to_microvolts(X, factors, what):
+def to_microvolts(X: np.ndarray, factors: np.ndarray | float, what: str) -> None:
     """Bring signals to µV, in place, if they look like V; say so.
 
     Parameters
     ----------
     X : ndarray, shape (n_windows, n_channels, n_times)
         Signals.
-    factors : ndarray, shape (n_windows or 1, n_channels, 1)
+    factors : ndarray, shape (n_windows or 1, n_channels, 1) | float
         What brings each channel to its unit.
     what : str
         Where they come from.
@@ -71,7 +73,7 @@ def to_microvolts(X, factors, what):
         )
 
 
-def from_volts(X, factors, what):
+def from_volts(X: np.ndarray, factors: np.ndarray, what: str) -> np.ndarray:
     """Bring signals that should be in V to their unit, unless they cannot be in V.
 
     Parameters
@@ -100,7 +102,7 @@ def from_volts(X, factors, what):
     return X * factors
 
 
-def warn_of_volts(scale):
+def warn_of_volts(scale: float | None) -> None:
     """Say so if an array holds signals that look like V."""
     if look_like_volts(scale):
         warnings.warn(
@@ -111,9 +113,9 @@ def warn_of_volts(scale):
         )
 
 
-def warn_of_another_unit(scale, fitted):
+def warn_of_another_unit(scale: float | None, fitted: float | None) -> None:
     """Say so if signals are of another order of magnitude than those of the training."""
-    if None in (scale, fitted) or 1 / OTHER_UNIT <= scale / fitted <= OTHER_UNIT:
+    if scale is None or fitted is None or 1 / OTHER_UNIT <= scale / fitted <= OTHER_UNIT:
         return
     warnings.warn(
         f"The median standard deviation of the signals is {scale:.1e}, that of the signals in fit "

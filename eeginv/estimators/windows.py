@@ -1,7 +1,11 @@
 """Reading of datasets of windows: Braindecode's, torch's, and what is made of them."""
 
+from __future__ import annotations
+
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +19,7 @@ from .units import FACTORS, look_like_volts, to_microvolts, typical_scale
 _TWO_UNITS = 1e4
 
 
-def is_windows(X):
+def is_windows(X: object) -> bool:
     """Whether an object is a dataset, or a list of items of one."""
     if isinstance(X, (Dataset, DataLoader, *_slice_datasets())):
         return True
@@ -28,7 +32,7 @@ def is_windows(X):
     return isinstance(X, list) and _is_item(X[0])
 
 
-def read_windows(dataset, expected):
+def read_windows(dataset: Any, expected: Expected) -> Signals:
     """Read a dataset of windows, in µV.
 
     Parameters
@@ -53,14 +57,15 @@ def read_windows(dataset, expected):
     of_row = np.empty(len(dataset), dtype=int)
     for number, part in enumerate(parts):
         of_row[part.rows] = number
-    X, targets = None, []
+    X = np.empty(0, dtype=np.float32)
+    targets = []
     for i, number in enumerate(of_row):
         signal, target = _read_item(dataset[i], kind)
         part = parts[number]
         if i == part.rows[0]:
             expected = part.look(len(signal), expected)
         signal = signal if part.order is None else signal[part.order]
-        if X is None:
+        if i == 0:
             X = np.empty((len(of_row), *signal.shape), dtype=np.float32)
         if signal.shape != X.shape[1:]:
             raise ValueError(
@@ -86,14 +91,14 @@ def read_windows(dataset, expected):
 class _Part:
     """One recording of a dataset: the rows that are its, and what is known of it."""
 
-    source: object
+    source: Any
     rows: np.ndarray
     name: str
     sfreq: float | None = None
     choice: Choice | None = None
-    order: list | None = None
+    order: list[int] | None = None
 
-    def look(self, n_channels, expected):
+    def look(self, n_channels: int, expected: Expected) -> Expected:
         """Choose channels; return what the other recordings have to agree with."""
         info = _info(self.source)
         if info is None:
@@ -117,7 +122,7 @@ class _Part:
         return Expected(expected.owner, expected.ch_names, self.sfreq)
 
     @property
-    def subject(self):
+    def subject(self) -> Any:
         """The subject in the description; None if there is none."""
         description = getattr(self.source, "description", None)
         subject = None if description is None else description.get("subject")
@@ -126,7 +131,7 @@ class _Part:
 
 
 # the structure of a dataset -----------------------------------------------------------------------
-def _find_parts(dataset):
+def _find_parts(dataset: Any) -> list[_Part]:
     leaves = _leaves(dataset, np.arange(len(dataset)))
     parts = []
     for number, (leaf, rows) in enumerate(leaves):
@@ -135,7 +140,7 @@ def _find_parts(dataset):
     return parts
 
 
-def _leaves(dataset, indices):
+def _leaves(dataset: Any, indices: np.ndarray) -> list[tuple[Any, np.ndarray]]:
     """Datasets of which a dataset is made, and the places in `indices` that are theirs."""
     if isinstance(dataset, Subset):
         return _leaves(dataset.dataset, np.asarray(dataset.indices)[indices])
@@ -154,13 +159,13 @@ def _leaves(dataset, indices):
     return leaves
 
 
-def _slice_datasets():
+def _slice_datasets() -> tuple[Any, ...]:
     # nobody has one who has not imported it
     module = sys.modules.get("skorch.helper")
     return () if module is None else (module.SliceDataset,)
 
 
-def _check_windows(leaf):
+def _check_windows(leaf: Any) -> None:
     module = sys.modules.get("braindecode.datasets.base")
     if module is not None and isinstance(leaf, module.RawDataset):
         raise TypeError(
@@ -170,7 +175,7 @@ def _check_windows(leaf):
         )
 
 
-def _describe(leaf, number):
+def _describe(leaf: Any, number: int) -> str:
     description = getattr(leaf, "description", None)
     if description is None or not len(description):
         return f"Recording {number}"
@@ -178,7 +183,7 @@ def _describe(leaf, number):
     return f"Recording {number} ({listed})"
 
 
-def _info(leaf):
+def _info(leaf: Any) -> Any:
     for name in ("raw", "windows"):
         info = getattr(getattr(leaf, name, None), "info", None)
         if info is not None:
@@ -187,11 +192,11 @@ def _info(leaf):
 
 
 # items --------------------------------------------------------------------------------------------
-def _is_array(thing):
+def _is_array(thing: Any) -> bool:
     return isinstance(thing, (np.ndarray, torch.Tensor)) and thing.ndim > 0
 
 
-def _is_item(thing):
+def _is_item(thing: Any) -> bool:
     """Whether this is a signal with its target, and not the channels of a window."""
     return (
         isinstance(thing, tuple)
@@ -201,7 +206,7 @@ def _is_item(thing):
     )
 
 
-def _read_item(item, kind):
+def _read_item(item: Any, kind: str) -> tuple[np.ndarray, Any]:
     """Return a signal (n_channels, n_times), and its target, None if there is none."""
     signal, target = item, None
     if isinstance(item, (tuple, list)) and len(item):
@@ -219,25 +224,25 @@ def _read_item(item, kind):
     return signal if signal.ndim == 2 else signal[None], target
 
 
-def _labels(dataset, targets):
+def _labels(dataset: Any, targets: Sequence[Any]) -> Callable[[], np.ndarray | None] | None:
     """Return what gives the labels, None if there are none."""
     if isinstance(dataset, _slice_datasets()):  # which hands out signals alone
         return lambda: _stack([_target(dataset.dataset[i]) for i in dataset.indices_])
     return None if any(target is None for target in targets) else lambda: _stack(targets)
 
 
-def _target(item):
+def _target(item: Any) -> Any:
     return item[1] if isinstance(item, (tuple, list)) and len(item) > 1 else None
 
 
-def _stack(targets):
+def _stack(targets: Sequence[Any]) -> np.ndarray | None:
     if any(target is None for target in targets):
         return None
     values = [t.detach().cpu().numpy() if isinstance(t, torch.Tensor) else t for t in targets]
     return np.array(values)
 
 
-def _subjects(parts, of_row):
+def _subjects(parts: Sequence[_Part], of_row: np.ndarray) -> np.ndarray | None:
     subjects = [part.subject for part in parts]
     lacking = [p.name for p, subject in zip(parts, subjects, strict=True) if subject is None]
     if len(lacking) == len(parts):
@@ -252,7 +257,7 @@ def _subjects(parts, of_row):
 
 
 # units --------------------------------------------------------------------------------------------
-def _convert(X, parts, of_row, kind):
+def _convert(X: np.ndarray, parts: Sequence[_Part], of_row: np.ndarray, kind: str) -> None:
     """Bring signals to µV, if they are in V."""
     scales = [typical_scale(X[part.rows[:64]]) for part in parts]
     known = {p.name: s for p, s in zip(parts, scales, strict=True) if s is not None}

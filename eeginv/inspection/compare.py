@@ -1,13 +1,18 @@
 """Outputs of a model before and after a transform, example by example."""
 
+from __future__ import annotations
+
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from torch import nn
 
-from .inputs import check_count, draw_seed
+from .inputs import Windows, check_count, draw_seed
 from .measures import (
     MEASURES,
     SAME,
@@ -18,6 +23,12 @@ from .measures import (
     mean_distance_to_others,
 )
 from .models import BATCH, FittedModel
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
+    from .._typing import RandomState
+    from ..transforms import Transform
 
 REFERENCES = ("all", "derangement")
 ENOUGH = 500  # transformed examples
@@ -53,7 +64,7 @@ class Comparison:
     n_draws: int
     seed: int
 
-    def measure(self, transform, strengths):
+    def measure(self, transform: Transform, strengths: Sequence[float]) -> dict[str, np.ndarray]:
         """Compare with signals transformed by several strengths, under the same draws.
 
         Parameters
@@ -89,7 +100,7 @@ class Comparison:
             "divergence": divergence,
         }
 
-    def _compare(self, rows, X):
+    def _compare(self, rows: slice, X: np.ndarray) -> np.ndarray:
         """Distance, agreement and divergence of some examples to their transformed selves."""
         found = np.zeros((3, len(X)))
         found[1] = 1.0
@@ -104,7 +115,14 @@ class Comparison:
         return found
 
 
-def prepare_comparison(model, windows, space, n_draws, random_state, reference="all"):
+def prepare_comparison(
+    model: BaseEstimator | nn.Module,
+    windows: Windows,
+    space: str,
+    n_draws: int | None,
+    random_state: RandomState,
+    reference: str = "all",
+) -> Comparison:
     """Ask a model for its outputs for signals as they are.
 
     Parameters
@@ -155,7 +173,7 @@ def prepare_comparison(model, windows, space, n_draws, random_state, reference="
     return Comparison(fitted, windows.X, probabilities, rows, distance, n_draws, seed)
 
 
-def summarise(measures):
+def summarise(measures: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Median score, and mean agreement and divergence, over the examples (the last axis)."""
     score = measures["score"]
     known = np.isfinite(score).any(axis=-1)

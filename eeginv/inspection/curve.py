@@ -1,28 +1,40 @@
 """How invariance falls with the strength of a transform."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 from .compare import prepare_comparison, summarise
-from .inputs import check_strengths, read_windows
+from .inputs import Windows, check_strengths, read_windows
 from .measures import MEASURES, percentile_interval, resampling_weights, weighted_medians
 from .models import expected_by
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+    from torch import nn
+
+    from .._typing import ArrayLike, RandomState, SignalsLike
+    from ..transforms import Transform
 
 N_STRENGTHS = 9
 
 
 def invariance_curve(
-    model,
-    X,
-    transform,
-    strengths=None,
+    model: BaseEstimator | nn.Module,
+    X: SignalsLike,
+    transform: Transform,
+    strengths: ArrayLike | None = None,
     *,
-    groups=None,
-    space="probability",
-    n_draws=None,
-    reference="all",
-    random_state=None,
-):
+    groups: ArrayLike | None = None,
+    space: str = "probability",
+    n_draws: int | None = None,
+    reference: str = "all",
+    random_state: RandomState = None,
+) -> pd.DataFrame:
     """Measure how invariant a fitted model is to a transform of several strengths.
 
     Each strength transforms the examples with the same random draws, so that only the strength
@@ -86,7 +98,7 @@ def invariance_curve(
     comparison = prepare_comparison(model, windows, space, n_draws, random_state, reference)
     measures = comparison.measure(transform, strengths)
     resampled = resample(measures, weights_of(comparison.seed))
-    table = {
+    table: dict[str, object] = {
         "transform": transform.name,
         "strength": strengths,
         "unit": transform.unit,
@@ -98,14 +110,14 @@ def invariance_curve(
     return pd.DataFrame(table)
 
 
-def default_strengths(transform, n_strengths=N_STRENGTHS):
+def default_strengths(transform: Transform, n_strengths: int = N_STRENGTHS) -> list[float]:
     """Strengths from 0 to the largest; 0 and 1 for an on/off transform."""
     if transform.binary:
         return [0.0, 1.0]
     return np.linspace(0, transform.max_strength, n_strengths).tolist()
 
 
-def interval_weights(windows):
+def interval_weights(windows: Windows) -> Callable[[int], np.ndarray]:
     """Return a function from a seed to bootstrap samples, after a check of the subjects."""
     if windows.groups is not None and len(np.unique(windows.groups)) < 2:
         raise ValueError(
@@ -115,7 +127,7 @@ def interval_weights(windows):
     return lambda seed: resampling_weights(len(windows.X), windows.groups, seed)
 
 
-def resample(measures, weights):
+def resample(measures: dict[str, np.ndarray], weights: np.ndarray) -> dict[str, np.ndarray]:
     """Summaries of bootstrap samples, each of shape (n_resamples, n_strengths)."""
     total = weights.sum(axis=1, keepdims=True, dtype=np.float64)
     medians = [weighted_medians(values, weights) for values in measures["score"]]

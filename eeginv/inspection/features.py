@@ -1,8 +1,15 @@
 """Numbers that see the direction of time, the sign, the spectrum and the relation of channels."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .inputs import read_windows
+
+if TYPE_CHECKING:
+    from .._typing import SignalsLike
 
 N_BANDS = 16
 N_PARTS = 32  # of a window, for its envelope
@@ -11,7 +18,7 @@ BATCH = 64
 TINY = 1e-30
 
 
-def signal_features(X):
+def signal_features(X: SignalsLike) -> np.ndarray:
     """Describe each example by numbers that transforms move.
 
     They see the direction of time (skewness of differences and of the change of the envelope,
@@ -44,7 +51,7 @@ def signal_features(X):
     return np.concatenate(list(parts))
 
 
-def _features(X):
+def _features(X: np.ndarray) -> np.ndarray:
     mean = X.mean(axis=2, keepdims=True)
     centred = X - mean
     scale = np.sqrt(np.square(centred).mean(axis=2, keepdims=True))
@@ -62,7 +69,7 @@ def _features(X):
     return np.concatenate([per_channel, *_between_channels(shape)], axis=1)
 
 
-def _moments(X):
+def _moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Skewness and logarithm of the kurtosis."""
     X = X - X.mean(axis=2, keepdims=True)
     variance = np.square(X).mean(axis=2, keepdims=True)
@@ -72,11 +79,11 @@ def _moments(X):
     return skewness, np.log1p(kurtosis)
 
 
-def _difference(X, lag):
+def _difference(X: np.ndarray, lag: int) -> np.ndarray:
     return X[:, :, lag:] - X[:, :, :-lag] if lag < X.shape[2] else np.zeros_like(X)
 
 
-def _in_time(X):
+def _in_time(X: np.ndarray) -> tuple[np.ndarray, ...]:
     """Trend, and how the envelope varies and in which direction."""
     n_parts = min(N_PARTS, X.shape[2] // 2)
     time = np.linspace(-1, 1, X.shape[2])
@@ -94,7 +101,7 @@ def _in_time(X):
     )
 
 
-def _spectrum(X):
+def _spectrum(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Power in bands, and where in each band it lies."""
     n_times = X.shape[2]
     power = np.square(np.abs(np.fft.rfft(X * np.hanning(n_times), axis=2)))[:, :, 1:]
@@ -109,7 +116,7 @@ def _spectrum(X):
     return _log(total), centre
 
 
-def _between_channels(X):
+def _between_channels(X: np.ndarray) -> list[np.ndarray]:
     """Correlations, and which channel leads."""
     first, second = np.triu_indices(X.shape[1], k=1)
     n_times = X.shape[2]
@@ -122,5 +129,5 @@ def _between_channels(X):
     return blocks
 
 
-def _log(power):
+def _log(power: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(power, TINY))

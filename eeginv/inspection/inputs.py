@@ -1,6 +1,10 @@
 """What the functions of this room are given: the reading of the estimators, and more checks."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,6 +13,10 @@ from ..estimators.inputs import ANYTHING, read_signals
 from ..estimators.units import typical_scale, warn_of_another_unit, warn_of_volts
 from ..transforms import Transform
 from ..transforms.layout import check_made_for
+
+if TYPE_CHECKING:
+    from .._typing import ArrayLike, RandomState, SignalsLike
+    from ..estimators.signals import Signals
 
 
 @dataclass
@@ -35,10 +43,10 @@ class Windows:
     ndim: int
     groups: np.ndarray | None
     sfreq: float | None
-    ch_names: list | None
+    ch_names: list[str] | None
     expected: Expected = ANYTHING
 
-    def check_transform(self, transform):
+    def check_transform(self, transform: Transform) -> Transform:
         """Return a transform; say so if it is none, or one for other signals."""
         if not isinstance(transform, Transform):
             raise TypeError(
@@ -53,7 +61,13 @@ class Windows:
         return transform
 
 
-def read_windows(X, groups=None, sfreq=None, ch_names=None, expected=ANYTHING):
+def read_windows(
+    X: SignalsLike,
+    groups: ArrayLike | None = None,
+    sfreq: float | None = None,
+    ch_names: Sequence[str] | None = None,
+    expected: Expected = ANYTHING,
+) -> Windows:
     """Read and check signals, and what is known of them.
 
     Parameters
@@ -76,15 +90,12 @@ def read_windows(X, groups=None, sfreq=None, ch_names=None, expected=ANYTHING):
     windows : Windows
         The signals and what is known of them.
     """
-    if ch_names is None:
-        signals = read_signals(X, expected)
-    else:
-        signals = replace(read_signals(X), ch_names=_check_names(ch_names))
+    signals = read_signals(X, expected if ch_names is None else ANYTHING)
     if sfreq is not None:
         Expected("sfreq is", sfreq=sfreq).check_rate(signals.sfreq, "The signals were")
         Expected(expected.owner, sfreq=expected.sfreq).check_rate(sfreq, "The signals were")
     if ch_names is not None:
-        signals = _rename(signals, expected)
+        signals = _rename(signals, _check_names(ch_names), expected)
     values, names = np.asarray(signals.X), signals.ch_names
     if values.dtype not in (np.float32, np.float64):
         values = values.astype(np.float32)
@@ -122,7 +133,7 @@ def read_windows(X, groups=None, sfreq=None, ch_names=None, expected=ANYTHING):
     )
 
 
-def _check_names(ch_names):
+def _check_names(ch_names: Iterable[str]) -> list[str]:
     names = list(ch_names)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -130,16 +141,16 @@ def _check_names(ch_names):
     return names
 
 
-def _rename(signals, expected):
+def _rename(signals: Signals, names: list[str], expected: Expected) -> Signals:
     """Give signals the names of the user, and pick those that are expected."""
     values = np.asarray(signals.X)
     n_channels = values.shape[1] if values.ndim == 3 else 1
-    if len(signals.ch_names) != n_channels:
-        raise ValueError(f"Expected {n_channels} channel names, got {len(signals.ch_names)}.")
-    return replace(signals, X=values).matched(expected)
+    if len(names) != n_channels:
+        raise ValueError(f"Expected {n_channels} channel names, got {len(names)}.")
+    return replace(signals, X=values, ch_names=names).matched(expected)
 
 
-def check_strengths(transform, strengths):
+def check_strengths(transform: Transform, strengths: ArrayLike) -> list[float]:
     """Return strengths as a list of floats within what the transform allows."""
     values = np.atleast_1d(np.asarray(strengths, dtype=float))
     highest = 1.0 if transform.binary else transform.max_strength
@@ -153,19 +164,19 @@ def check_strengths(transform, strengths):
     return values.tolist()
 
 
-def default_strength(transform):
+def default_strength(transform: Transform) -> float:
     """Strength of a transform, or 1 for an on/off transform."""
     return 1.0 if transform.binary else transform.strength.item()
 
 
-def check_count(name, value, smallest=1):
+def check_count(name: str, value: int, smallest: int = 1) -> int:
     """Return a whole number, or say what is wrong with it."""
     if isinstance(value, bool) or not float(value).is_integer() or value < smallest:
         raise ValueError(f"{name} must be a whole number of at least {smallest}, got {value!r}.")
     return int(value)
 
 
-def draw_seed(random_state):
+def draw_seed(random_state: RandomState) -> int:
     """Return a seed, without touching numpy's global generator."""
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))

@@ -1,5 +1,7 @@
 """How far outputs move: distances, agreement, divergence, and intervals of them."""
 
+from __future__ import annotations
+
 import numpy as np
 from scipy.special import rel_entr
 
@@ -9,7 +11,7 @@ SAME = 1e-12
 N_RESAMPLES = 1000
 
 
-def directions(outputs):
+def directions(outputs: np.ndarray) -> np.ndarray:
     """Scale each row to length one; rows of zeros stay zeros.
 
     Parameters
@@ -29,7 +31,7 @@ def directions(outputs):
     return scaled / np.where(norm > 0, norm, 1)
 
 
-def distances(first, second):
+def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Cosine distance of each row of one array to the same row of another.
 
     Parameters
@@ -45,7 +47,7 @@ def distances(first, second):
     return 0.5 * np.square(first - second).sum(axis=1)
 
 
-def mean_distance_to_others(rows):
+def mean_distance_to_others(rows: np.ndarray) -> np.ndarray:
     """Mean cosine distance of each row to all others.
 
     Parameters
@@ -64,7 +66,7 @@ def mean_distance_to_others(rows):
     return 0.5 * (len(rows) * from_mean + from_mean.sum()) / (len(rows) - 1)
 
 
-def derangement(n, rng):
+def derangement(n: int, rng: np.random.Generator) -> np.ndarray:
     """Draw a permutation without fixed points, all with the same probability.
 
     Parameters
@@ -86,7 +88,7 @@ def derangement(n, rng):
             return permutation
 
 
-def divergences(first, second):
+def divergences(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Jensen-Shannon divergence, to the base 2, between rows of probabilities.
 
     Parameters
@@ -105,7 +107,9 @@ def divergences(first, second):
 
 
 # intervals ------------------------------------------------------------------------------------
-def resampling_weights(n_examples, groups, seed, n_resamples=N_RESAMPLES):
+def resampling_weights(
+    n_examples: int, groups: np.ndarray | None, seed: int, n_resamples: int = N_RESAMPLES
+) -> np.ndarray:
     """Draw bootstrap samples of subjects, or of examples.
 
     Parameters
@@ -135,7 +139,7 @@ def resampling_weights(n_examples, groups, seed, n_resamples=N_RESAMPLES):
     return weights
 
 
-def weighted_medians(values, weights):
+def weighted_medians(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Median of the values under several weightings; NaN values are left out.
 
     Parameters
@@ -165,7 +169,7 @@ def weighted_medians(values, weights):
     return np.where((weights[:, order] > 0).any(axis=1), medians, np.nan)
 
 
-def percentile_interval(values, level=0.95):
+def percentile_interval(values: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
     """Find the ends of the middle part of bootstrap values.
 
     Parameters
@@ -186,7 +190,7 @@ def percentile_interval(values, level=0.95):
     return np.where(known, low, np.nan)[()], np.where(known, high, np.nan)[()]
 
 
-def non_increasing(curves):
+def non_increasing(curves: np.ndarray) -> np.ndarray:
     """Find the closest curves that never rise, by isotonic regression.
 
     Parameters
@@ -211,7 +215,7 @@ def non_increasing(curves):
     return out
 
 
-def extents(strengths, agreement, share):
+def extents(strengths: np.ndarray, agreement: np.ndarray, share: float) -> np.ndarray:
     """Find the strength up to which a share of the predictions stay the same.
 
     Parameters
@@ -234,7 +238,7 @@ def extents(strengths, agreement, share):
     after = below.argmax(axis=-1)
     before = np.maximum(after - 1, 0)
 
-    def at(index):
+    def at(index: np.ndarray) -> np.ndarray:
         return np.take_along_axis(agreement, index[..., None], axis=-1)[..., 0]
 
     drop = at(before) - at(after)

@@ -1,22 +1,38 @@
 """Outputs of any fitted model, in a stated space."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
-from torch import nn
+from torch import Tensor, nn
 
 from .._process import ignoring
 from .._randomness import isolated
 from ..estimators.channels import Expected
 from ..invariant import InvariantModule, uncompiled
 
+if TYPE_CHECKING:
+    from .inputs import Windows
+
 SPACES = ("probability", "logit", "embedding")
 BATCH = 64
 LINEAR = (nn.Linear, nn.modules.conv._ConvNd)
+
+
+class _Heard(NamedTuple):
+    """What an estimator returned, its network returned, and the last layer was given."""
+
+    probabilities: np.ndarray | None
+    output: np.ndarray
+    embedding: np.ndarray | None
 
 
 class FittedModel:
@@ -34,23 +50,24 @@ class FittedModel:
         Signals that the model takes; its first examples are used to find out what it returns.
     """
 
-    def __init__(self, model, space, windows):
+    def __init__(self, model: BaseEstimator | nn.Module, space: str, windows: Windows) -> None:
         if space not in SPACES:
             raise ValueError(f"space must be one of {', '.join(SPACES)}; got {space!r}.")
         _check_fitted(model)
-        self.model, self.space, self.name = model, space, type(model).__name__
+        self.model: Any = model  # an estimator, or a network
+        self.space, self.name = space, type(model).__name__
         self.two_dimensional = windows.ndim == 2 or _takes_rows(model, windows.X.shape)
         self.network = model if isinstance(model, nn.Module) else _find_network(model)
         self.gives_probabilities = False
-        self.last_layer = None
+        self.last_layer: nn.Module | None = None
         probe = windows.X[: min(4, len(windows.X))]
-        if self.network is model or (self.network is not None and space == "logit"):
-            heard = self._listen(probe)[1]
-            self.gives_probabilities = _are_probabilities(heard)
+        if self.network is not None and (self.network is model or space == "logit"):
+            heard = self._listen(self.network, probe)
+            self.gives_probabilities = _are_probabilities(heard.output)
         if space == "embedding":
             self.last_layer = self._find_last_layer(probe)
 
-    def __call__(self, X):
+    def __call__(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Compute probabilities and outputs.
 
         Parameters
@@ -73,26 +90,24 @@ class FittedModel:
             )
         return probabilities, outputs
 
-    def _one_batch(self, X):
-        if self.network is self.model:
-            _, heard, embedding = self._listen(X)
-            logits = self._as_logits(heard)
-            probabilities = _softmax(logits)
-        elif self.network is not None and self.space != "probability":
-            probabilities, heard, embedding = self._listen(X)
-            logits = self._as_logits(heard)
-        else:
+    def _one_batch(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        network = self.network
+        if network is None or (network is not self.model and self.space == "probability"):
             with self._at_rest():
                 probabilities = self._predict(X)
                 logits = self._decide(X) if self.space == "logit" else None
+            return probabilities, probabilities if logits is None else self._centre(logits)
+        heard = self._listen(network, X)
+        logits = self._as_logits(heard.output)
+        probabilities = _softmax(logits) if heard.probabilities is None else heard.probabilities
         if self.space == "probability":
             return probabilities, probabilities
-        if self.space == "embedding":
-            return probabilities, embedding
+        if heard.embedding is not None:
+            return probabilities, heard.embedding
         return probabilities, self._centre(logits)
 
     @contextmanager
-    def _at_rest(self):
+    def _at_rest(self) -> Iterator[None]:
         """Run networks in evaluation mode, and put modes and global generators back after."""
         with ExitStack() as stack:
             device = "cpu" if self.network is None else _first_tensor(self.network).device
@@ -108,12 +123,12 @@ class FittedModel:
             yield
 
     # estimators -------------------------------------------------------------------------------
-    def _input(self, X):
+    def _input(self, X: np.ndarray) -> np.ndarray:
         if self.network is not None and self.network is not self.model:
             X = X.astype(_numpy_dtype(self.network), copy=False)
         return X.reshape(len(X), -1) if self.two_dimensional else X
 
-    def _predict(self, X):
+    def _predict(self, X: np.ndarray) -> np.ndarray:
         probabilities = np.asarray(self._ask(self.model.predict_proba, X), dtype=np.float64)
         if probabilities.ndim != 2 or len(probabilities) != len(X):
             raise ValueError(
@@ -127,7 +142,7 @@ class FittedModel:
             )
         return probabilities
 
-    def _decide(self, X):
+    def _decide(self, X: np.ndarray) -> np.ndarray:
         if not hasattr(self.model, "decision_function"):
             raise ValueError(
                 f"{self.name} has no logits: it is no network and has no decision_function. Use "
@@ -135,7 +150,7 @@ class FittedModel:
             )
         return np.asarray(self._ask(self.model.decision_function, X), dtype=np.float64)
 
-    def _ask(self, method, X):
+    def _ask(self, method: Callable[[np.ndarray], Any], X: np.ndarray) -> Any:
         signals = self._input(X)
         try:
             # what a transform makes of signals may be small: the signals themselves were checked
@@ -150,46 +165,46 @@ class FittedModel:
             ) from error
 
     # networks ---------------------------------------------------------------------------------
-    def _listen(self, X):
+    def _listen(self, network: nn.Module, X: np.ndarray) -> _Heard:
         """Run the model, and hear what the network inside returns and the last layer is given."""
-        outputs, embeddings, now = [], [], []
+        outputs: list[Tensor] = []
+        embeddings: list[Tensor] = []
+        now: list[Tensor] = []
 
-        def hear_input(_, arguments):
+        def hear_input(_: nn.Module, arguments: tuple[Tensor, ...]) -> None:
             now.append(arguments[0].cpu().double())
 
-        def hear_output(_, arguments, output):
+        def hear_output(
+            _: nn.Module, arguments: tuple[Tensor, ...], output: Tensor | tuple[Tensor, ...]
+        ) -> None:
             output = output[0] if isinstance(output, tuple) else output
             outputs.append(output.cpu().double())
             if self.last_layer is not None:
-                embeddings.append(self._mean_input(now, len(output)))
+                embeddings.append(self._mean_input(network, now, len(output)))
                 now.clear()
 
         with self._at_rest(), ExitStack() as stack:
             # what its parts were called for outside of it, to see what they need, does not count
-            stack.callback(self.network.register_forward_pre_hook(lambda *_: now.clear()).remove)
-            stack.callback(self.network.register_forward_hook(hear_output).remove)
+            stack.callback(network.register_forward_pre_hook(lambda *_: now.clear()).remove)
+            stack.callback(network.register_forward_hook(hear_output).remove)
             if self.last_layer is not None:
                 stack.callback(self.last_layer.register_forward_pre_hook(hear_input).remove)
-            if self.network is self.model:
+            if network is self.model:
                 probabilities = None
-                self._ask(self._run, X)
+                self._ask(lambda signals: _run(network, signals), X)
             else:
                 probabilities = self._predict(X)
         output = self._in_order(outputs, len(X))
         if output.ndim != 2 or output.shape[1] < 2:
             raise ValueError(
-                f"{type(self.network).__name__} must return logits of shape (n_examples, "
+                f"{type(network).__name__} must return logits of shape (n_examples, "
                 f"n_classes), with two classes or more; got {tuple(output.shape)} for {len(X)} "
                 "examples. Wrap it in a module that does."
             )
         embedding = self._in_order(embeddings, len(X)).numpy() if embeddings else None
-        return probabilities, output.numpy(), embedding
+        return _Heard(probabilities, output.numpy(), embedding)
 
-    def _run(self, signals):
-        first = _first_tensor(self.network)
-        return self.network(torch.as_tensor(signals, dtype=first.dtype, device=first.device))
-
-    def _in_order(self, parts, n_examples):
+    def _in_order(self, parts: list[Tensor], n_examples: int) -> Tensor:
         """Join what was heard; the last batch may have been filled up, as our estimators do."""
         n_heard = sum(map(len, parts))
         if not parts or not 0 <= n_heard - n_examples < len(parts[-1]):
@@ -199,29 +214,30 @@ class FittedModel:
             )
         return torch.cat(parts)[:n_examples]
 
-    def _mean_input(self, inputs, n_examples):
+    @staticmethod
+    def _mean_input(network: nn.Module, inputs: list[Tensor], n_examples: int) -> Tensor:
         """Input of the last layer; the mean over transformed copies, where there are any."""
-        if getattr(self.network, "copies_at_once", 1) > 1:
+        if getattr(network, "copies_at_once", 1) > 1:
             inputs = [copy for several in inputs for copy in several.split(n_examples)]
         if not inputs or any(len(part) != n_examples for part in inputs):
             raise ValueError(
-                f"The last linear layer of {type(self.network).__name__} is not called once for "
+                f"The last linear layer of {type(network).__name__} is not called once for "
                 "each example, so its input is no embedding. Use space='probability'."
             )
         return torch.stack([part.flatten(1) for part in inputs]).mean(dim=0)
 
-    def _find_last_layer(self, X):
+    def _find_last_layer(self, X: np.ndarray) -> nn.Module:
         if self.network is None:
             raise ValueError(
                 f"{self.name} has no embedding: it is no torch network. Use space='probability'."
             )
-        called = []
+        called: list[nn.Module] = []
         with ExitStack() as stack:
             for part in self.network.modules():
                 if isinstance(part, LINEAR):
                     hook = part.register_forward_pre_hook(lambda layer, _: called.append(layer))
                     stack.callback(hook.remove)
-            self._listen(X)
+            self._listen(self.network, X)
         if not called:
             raise ValueError(
                 f"{type(self.network).__name__} has no linear or convolutional layer whose input "
@@ -229,12 +245,12 @@ class FittedModel:
             )
         return called[-1]
 
-    def _as_logits(self, output):
+    def _as_logits(self, output: np.ndarray) -> np.ndarray:
         # a network that ends in a softmax
         return np.log(np.maximum(output, 1e-30)) if self.gives_probabilities else output
 
     @staticmethod
-    def _centre(logits):
+    def _centre(logits: np.ndarray) -> np.ndarray:
         if logits.ndim != 2 or logits.shape[1] < 3:
             raise ValueError(
                 "Logits are defined up to a constant, so those of two classes are one number, "
@@ -243,7 +259,7 @@ class FittedModel:
         return logits - logits.mean(axis=1, keepdims=True)
 
 
-def expected_by(model):
+def expected_by(model: BaseEstimator | nn.Module) -> Expected:
     """Find out what a model knows of the signals that it was fitted on.
 
     Parameters
@@ -256,11 +272,11 @@ def expected_by(model):
     expected : Expected
         Names of channels and sampling frequency, as far as they are known.
     """
-    model = getattr(model, "best_estimator_", model)
-    owner = f"{type(model).__name__} was fitted with"
-    if hasattr(model, "ch_names_") and hasattr(model, "sfreq_"):
-        return Expected(owner, model.ch_names_, model.sfreq_, getattr(model, "scale_", None))
-    network = model if isinstance(model, nn.Module) else getattr(model, "module_", None)
+    fitted: Any = getattr(model, "best_estimator_", model)
+    owner = f"{type(fitted).__name__} was fitted with"
+    if hasattr(fitted, "ch_names_") and hasattr(fitted, "sfreq_"):
+        return Expected(owner, fitted.ch_names_, fitted.sfreq_, getattr(fitted, "scale_", None))
+    network = fitted if isinstance(fitted, nn.Module) else getattr(fitted, "module_", None)
     if not any(base.__module__.startswith("braindecode.") for base in type(network).__mro__):
         return Expected(owner)
     channels, sfreq = (_told(network, name) for name in ("chs_info", "sfreq"))
@@ -268,7 +284,7 @@ def expected_by(model):
     return Expected(owner, names if names and None not in names else None, sfreq)
 
 
-def _told(network, name):
+def _told(network: nn.Module | None, name: str) -> Any:
     """Return what a network of Braindecode was told of the signals, None if nothing."""
     try:
         return getattr(network, name, None)
@@ -276,7 +292,7 @@ def _told(network, name):
         return None
 
 
-def _check_fitted(model):
+def _check_fitted(model: BaseEstimator | nn.Module) -> None:
     if isinstance(model, nn.Module):
         return
     name = type(model).__name__
@@ -296,13 +312,13 @@ def _check_fitted(model):
         )
 
 
-def _takes_rows(model, shape):
+def _takes_rows(model: BaseEstimator | nn.Module, shape: tuple[int, ...]) -> bool:
     """Whether a model was fitted on flattened signals."""
     n_features = getattr(model, "n_features_in_", None)
     return n_features == shape[1] * shape[2] and n_features != shape[1]
 
 
-def _find_network(model):
+def _find_network(model: BaseEstimator | nn.Module) -> nn.Module | None:
     """Find the torch module inside an estimator, None if there is none."""
     model = getattr(model, "best_estimator_", model)
     if isinstance(model, Pipeline):
@@ -311,25 +327,30 @@ def _find_network(model):
     return module if isinstance(module, nn.Module) else None
 
 
-def _restore(modes):
+def _restore(modes: dict[nn.Module, bool]) -> None:
     for part, mode in modes.items():
         part.training = mode
 
 
-def _first_tensor(network):
+def _run(network: nn.Module, signals: np.ndarray) -> Tensor:
+    first = _first_tensor(network)
+    return network(torch.as_tensor(signals, dtype=first.dtype, device=first.device))
+
+
+def _first_tensor(network: nn.Module) -> Tensor:
     values = (*network.parameters(), *network.buffers())
     return next((value for value in values if value.is_floating_point()), torch.empty(0))
 
 
-def _numpy_dtype(network):
+def _numpy_dtype(network: nn.Module) -> type[np.floating]:
     return np.float64 if _first_tensor(network).dtype == torch.float64 else np.float32
 
 
-def _are_probabilities(values):
+def _are_probabilities(values: np.ndarray) -> bool:
     values = np.asarray(values)
     return bool((values >= 0).all() and (np.abs(values.sum(axis=1) - 1) < 1e-3).all())
 
 
-def _softmax(logits):
+def _softmax(logits: np.ndarray) -> np.ndarray:
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     return shifted / shifted.sum(axis=1, keepdims=True)

@@ -1,34 +1,45 @@
 """How invariant a model is to each transform of the catalogue."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from ..transforms import REGISTRY
+from ..transforms import REGISTRY, Transform
 from ..transforms.base import check_sfreq
-from ..transforms.candidates import make_allowed, too_few_channels
-from .compare import prepare_comparison, summarise
+from ..transforms.candidates import Candidate, make_allowed, too_few_channels
+from .compare import Comparison, prepare_comparison, summarise
 from .curve import interval_weights, resample
 from .inputs import check_count, read_windows
 from .measures import extents, percentile_interval
 from .models import expected_by
 
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+    from torch import nn
+
+    from .._typing import ArrayLike, RandomState, SignalsLike
+
 
 def invariance_profile(
-    model,
-    X,
-    sfreq=None,
-    ch_names=None,
-    transforms=None,
+    model: BaseEstimator | nn.Module,
+    X: SignalsLike,
+    sfreq: float | None = None,
+    ch_names: Sequence[str] | None = None,
+    transforms: Sequence[Transform] | None = None,
     *,
-    groups=None,
-    share=0.95,
-    n_strengths=6,
-    space="probability",
-    n_draws=None,
-    random_state=None,
-    n_jobs=None,
-):
+    groups: ArrayLike | None = None,
+    share: float = 0.95,
+    n_strengths: int = 6,
+    space: str = "probability",
+    n_draws: int | None = None,
+    random_state: RandomState = None,
+    n_jobs: int | None = None,
+) -> pd.DataFrame:
     """Measure how invariant a fitted model is to each transform, and up to which strength.
 
     Parameters
@@ -125,25 +136,35 @@ def invariance_profile(
     return profile
 
 
-def _row(comparison, transform, n_strengths, share, weights):
+def _row(
+    comparison: Comparison,
+    transform: Transform,
+    n_strengths: int,
+    share: float,
+    weights: np.ndarray,
+) -> dict[str, Any]:
     binary = transform.binary
     largest = 1.0 if binary else transform.max_strength
     fractions = np.array([0.0, 1.0]) if binary else np.linspace(0, 1, n_strengths + 1) ** 2
     strengths = largest * fractions
     measures = comparison.measure(transform, strengths.tolist())
     resampled = resample(measures, weights)
-    row = {"unit": transform.unit, "largest": largest}
+    row: dict[str, object] = {"unit": transform.unit, "largest": largest}
     for name, values in summarise(measures).items():
         low, high = percentile_interval(resampled[name][:, -1])
         row |= {name: values[-1], f"{name}_low": low, f"{name}_high": high}
-    extent = low = high = np.nan
-    if not binary:
-        extent = float(extents(strengths, measures["agreement"].mean(axis=1), share))
-        low, high = percentile_interval(extents(strengths, resampled["agreement"], share))
+    if binary:
+        return {**row, "extent": np.nan, "extent_low": np.nan, "extent_high": np.nan}
+    extent = float(extents(strengths, measures["agreement"].mean(axis=1), share))
+    low, high = percentile_interval(extents(strengths, resampled["agreement"], share))
     return {**row, "extent": extent, "extent_low": low, "extent_high": high}
 
 
-def _catalogue(sfreq, ch_names, n_channels):
+def _catalogue(
+    sfreq: float | None, ch_names: Sequence[str] | None, n_channels: int
+) -> list[Transform]:
     """All transforms that the signals allow; a warning names those that names do not allow."""
-    allowed = [(n, {}) for n, cls in REGISTRY.items() if too_few_channels(cls, n_channels) is None]
+    allowed: list[Candidate] = [
+        (name, {}) for name, cls in REGISTRY.items() if too_few_channels(cls, n_channels) is None
+    ]
     return make_allowed(allowed, sfreq, ch_names)

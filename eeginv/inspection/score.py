@@ -1,12 +1,22 @@
 """How invariant a model is to one transform of one strength."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from .compare import prepare_comparison, summarise
 from .inputs import check_strengths, default_strength, read_windows
 from .models import expected_by
+
+if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+    from torch import nn
+
+    from .._typing import RandomState, SignalsLike
+    from ..transforms import Transform
 
 
 @dataclass(frozen=True)
@@ -56,16 +66,16 @@ class InvarianceScore:
 
 
 def invariance_score(
-    model,
-    X,
-    transform,
-    strength=None,
+    model: BaseEstimator | nn.Module,
+    X: SignalsLike,
+    transform: Transform,
+    strength: float | None = None,
     *,
-    space="probability",
-    n_draws=None,
-    reference="all",
-    random_state=None,
-):
+    space: str = "probability",
+    n_draws: int | None = None,
+    reference: str = "all",
+    random_state: RandomState = None,
+) -> InvarianceScore:
     """Measure how invariant a fitted model is to a transform [1]_.
 
     The score of an example is ``1 - d(z, z_t) / d(z, z_o)``: ``d`` is the cosine distance, ``z``

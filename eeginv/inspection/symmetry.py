@@ -1,14 +1,18 @@
 """Whether data are symmetric under a transform, by a classifier that looks for a difference."""
 
+from __future__ import annotations
+
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.model_selection import GroupKFold
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, QuantileTransformer, StandardScaler
 
 from .features import signal_features
@@ -19,6 +23,10 @@ from .inputs import (
     draw_seed,
     read_windows,
 )
+
+if TYPE_CHECKING:
+    from .._typing import ArrayLike, RandomState, SignalsLike
+    from ..transforms import Transform
 
 BATCH = 64
 MIN_EXAMPLES = 10
@@ -70,18 +78,18 @@ class SymmetryTest:
 
 
 def symmetry_test(
-    X,
-    transform,
-    strength=None,
+    X: SignalsLike,
+    transform: Transform,
+    strength: float | None = None,
     *,
-    groups=None,
-    classifier=None,
-    features=signal_features,
-    n_splits=5,
-    n_permutations=199,
-    random_state=None,
-    n_jobs=None,
-):
+    groups: ArrayLike | None = None,
+    classifier: BaseEstimator | None = None,
+    features: Callable[[np.ndarray], Any] | None = signal_features,
+    n_splits: int = 5,
+    n_permutations: int = 199,
+    random_state: RandomState = None,
+    n_jobs: int | None = None,
+) -> SymmetryTest:
     """Test whether data are symmetric under a transform, with a two-sample classifier [1]_ [2]_.
 
     Half of the examples are transformed, and a classifier is told to find out which. If
@@ -211,7 +219,7 @@ def symmetry_test(
     )
 
 
-def _check_groups(unit):
+def _check_groups(unit: np.ndarray) -> int:
     n_units = int(unit.max()) + 1
     if n_units < 2:
         raise ValueError(
@@ -227,7 +235,7 @@ def _check_groups(unit):
     return n_units
 
 
-def _halves(unit, rng):
+def _halves(unit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """1 for one half of each group, 0 for the other; the odd one by a fair coin."""
     order = np.lexsort((rng.random(len(unit)), unit))
     coin = rng.integers(2, size=int(unit.max()) + 1)
@@ -237,7 +245,14 @@ def _halves(unit, rng):
     return half ^ coin[unit]
 
 
-def _transform_some(transform, strength, X, unit, chosen, seed):
+def _transform_some(
+    transform: Transform,
+    strength: float,
+    X: np.ndarray,
+    unit: np.ndarray,
+    chosen: np.ndarray,
+    seed: int,
+) -> np.ndarray:
     """Transform the chosen examples, those of one group by the same draw."""
     device = transform.raw.device
     generator = torch.Generator(device=device).manual_seed(seed)
@@ -255,7 +270,7 @@ def _transform_some(transform, strength, X, unit, chosen, seed):
     return out
 
 
-def _default_classifier(n_train):
+def _default_classifier(n_train: int) -> Pipeline:
     return make_pipeline(
         QuantileTransformer(
             n_quantiles=min(100, n_train), output_distribution="normal", random_state=0
@@ -266,17 +281,17 @@ def _default_classifier(n_train):
     )
 
 
-def _with_squares(features):
+def _with_squares(features: np.ndarray) -> np.ndarray:
     return np.hstack([features, np.square(features)])
 
 
 class _ShrunkenCentroids(ClassifierMixin, BaseEstimator):
     """Two classes, 0 and 1, or a column of them for each of many problems at once."""
 
-    def __init__(self, threshold=2.0):
+    def __init__(self, threshold: float = 2.0) -> None:
         self.threshold = threshold
 
-    def fit(self, X, y):
+    def fit(self, X: np.ndarray, y: np.ndarray) -> _ShrunkenCentroids:
         y = np.asarray(y)
         labels = y.reshape(len(y), -1).astype(float)
         n_one = labels.sum(axis=0)
@@ -292,12 +307,17 @@ class _ShrunkenCentroids(ClassifierMixin, BaseEstimator):
         self.single_ = y.ndim == 1
         return self
 
-    def predict(self, X):
+    def predict(self, X: np.ndarray) -> np.ndarray:
         predicted = (X @ self.weights_ > self.cut_).astype(int)
         return predicted[:, 0] if self.single_ else predicted
 
 
-def _predict(classifier, features, labels, splits):
+def _predict(
+    classifier: BaseEstimator | None,
+    features: np.ndarray,
+    labels: np.ndarray,
+    splits: Sequence[tuple[np.ndarray, np.ndarray]],
+) -> np.ndarray:
     predicted = np.empty_like(labels)
     for train, test in splits:
         model = _default_classifier(len(train)) if classifier is None else clone(classifier)
@@ -305,7 +325,7 @@ def _predict(classifier, features, labels, splits):
     return predicted
 
 
-def _balanced_accuracy(labels, predicted):
+def _balanced_accuracy(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Mean recall of the two labels, for each column."""
     right = labels == predicted
     recalls = []

@@ -1,7 +1,26 @@
 """The earth mover's distance between two policies, one transform at a time."""
 
+from __future__ import annotations
 
-def moved_strength(policy, other):
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from .entry import PolicyEntry
+
+if TYPE_CHECKING:
+    from .policy import Policy
+
+
+class _Use(NamedTuple):
+    """Expected number of applications of a transform, and how their strengths are spread."""
+
+    number: float
+    strength: float
+    # Uniform below the strength, rather than at it.
+    even: bool
+
+
+def moved_strength(policy: Policy, other: Policy) -> float:
     """Return the work that turns one policy's use of each transform into the other's.
 
     Parameters
@@ -15,30 +34,32 @@ def moved_strength(policy, other):
         Sum over transforms of the area between the curves of the expected number of applications
         beyond each relative strength, which is the earth mover's distance on a line.
     """
-    uses, others = _uses(policy), _uses(other)
+    entries, others = _weighted_entries(policy), _weighted_entries(other)
     total = 0.0
-    for name in sorted({*uses, *others}):
-        pair = uses.get(name, []), others.get(name, [])
-        scale = _range([use[-1] for side in pair for use in side])
-        total += _area_between(*([(n, s / scale, even) for n, s, even, _ in side] for side in pair))
+    for name in sorted({*entries, *others}):
+        sides = entries.get(name, []), others.get(name, [])
+        scale = _range([entry for side in sides for _, entry in side])
+        total += _area_between(*([_use(*weighted, scale) for weighted in side] for side in sides))
     return total
 
 
-def _uses(policy):
-    """For each transform: expected number, strength, whether uniform below it, and the entry."""
-    uses = {}
+def _weighted_entries(policy: Policy) -> dict[str, list[tuple[float, PolicyEntry]]]:
+    """For each transform, its entries, each with the probability that it is chosen."""
+    found: dict[str, list[tuple[float, PolicyEntry]]] = {}
     for branch_weight, branch in zip(policy.weights, policy.branches, strict=True):
         for e in branch.entries:
-            number = branch_weight * branch.probability * e.weight
-            if e.binary:
-                use = (number * e.probability, 1.0, False, e)
-            else:
-                use = (number, e.extent, e.random_strength, e)
-            uses.setdefault(e.transform, []).append(use)
-    return uses
+            weight = branch_weight * branch.probability * e.weight
+            found.setdefault(e.transform, []).append((weight, e))
+    return found
 
 
-def _range(entries):
+def _use(weight: float, entry: PolicyEntry, scale: float) -> _Use:
+    if entry.binary:
+        return _Use(weight * entry.probability, 1.0 / scale, False)
+    return _Use(weight, entry.extent / scale, entry.random_strength)
+
+
+def _range(entries: Sequence[PolicyEntry]) -> float:
     """Return the largest strength a transform allows, or, where nothing says, that there is."""
     if any(e.binary for e in entries):
         return 1.0
@@ -46,10 +67,10 @@ def _range(entries):
     return max([*limits, *(e.extent for e in entries)]) or 1.0
 
 
-def _area_between(uses, others):
+def _area_between(uses: Sequence[_Use], others: Sequence[_Use]) -> float:
     """Integrate the absolute difference of two curves, linear between the strengths."""
-    signed = [*uses, *((-number, strength, even) for number, strength, even in others)]
-    knots = sorted({0.0, *(strength for _, strength, _ in signed)})
+    signed = [*uses, *(use._replace(number=-use.number) for use in others)]
+    knots = sorted({0.0, *(use.strength for use in signed)})
     area = 0.0
     for left, right in zip(knots[:-1], knots[1:], strict=True):
         # what lies beyond each end of the segment, seen from within

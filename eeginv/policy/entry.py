@@ -1,8 +1,11 @@
 """One candidate of a policy: a transform, how far, how often."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from .._json import plain
 
@@ -52,9 +55,9 @@ class PolicyEntry:
     binary: bool | None = None
     random_strength: bool = False
     joint: bool = False
-    config: Mapping = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.unit is None or self.binary is None:
             from ..transforms.registry import kind_of  # loads torch
 
@@ -81,7 +84,7 @@ class PolicyEntry:
             raise ValueError(f"layer of {self.transform} must be 0, 1, ..., got {self.layer!r}.")
 
     @property
-    def role(self):
+    def role(self) -> str:
         """What the entry is for: "invariance" or "regularizer".
 
         An extent that was found says how far the label stays the same ("invariance"), unless the
@@ -95,7 +98,7 @@ class PolicyEntry:
         return "regularizer" if drawn else "invariance"
 
     @property
-    def probability(self):
+    def probability(self) -> float:
         """Probability with which the transform is applied once it is chosen.
 
         Zero at an extent of zero, which leaves signals as they are.
@@ -105,5 +108,5 @@ class PolicyEntry:
         return float(self.binary or self.extent > 0)
 
 
-def _is_number(value):
+def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)

@@ -1,13 +1,23 @@
 """The value that every learner and searcher returns: which transforms, how far, how often."""
 
+from __future__ import annotations
+
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from .._files import write_atomically
 from .._json import parse
 from .entry import PolicyEntry
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+
+    from .._typing import PathLike
 
 # Arguments of transforms that policies were written with before they got another name.
 RENAMED = {"ChannelsGenerator": {"generator": "matrix"}}
@@ -45,10 +55,12 @@ class Policy:
     True
     """
 
-    _branches = ()
-    weights = (1.0,)
+    entries: tuple[PolicyEntry, ...]
+    probability: float
+    weights: tuple[float, ...] = (1.0,)
+    _branches: tuple[Policy, ...] = ()
 
-    def __init__(self, entries, probability=1.0):
+    def __init__(self, entries: Iterable[PolicyEntry], probability: float = 1.0) -> None:
         self.entries = tuple(entries)
         self.probability = float(probability)
         if not self.entries:
@@ -68,7 +80,7 @@ class Policy:
                 raise ValueError(f"The weights of layer {layer} must sum to {full}, got {total:g}.")
 
     @classmethod
-    def mixture(cls, policies, weights=None):
+    def mixture(cls, policies: Iterable[Policy], weights: Iterable[float] | None = None) -> Policy:
         """Make a policy that draws, for each example, one of several policies and applies it.
 
         With equal weights this is the average of policies, over folds or seeds, say.
@@ -126,25 +138,25 @@ class Policy:
         return mixture
 
     @property
-    def is_mixture(self):
+    def is_mixture(self) -> bool:
         """Whether there is more than one branch."""
         return bool(self._branches)
 
     @property
-    def branches(self):
+    def branches(self) -> tuple[Policy, ...]:
         """Members of a mixture, a tuple; a plain policy is its own only branch."""
         return self._branches or (self,)
 
     @property
-    def _parts(self):
+    def _parts(self) -> list[tuple[float, Policy]]:
         return list(zip(self.weights, self.branches, strict=True))
 
     @property
-    def n_layers(self):
+    def n_layers(self) -> int:
         """Number of layers; of a mixture, of its longest branch."""
         return 1 + max(entry.layer for entry in self.entries)
 
-    def layer(self, index):
+    def layer(self, index: int) -> list[PolicyEntry]:
         """Return the entries of one layer.
 
         Parameters
@@ -161,7 +173,7 @@ class Policy:
             raise ValueError("A mixture has no layers of its own: ask each of its branches.")
         return [entry for entry in self.entries if entry.layer == index]
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Policy)
             and self.entries == other.entries
@@ -170,21 +182,21 @@ class Policy:
             and self._branches == other._branches
         )
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self.to_json())
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         if self.is_mixture:
             rows = ", ".join(f"{weight:.2f} x {branch!r}" for weight, branch in self._parts)
             return f"Policy.mixture({rows})"
         rows = ", ".join(
-            f"{e.transform}({e.extent:.3g}{'' if e.unit == '1' else ' ' + e.unit}) x {e.weight:.2f}"
+            f"{e.transform}({e.extent:.3g}{'' if e.unit == '1' else f' {e.unit}'}) x {e.weight:.2f}"
             for e in self.entries
         )
         return f"Policy({rows}; probability={self.probability:.3g})"
 
     # exchange ---------------------------------------------------------------------------------
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the policy as plain values.
 
         Returns
@@ -198,7 +210,7 @@ class Policy:
         return {"probability": self.probability, "entries": entries}
 
     @classmethod
-    def from_dict(cls, values):
+    def from_dict(cls, values: Mapping[str, Any]) -> Policy:
         """Make a policy from plain values.
 
         Parameters
@@ -230,7 +242,7 @@ class Policy:
                 f"Not a policy: expected the keys 'probability' and 'entries' ({error})."
             ) from error
 
-    def to_json(self, path=None):
+    def to_json(self, path: PathLike | None = None) -> str:
         """Write the policy as JSON.
 
         Parameters
@@ -249,7 +261,7 @@ class Policy:
         return text
 
     @classmethod
-    def from_json(cls, text_or_path):
+    def from_json(cls, text_or_path: PathLike) -> Policy:
         """Read a policy from JSON.
 
         Parameters
@@ -276,7 +288,7 @@ class Policy:
             raise ValueError(f"{source} does not hold a policy. {error}") from error
 
     # reading ----------------------------------------------------------------------------------
-    def summary(self):
+    def summary(self) -> pd.DataFrame:
         """Tabulate the policy.
 
         Returns
@@ -307,7 +319,7 @@ class Policy:
             ]
         return pd.DataFrame(rows)
 
-    def by_transform(self):
+    def by_transform(self) -> pd.DataFrame:
         """Merge layers and branches: how far and how often each transform is used over all of them.
 
         Returns
@@ -322,7 +334,7 @@ class Policy:
 
         return usage_table(self)
 
-    def distance(self, other):
+    def distance(self, other: Policy) -> float:
         """Measure how far two policies are apart, as the strength that has to be moved.
 
         For each transform, the expected number of its applications to an example is spread over
@@ -363,7 +375,9 @@ class Policy:
             raise TypeError(f"Expected a Policy, got {type(other).__name__}.")
         return moved_strength(self, other)
 
-    def plot(self, truth=None, axes=None):
+    def plot(
+        self, truth: Mapping[str, Any] | None = None, axes: Axes | None = None
+    ) -> Figure | SubFigure:
         """Draw how far and how often each transform is used.
 
         Parameters
@@ -383,7 +397,7 @@ class Policy:
         return plot_policy(self, truth=truth, axes=axes)
 
 
-def _read_entry(transform, config=(), **values):
-    names = RENAMED.get(transform, {})
-    config = {names.get(name, name): value for name, value in dict(config).items()}
+def _read_entry(transform: str, **values: Any) -> PolicyEntry:
+    names, config = RENAMED.get(transform, {}), dict(values.pop("config", ()))
+    config = {names.get(name, name): value for name, value in config.items()}
     return PolicyEntry(transform, config=config, **values)

@@ -1,7 +1,10 @@
 """Base class of all searches: parameters, checks, final training and predictions."""
 
+from __future__ import annotations
+
 import time
 from dataclasses import field
+from typing import TYPE_CHECKING, ClassVar, Self
 
 import numpy as np
 import torch
@@ -9,13 +12,17 @@ from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ..augmentation import PolicyAugmentation
+from ..augmentation import Augmentation, PolicyAugmentation
 from ..augmentation.candidates import check_transforms
 from ..estimators import InvariantClassifier, Trainer
 from ..estimators.inputs import read_signals
+from ..policy import Policy
 from ..transforms import Transform
 from .declared import DeclaredParameters, positive, share
 from .problem import Problem, split
+
+if TYPE_CHECKING:
+    from .._typing import ArrayLike, SignalsLike
 
 
 class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, BaseEstimator):
@@ -80,10 +87,18 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
     verbose: int = 0
     random_state: int | np.random.RandomState | None = None
 
-    # Parameters that may differ between a search and one that continues from its file.
-    resumable = ("max_seconds", "verbose", "refit")
+    policy_: Policy = field(init=False)
+    best_estimator_: InvariantClassifier = field(init=False)
+    classes_: np.ndarray = field(init=False)
+    search_time_: float = field(init=False)
+    refit_time_: float = field(init=False)
 
-    def fit(self, X, y=None, groups=None):
+    # Parameters that may differ between a search and one that continues from its file.
+    resumable: ClassVar[tuple[str, ...]] = ("max_seconds", "verbose", "refit")
+
+    def fit(
+        self, X: SignalsLike, y: ArrayLike | None = None, groups: ArrayLike | None = None
+    ) -> Self:
         """Search a policy, then train the final model under it.
 
         Parameters
@@ -107,35 +122,35 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
             int(seed) for seed in check_random_state(self.random_state).randint(2**31 - 1, size=3)
         )
         trainer = Trainer(self.estimator.under(None))
-        X = read_signals(X)  # Once, for the search and the final training.
-        data = trainer.prepare(X, y, groups=groups)
+        signals = read_signals(X)  # Once, for the search and the final training.
+        data = trainer.prepare(signals, y, groups=groups)
         transforms = self._candidates(trainer)
         inner, outer = split(trainer, data.target, data.groups, self.held_out, split_seed)
         self.classes_ = trainer.estimator.classes_
         weight = (data.weight / data.weight[inner].mean()).astype(np.float32)
-        tensors = (
+        windows, target, weight = (
             torch.as_tensor(values, device=trainer.device)
             for values in (data.X, data.target, weight)
         )
-        problem = Problem(trainer, transforms, *tensors, inner, outer, data.groups)
+        problem = Problem(trainer, transforms, windows, target, weight, inner, outer, data.groups)
         self._search(problem, search_seed)
         self.search_time_ = time.perf_counter() - start
         if self.refit:
             start = time.perf_counter()
             final = self.estimator.under(self._augmentation()).set_params(random_state=refit_seed)
-            self.best_estimator_ = final.fit(X, y, groups=data.groups)
+            self.best_estimator_ = final.fit(signals, y, groups=data.groups)
             self.refit_time_ = time.perf_counter() - start
         return self
 
     # methods of subclasses ----------------------------------------------------------------------
-    def _search(self, problem, seed):
+    def _search(self, problem: Problem, seed: int) -> None:
         raise NotImplementedError(f"{type(self).__name__} must define _search.")
 
-    def _augmentation(self):
+    def _augmentation(self) -> Augmentation:
         """Return the augmentation of the final training."""
         return PolicyAugmentation(self.policy_)
 
-    def _check_parameters(self):
+    def _check_parameters(self) -> None:
         super()._check_parameters()
         if not isinstance(self.estimator, InvariantClassifier):
             raise TypeError(
@@ -149,7 +164,7 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
                 "own transforms."
             )
 
-    def _candidates(self, trainer):
+    def _candidates(self, trainer: Trainer) -> list[Transform]:
         given = self.transforms
         transforms = check_transforms(trainer.default_transforms() if given is None else given)
         if not transforms:
@@ -158,13 +173,13 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
         return transforms
 
     # predictions of the final model -------------------------------------------------------------
-    def _final_model(self):
+    def _final_model(self) -> InvariantClassifier:
         check_is_fitted(self, "policy_")
         if not self.refit:
             raise ValueError("There is no final model to predict with, because refit is False.")
         return self.best_estimator_
 
-    def predict(self, X):
+    def predict(self, X: SignalsLike) -> np.ndarray:
         """Predict labels with the final model.
 
         Parameters
@@ -179,7 +194,7 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
         """
         return self._final_model().predict(X)
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: SignalsLike) -> np.ndarray:
         """Predict probabilities with the final model.
 
         Parameters
@@ -194,7 +209,9 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
         """
         return self._final_model().predict_proba(X)
 
-    def score(self, X, y=None, sample_weight=None):
+    def score(
+        self, X: SignalsLike, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> float:
         """Compute the accuracy of the final model.
 
         Parameters
@@ -223,14 +240,14 @@ class TimeLimit:
         The limit. None sets none.
     """
 
-    def __init__(self, seconds):
+    def __init__(self, seconds: float | None) -> None:
         self.seconds, self._start = seconds, time.perf_counter()
 
-    def is_over(self):
+    def is_over(self) -> bool:
         """Return whether the time is over."""
         return self.seconds is not None and time.perf_counter() - self._start > self.seconds
 
-    def error(self, event):
+    def error(self, event: str) -> ValueError:
         """Return the error of a search whose time was over before an event."""
         return ValueError(
             f"max_seconds ({self.seconds:g}) was over before {event}. Raise it, or pass None."

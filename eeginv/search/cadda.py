@@ -1,10 +1,19 @@
 """CADDA: ADDA with a policy for each class."""
 
+from __future__ import annotations
+
+from dataclasses import field
+from typing import TYPE_CHECKING
+
 import torch
 
 from ..augmentation import ClasswiseAugmentation
 from ..policy import Policy
 from .adda import ADDASearch
+
+if TYPE_CHECKING:
+    from .._typing import Label
+    from .problem import Problem
 
 
 class CADDASearch(ADDASearch):
@@ -50,24 +59,26 @@ class CADDASearch(ADDASearch):
     ['rest', 'task']
     """
 
-    def _sub_policies(self, problem):
-        counts = torch.bincount(problem.y, minlength=len(problem.trainer.estimator.classes_))
-        return super()._sub_policies(problem, (counts / counts.sum()).tolist())
+    policies_: dict[Label, Policy] = field(init=False)
 
-    def _search(self, problem, seed):
+    def _class_frequencies(self, problem: Problem) -> list[float]:
+        counts = torch.bincount(problem.y, minlength=len(problem.trainer.estimator.classes_))
+        return (counts / counts.sum()).tolist()
+
+    def _search(self, problem: Problem, seed: int) -> None:
         super()._search(problem, seed)
         self.policies_ = {
             label: Policy.mixture(self.policy_.branches[part])
             for label, part in self._parts().items()
         }
 
-    def _augmentation(self):
+    def _augmentation(self) -> ClasswiseAugmentation:
         frequencies = {
             label: sum(self.policy_.weights[part]) for label, part in self._parts().items()
         }
         return ClasswiseAugmentation(self.policies_, frequencies)
 
-    def _parts(self):
+    def _parts(self) -> dict[Label, slice]:
         """Return the branches of each class, a dict of label to slice."""
         n = self.n_policies
         return {label: slice(c * n, (c + 1) * n) for c, label in enumerate(self.classes_.tolist())}

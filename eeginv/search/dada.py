@@ -1,8 +1,15 @@
 """DADA: policy search by the gradient of the held-out loss after one step, through choices."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from .by_gradient.one_step import OneStepSearch
 from .by_gradient.sub_policies import Combinations
 from .declared import count
+
+if TYPE_CHECKING:
+    from .problem import Problem
 
 
 class DADASearch(OneStepSearch):
@@ -65,5 +72,5 @@ class DADASearch(OneStepSearch):
 
     n_operations: int = count(2)
 
-    def _sub_policies(self, problem):
+    def _sub_policies(self, problem: Problem) -> Combinations:
         return Combinations(problem.transforms, self.n_operations, self.probability, self.strength)

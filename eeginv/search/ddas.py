@@ -1,15 +1,24 @@
 """DDAS: policy search by the one-step meta-gradient of the expected training loss."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from functools import reduce
+from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ..augmentation import PolicyAugmentation
+from ..augmentation import Augmentation, PolicyAugmentation
 from .by_gradient.network_step import NetworkStep
 from .by_gradient.search import GradientSearch, Learner
 from .declared import count, positive, share
 from .operations import apply_operations, make_operations, product_policy
+
+if TYPE_CHECKING:
+    from ..policy import Policy
+    from .problem import Problem
 
 
 class DDASSearch(GradientSearch):
@@ -77,17 +86,19 @@ class DDASSearch(GradientSearch):
     probability_lr: float = positive(0.02)
     probability: float = share(0.35)
 
-    def _learner(self, problem):
+    def _learner(self, problem: Problem) -> Learner:
         return DDASLearner(self, problem)
 
-    def _augmentation(self):
+    def _augmentation(self) -> Augmentation:
         return PolicyAugmentation(self.schedule_[self.warmup_epochs :])
 
 
 class DDASLearner(Learner):
     """Alternates one step of the network on the expected loss with one step of the policy."""
 
-    def __init__(self, search, problem):
+    search: DDASSearch
+
+    def __init__(self, search: DDASSearch, problem: Problem) -> None:
         super().__init__(search, problem)
         self.operations = make_operations(problem.transforms, search.n_levels)
         self.network_step = NetworkStep(problem.make_network(), problem, search.search_lr)
@@ -101,11 +112,11 @@ class DDASLearner(Learner):
         ]
         self.optimizers = [torch.optim.Adam(groups, betas=(0.5, 0.999))]
 
-    def policy(self):
+    def policy(self) -> Policy:
         weights = [self.logits.softmax(0).tolist()] * self.search.n_operations
         return product_policy(self.operations, weights, torch.sigmoid(self.gate).item())
 
-    def step(self, rows, outer_rows, learns=True):
+    def step(self, rows: Tensor, outer_rows: Tensor, learns: bool = True) -> dict[str, float]:
         search, network_step, X = self.search, self.network_step, self.problem.X
         losses = network_step.losses
         n_views = search.n_views if learns else 0
@@ -143,7 +154,13 @@ class DDASLearner(Learner):
             "probability": torch.sigmoid(self.gate).item(),
         }
 
-    def _learn(self, gradients, direction, augment, chance):
+    def _learn(
+        self,
+        gradients: Sequence[Sequence[Tensor]],
+        direction: Sequence[Tensor],
+        augment: Tensor,
+        chance: Tensor,
+    ) -> None:
         """Take the step of the policy.
 
         Parameters
@@ -166,5 +183,5 @@ class DDASLearner(Learner):
         optimizer.step()
 
 
-def _inner_product(left, right):
-    return sum((a * b).sum() for a, b in zip(left, right, strict=True))
+def _inner_product(left: Sequence[Tensor], right: Sequence[Tensor]) -> Tensor:
+    return reduce(torch.add, ((a * b).sum() for a, b in zip(left, right, strict=True)))

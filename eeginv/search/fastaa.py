@@ -1,5 +1,10 @@
 """Fast AutoAugment: search by density matching, without child trainings."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import joblib
 import numpy as np
 from sklearn.metrics import balanced_accuracy_score
@@ -8,7 +13,14 @@ from ..augmentation import PolicyAugmentation
 from .by_trials.children import ChildTraining, predict
 from .by_trials.search import SampledSearch
 from .declared import count, share
-from .problem import split
+from .problem import Problem, split
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ..estimators.training import Trainer
+    from ..policy import Policy
+    from .by_trials.trial import Report
 
 
 class FastAutoAugmentSearch(SampledSearch):
@@ -59,7 +71,7 @@ class FastAutoAugmentSearch(SampledSearch):
     n_best: int = count(10)
     held_out: float = share(0.4)
 
-    def _objectives(self, problem, seed):
+    def _objectives(self, problem: Problem, seed: int) -> list[Callable[[Policy, Report], float]]:
         y = problem.y.cpu().numpy()
         trainings = []
         for fold in range(self.n_folds):
@@ -98,14 +110,22 @@ class DensityMatching:
         Seed of the draws.
     """
 
-    def __init__(self, trainer, network, X, y, n_draws, seed):
+    def __init__(
+        self,
+        trainer: Trainer,
+        network: nn.Module,
+        X: np.ndarray,
+        y: np.ndarray,
+        n_draws: int,
+        seed: int,
+    ) -> None:
         self.trainer, self.network, self.X, self.y = trainer, network, X, y
         self.n_draws, self.seed = n_draws, seed
 
-    def __sizeof__(self):
+    def __sizeof__(self) -> int:
         return self.X.nbytes + self.y.nbytes  # As that of a ChildTraining.
 
-    def __call__(self, policy, report):
+    def __call__(self, policy: Policy, report: Report) -> float:
         """Return the mean score over the draws of a policy. Each window has draws of its own.
 
         Parameters

@@ -1,11 +1,20 @@
 """Faster AutoAugment: policy search by adversarial matching of augmented and held-out signals."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .._randomness import generator_states, restore_generators
 from .by_gradient.sub_policy_search import StagedSearch, SubPolicyLearner
 from .declared import positive
+
+if TYPE_CHECKING:
+    from .by_gradient.search import Learner
+    from .by_gradient.sub_policies import SubPolicies
+    from .problem import Problem
 
 
 class Critic(nn.Module):
@@ -17,11 +26,11 @@ class Critic(nn.Module):
         Maps signals to one output for each class and one more for the score.
     """
 
-    def __init__(self, network):
+    def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, X, keep_statistics=False):
+    def forward(self, X: Tensor, keep_statistics: bool = False) -> tuple[Tensor, Tensor]:
         """Score and classify signals.
 
         Parameters
@@ -48,7 +57,7 @@ class Critic(nn.Module):
             norm.train()
         return output[:, :-1], output[:, -1]
 
-    def slope_penalty(self, X, X_other):
+    def slope_penalty(self, X: Tensor, X_other: Tensor) -> Tensor:
         """Return the mean squared deviation from one of the slope of the score.
 
         Parameters
@@ -72,7 +81,11 @@ class Critic(nn.Module):
 class FasterLearner(SubPolicyLearner):
     """Alternates one step of the critic with one step of the policy against it."""
 
-    def __init__(self, search, problem, sub_policies):
+    search: FasterAutoAugmentSearch
+
+    def __init__(
+        self, search: FasterAutoAugmentSearch, problem: Problem, sub_policies: SubPolicies
+    ) -> None:
         super().__init__(search, problem)
         self.critic = Critic(problem.make_network(n_extra_outputs=1))
         self.criterion = problem.trainer.criterion
@@ -80,7 +93,7 @@ class FasterLearner(SubPolicyLearner):
         learning = [p for p in self.critic.parameters() if p.requires_grad]
         self.optimizers = [torch.optim.Adam(learning, lr=search.critic_lr, betas=(0.0, 0.999))]
 
-    def step(self, rows, outer_rows, learns=True):
+    def step(self, rows: Tensor, outer_rows: Tensor, learns: bool = True) -> dict[str, float]:
         search, X, y = self.search, self.problem.X, self.problem.y
         both = torch.cat([outer_rows, rows])
         logits, _ = self.critic(X[both], keep_statistics=True)
@@ -111,13 +124,13 @@ class FasterLearner(SubPolicyLearner):
             record["spread"] = self.policy_step.step(drawn, worth - unchanged)
         return {**record, "outer_loss": outer_loss.item(), **self.policy_step.summary()}
 
-    def _worth(self, signals, rows):
+    def _worth(self, signals: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the objective of the policy and the losses of the classes, for each example."""
         logits, score = self.critic(signals)
         losses = self._losses(logits, rows)
         return score - self.search.cls_factor * losses, losses
 
-    def _losses(self, logits, rows):
+    def _losses(self, logits: Tensor, rows: Tensor) -> Tensor:
         return self.criterion(logits, self.problem.y[rows]) * self.problem.weight[rows]
 
 
@@ -197,9 +210,10 @@ class FasterAutoAugmentSearch(StagedSearch):
     cls_factor: float = positive(1.0, or_zero=True)
     gradient_penalty: float = positive(10.0)
 
-    _Learner = FasterLearner
+    def _learner(self, problem: Problem) -> Learner:
+        return FasterLearner(self, problem, self._sub_policies(problem))
 
-    def _check_parameters(self):
+    def _check_parameters(self) -> None:
         super()._check_parameters()
         if isinstance(self.estimator.backbone, nn.Module):
             raise TypeError(

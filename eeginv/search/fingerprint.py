@@ -1,11 +1,18 @@
 """Fingerprint of a search, by which it recognises the files that it may continue from."""
 
+from __future__ import annotations
+
 import hashlib
+from typing import TYPE_CHECKING
 
 from torch import nn
 
+if TYPE_CHECKING:
+    from .base import PolicySearch
+    from .problem import Problem
 
-def fingerprint(search, problem):
+
+def fingerprint(search: PolicySearch, problem: Problem) -> str:
     """Return a text that differs between searches whose results differ.
 
     Parameters
@@ -23,7 +30,9 @@ def fingerprint(search, problem):
     ignored = {*search.resumable, "estimator"}
     parameters = {k: v for k, v in search.get_params().items() if k not in ignored}
     # The configuration holds the ranges, which the repr of a transform does not show.
-    objects = [(transform.name, transform.config()) for transform in problem.transforms]
+    objects: list[object] = [
+        (transform.name, transform.config()) for transform in problem.transforms
+    ]
     # The repr of an object may hold its address in memory, which differs between processes.
     for name in [k for k in parameters if k.endswith("callbacks") or k.endswith("backbone")]:
         value = parameters.pop(name)

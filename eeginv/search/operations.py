@@ -1,14 +1,18 @@
 """Operations: transforms of fixed strength, among which searches choose."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from ..policy import Policy, PolicyEntry
-from ..transforms import REGISTRY
+from ..transforms import REGISTRY, Transform
 
 
-def make_operations(transforms, n_levels):
+def make_operations(transforms: Sequence[Transform], n_levels: int) -> list[PolicyEntry]:
     """Turn transforms into operations of fixed strength.
 
     Parameters
@@ -39,7 +43,9 @@ def make_operations(transforms, n_levels):
     return operations
 
 
-def product_policy(operations, weights, probability):
+def product_policy(
+    operations: Sequence[PolicyEntry], weights: Sequence[Sequence[float]], probability: float
+) -> Policy:
     """Return a policy whose layers choose independently among the same operations.
 
     Parameters
@@ -66,7 +72,7 @@ def product_policy(operations, weights, probability):
     )
 
 
-def sequence_policy(operations, probabilities):
+def sequence_policy(operations: Sequence[PolicyEntry], probabilities: Sequence[float]) -> Policy:
     """Return the policy of one sub-policy: a sequence of operations with probabilities.
 
     Parameters
@@ -93,7 +99,7 @@ def sequence_policy(operations, probabilities):
     return Policy(entries)
 
 
-def apply_operations(X, operations):
+def apply_operations(X: Tensor, operations: Sequence[PolicyEntry]) -> Tensor:
     """Apply operations to all signals, one after the other, without gradients.
 
     Parameters

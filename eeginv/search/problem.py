@@ -1,10 +1,13 @@
 """The data of a search, and its split into inner windows and held-out ones."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
+from torch import nn
 
 from ..estimators import Trainer
 from ..transforms import Transform
@@ -41,7 +44,7 @@ class Problem:
     outer: np.ndarray
     groups: np.ndarray | None = None
 
-    def make_network(self, n_extra_outputs=0):
+    def make_network(self, n_extra_outputs: int = 0) -> nn.Module:
         """Build a network in training mode, with weights from torch's global generator.
 
         Parameters
@@ -58,7 +61,9 @@ class Problem:
         return module.to(self.trainer.device).train()
 
 
-def split(trainer, y, groups, held_out, seed):
+def split(
+    trainer: Trainer, y: np.ndarray, groups: np.ndarray | None, held_out: float, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Split windows into inner ones and held-out ones, by subject where there are subjects.
 
     Parameters

@@ -1,7 +1,10 @@
 """RandAugment: a grid over the number of operations and their common strength."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.model_selection import ParameterGrid
@@ -11,6 +14,13 @@ from .by_trials.children import ChildSearch
 from .by_trials.space import TrialSpace
 from .declared import count
 from .operations import make_operations
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+    from ..transforms import Transform
+    from .by_trials.trial import Params
+    from .problem import Problem
 
 
 class RandAugmentSearch(ChildSearch):
@@ -51,10 +61,10 @@ class RandAugmentSearch(ChildSearch):
     strengths: Sequence[float] = (0.2, 0.4, 0.6, 0.8, 1.0)
     round_size: int = count(5)
 
-    def _check_parameters(self):
+    def _check_parameters(self) -> None:
         super()._check_parameters()
         for name in ("n_operations", "strengths"):
-            value = getattr(self, name)
+            value: Sequence[float] = getattr(self, name)
             if not np.iterable(value) or not len(value):
                 raise ValueError(f"{name} must be a sequence of values to try, got {value!r}.")
         for number in self.n_operations:
@@ -64,7 +74,7 @@ class RandAugmentSearch(ChildSearch):
             if not 0 < strength <= 1:
                 raise ValueError(f"strengths must be above 0 and at most 1, got {strength!r}.")
 
-    def _space(self, problem):
+    def _space(self, problem: Problem) -> TrialSpace:
         return StrengthGrid(problem.transforms, self.n_operations, self.strengths)
 
 
@@ -81,23 +91,28 @@ class StrengthGrid(TrialSpace):
         Strengths, as shares of the ranges.
     """
 
-    def __init__(self, transforms, n_operations, strengths):
+    def __init__(
+        self,
+        transforms: Sequence[Transform],
+        n_operations: Sequence[int],
+        strengths: Sequence[float],
+    ) -> None:
         self._operations = make_operations(transforms, n_levels=1)
         self._ranges = [transform.max_strength for transform in transforms]
-        self._values = {
+        self._values: dict[str, Sequence[float]] = {
             "n_operations": [int(number) for number in n_operations],
             "strength": [float(strength) for strength in strengths],
         }
 
-    def distributions(self):
+    def distributions(self) -> dict[str, BaseDistribution]:
         from optuna.distributions import CategoricalDistribution
 
         return {name: CategoricalDistribution(values) for name, values in self._values.items()}
 
-    def grid(self):
+    def grid(self) -> list[Params] | None:
         return list(ParameterGrid(self._values))
 
-    def policy(self, params):
+    def policy(self, params: Params) -> Policy:
         weight = round(1 / len(self._operations), 7)
         return Policy(
             replace(

@@ -1,11 +1,16 @@
 """Transforms of the values of a signal."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from .base import Transform
 from .binary import BinaryTransform
+from .draws import Draws, Noise
 
 
 class SignFlip(BinaryTransform):
@@ -41,10 +46,10 @@ class SignFlip(BinaryTransform):
     family = "amplitude"
     keeps_time = True
 
-    def _transformed(self, X):
+    def _transformed(self, X: Tensor) -> Tensor:
         return -X
 
-    def _transform_unless(self, X, spared):
+    def _transform_unless(self, X: Tensor, spared: Tensor) -> Tensor:
         return X * torch.where(spared, 1.0, -1.0)  # in one pass
 
 
@@ -80,20 +85,22 @@ class AmplitudeScale(Transform):
     keeps_time = True
     group = "channels"
 
-    def __init__(self, magnitude=3.0, max_magnitude=12.0, channel_indep=True):
+    def __init__(
+        self, magnitude: float = 3.0, max_magnitude: float = 12.0, channel_indep: bool = True
+    ) -> None:
         super().__init__(magnitude, max_magnitude)
         self.channel_indep = bool(channel_indep)
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         return {**super().config(), "channel_indep": self.channel_indep}
 
-    def _draw(self, draws):
+    def _draw(self, draws: Draws) -> Noise:
         return {"uniform": draws.symmetric(draws.n_channels if self.channel_indep else 1)}
 
-    def _transform(self, X, noise, strength):
+    def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         return X * torch.exp(strength * noise["uniform"].unsqueeze(-1) * (math.log(10) / 20))
 
-    def _algebra(self, X, noise, strength):
+    def _algebra(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         gain = strength.squeeze(-1) * noise["uniform"] * (math.log(10) / 20)
         return torch.diag_embed(gain.expand(-1, X.shape[1]))
 
@@ -122,11 +129,11 @@ class GaussianNoise(Transform):
     loses_information = True
     keeps_time = True
 
-    def __init__(self, magnitude=0.1, max_magnitude=1.0):
+    def __init__(self, magnitude: float = 0.1, max_magnitude: float = 1.0) -> None:
         super().__init__(magnitude, max_magnitude)
 
-    def _draw(self, draws):
+    def _draw(self, draws: Draws) -> Noise:
         return {"normal": draws.normal(draws.n_channels, draws.n_times)}
 
-    def _transform(self, X, noise, strength):
+    def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         return torch.addcmul(X, strength, noise["normal"])

@@ -1,18 +1,21 @@
 """The contract that every transform keeps."""
 
+from __future__ import annotations
+
 import math
 import numbers
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from .draws import Draws, as_batch
+from .draws import Draws, Noise, as_batch
 from .expectation import derivative_of_expectation, log_prob_of_event
 from .precision import full_precision
-from .strength import read_strength
+from .strength import Strength, read_strength
 
 
-def check_sfreq(sfreq):
+def check_sfreq(sfreq: float) -> float:
     """Return the sampling frequency as a float, or say what is wrong with it."""
     if not (isinstance(sfreq, numbers.Real) and math.isfinite(sfreq) and sfreq > 0):
         raise ValueError(f"sfreq must be the sampling frequency in Hz, got {sfreq!r}.")
@@ -88,16 +91,16 @@ class Transform(nn.Module):
     torch.Size([4, 2, 10])
     """
 
-    unit = "1"
-    family = "other"
-    continuous = True
-    binary = False
-    strength_name = "magnitude"
-    keeps_time = False
-    loses_information = False
-    group = None
+    unit: str = "1"
+    family: str = "other"
+    continuous: bool = True
+    binary: bool = False
+    strength_name: str = "magnitude"
+    keeps_time: bool = False
+    loses_information: bool = False
+    group: str | None = None
 
-    def __init__(self, magnitude, max_magnitude):
+    def __init__(self, magnitude: float, max_magnitude: float) -> None:
         super().__init__()
         if not (math.isfinite(max_magnitude) and max_magnitude > 0):
             raise ValueError(
@@ -109,12 +112,12 @@ class Transform(nn.Module):
 
     # strength ---------------------------------------------------------------------------------
     @property
-    def strength(self):
+    def strength(self) -> Tensor:
         """How far the transform goes, in ``unit``, or with which probability it is applied."""
         return read_strength(self.raw, self.max_strength)
 
     @strength.setter
-    def strength(self, value):
+    def strength(self, value: Tensor | float) -> None:
         value = float(value)
         if self.max_strength < value <= self.max_strength * (1 + 1e-6) + 1e-7:
             value = self.max_strength  # rounded, as in a policy
@@ -128,11 +131,11 @@ class Transform(nn.Module):
             self.raw.fill_(value / self.max_strength)
 
     @property
-    def name(self):
+    def name(self) -> str:
         """What policies and pictures call the transform."""
         return type(self).__name__
 
-    def spread(self, strength=None):
+    def spread(self, strength: Strength = None) -> Tensor | float:
         """How wide the distribution of transformed signals is, as a function of strength.
 
         The strength itself where the transform is continuous; ``2 p (1 - p)``, the probability
@@ -152,7 +155,9 @@ class Transform(nn.Module):
         return strength if self.continuous else 2 * strength * (1 - strength)
 
     # randomness -------------------------------------------------------------------------------
-    def draw(self, X, generator=None, stratified=False):
+    def draw(
+        self, X: Tensor, generator: torch.Generator | None = None, stratified: bool = False
+    ) -> Noise:
         """Draw everything random, independently of the strength.
 
         Parameters
@@ -173,7 +178,7 @@ class Transform(nn.Module):
         X, _ = as_batch(X)
         return self._draw(Draws(X, generator, stratified))
 
-    def log_prob(self, noise, strength=None):
+    def log_prob(self, noise: Noise, strength: Strength = None) -> Tensor:
         """Log-probability of the discrete part of the draws, up to what no strength changes.
 
         Parameters
@@ -196,7 +201,7 @@ class Transform(nn.Module):
         yes, no = log_prob_of_event(strength.reshape(-1, 1)).unbind(-1)
         return torch.where(self.events(noise, strength), yes, no).sum(dim=1)
 
-    def events(self, noise, strength):
+    def events(self, noise: Noise, strength: Tensor) -> Tensor:
         """Whether what makes the output jump has happened.
 
         Parameters
@@ -213,7 +218,7 @@ class Transform(nn.Module):
         """
         return self._events(noise, strength.reshape(-1, 1))
 
-    def score_function(self, noise, losses, strength=None):
+    def score_function(self, noise: Noise, losses: Tensor, strength: Strength = None) -> Tensor:
         """Return a scalar whose derivative estimates that of the expected loss.
 
         For a transform that jumps, the derivative of the mean of ``losses`` with respect to the
@@ -256,7 +261,7 @@ class Transform(nn.Module):
         return (derivative * strength).mean()
 
     # arithmetic -------------------------------------------------------------------------------
-    def transform(self, X, noise, strength=None):
+    def transform(self, X: Tensor, noise: Noise, strength: Strength = None) -> Tensor:
         """Transform signals, deterministically given the draws and the strength.
 
         Parameters
@@ -280,7 +285,7 @@ class Transform(nn.Module):
             out = self._transform(batch.to(strength.dtype), noise, strength).to(batch.dtype)
         return out.squeeze(0) if single else out
 
-    def _strength_for(self, batch, strength=None):
+    def _strength_for(self, batch: Tensor, strength: Strength = None) -> Tensor:
         """Return the strength, shape (n_examples or 1, 1, 1), in the precision to compute in."""
         dtype = torch.float64 if batch.dtype == torch.float64 else torch.float32
         strength = self.strength if strength is None else strength
@@ -294,11 +299,13 @@ class Transform(nn.Module):
 
     # outputs along time -----------------------------------------------------------------------
     @property
-    def can_undo(self):
+    def can_undo(self) -> bool:
         """Whether outputs along time can be brought back to the times of the original signal."""
         return self.keeps_time or type(self)._undo is not Transform._undo
 
-    def undo(self, output, noise, strength=None, n_times=None):
+    def undo(
+        self, output: Tensor, noise: Noise, strength: Strength = None, n_times: int | None = None
+    ) -> Tensor:
         """Bring an output along time back to the times of the signal before the transform.
 
         What a network says of second 3 of a reversed signal of 30 s belongs to second 27 of the
@@ -338,7 +345,7 @@ class Transform(nn.Module):
             undone = self._undo(flat, noise, strength, n_times)
         return undone.to(output.dtype).reshape(output.shape)
 
-    def forward(self, X, generator=None):
+    def forward(self, X: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Draw and apply.
 
         Parameters
@@ -355,7 +362,7 @@ class Transform(nn.Module):
         """
         return self.transform(X, self.draw(X, generator))
 
-    def displacement(self, X, generator=None):
+    def displacement(self, X: Tensor, generator: torch.Generator | None = None) -> float:
         """How far signals travel per unit of :meth:`spread`, relative to their norm.
 
         For a continuous transform the derivative of the path at strength zero, by a finite
@@ -382,7 +389,7 @@ class Transform(nn.Module):
             return float(torch.linalg.vector_norm(moved, dim=(1, 2)).mean() / norm / step)
 
     # description ------------------------------------------------------------------------------
-    def config(self):
+    def config(self) -> dict[str, Any]:
         """Return the constructor arguments beside the strength, as plain values.
 
         Returns
@@ -392,26 +399,26 @@ class Transform(nn.Module):
         """
         return {f"max_{self.strength_name}": self.max_strength}
 
-    def extra_repr(self):
+    def extra_repr(self) -> str:
         unit = "" if self.unit == "1" else f" {self.unit}"
         return f"{self.strength_name}={self.strength.item():.4g}{unit}"
 
     # what a transform defines -----------------------------------------------------------------
-    def _draw(self, draws):
+    def _draw(self, draws: Draws) -> Noise:
         raise TypeError(f"{type(self).__name__} does not define _draw.")
 
-    def _transform(self, X, noise, strength):
+    def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         raise TypeError(f"{type(self).__name__} does not define _transform.")
 
-    def _events(self, noise, strength):
+    def _events(self, noise: Noise, strength: Tensor) -> Tensor:
         raise TypeError(f"{type(self).__name__} jumps and does not define _events.")
 
-    def _undo(self, output, noise, strength, n_times):
+    def _undo(self, output: Tensor, noise: Noise, strength: Tensor, n_times: int) -> Tensor:
         raise TypeError(
             f"{self.name} has no inverse on outputs along time: leave it out where an output is "
             "to follow the transforms. If it leaves what happens where it is, say so with "
             "keeps_time = True; if it moves it, define _undo."
         )
 
-    def _algebra(self, X, noise, strength):
+    def _algebra(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         raise TypeError(f"{self.name} is in no group of transforms that can be drawn jointly.")

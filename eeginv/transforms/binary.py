@@ -1,8 +1,12 @@
 """Transforms that are applied as a whole or not at all."""
 
+from __future__ import annotations
+
 import torch
+from torch import Tensor
 
 from .base import Transform
+from .draws import Draws, Noise
 
 
 class BinaryTransform(Transform):
@@ -30,20 +34,23 @@ class BinaryTransform(Transform):
     binary = True
     strength_name = "probability"
 
-    def __init__(self, probability=0.5, max_probability=0.5):
+    def __init__(self, probability: float = 0.5, max_probability: float = 0.5) -> None:
         if max_probability > 1:
             raise ValueError(f"max_probability must be at most 1, got {max_probability}.")
         super().__init__(probability, max_probability)
 
-    def _draw(self, draws):
+    def _draw(self, draws: Draws) -> Noise:
         return {"uniform": draws.uniform()}
 
-    def _transform(self, X, noise, strength):
+    def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         return self._transform_unless(X, noise["uniform"].reshape(-1, 1, 1) >= strength)
 
-    def _transform_unless(self, X, spared):
+    def _transformed(self, X: Tensor) -> Tensor:
+        raise TypeError(f"{type(self).__name__} does not define _transformed.")
+
+    def _transform_unless(self, X: Tensor, spared: Tensor) -> Tensor:
         # exact for weights of 0 and 1, and several times faster than torch.where
         return torch.lerp(self._transformed(X), X, spared.to(X.dtype))
 
-    def _events(self, noise, strength):
+    def _events(self, noise: Noise, strength: Tensor) -> Tensor:
         return noise["uniform"].unsqueeze(-1) < strength

@@ -1,16 +1,23 @@
 """The candidates that learners start from, for each kind of recording."""
 
-import warnings
+from __future__ import annotations
 
-from .base import check_sfreq
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from .base import Transform, check_sfreq
 from .registry import REGISTRY, make_transform, needs
 from .rotation import SensorsRotation
 
 # From so many sensors on, the field between them can be interpolated.
 ROTATION_CHANNELS = 8
 
+# Name of a transform, and options of its constructor.
+Candidate: TypeAlias = tuple[str, dict[str, float]]
 
-def _sleep(sfreq):
+
+def _sleep(sfreq: float) -> list[Candidate]:
     # No noise and no random phases: staging reads the background that they change.
     return [
         ("TimeReverse", ON_OFF),
@@ -25,7 +32,7 @@ def _sleep(sfreq):
     ]
 
 
-def _motor_imagery(sfreq):
+def _motor_imagery(sfreq: float) -> list[Candidate]:
     # Nothing that changes the amplitude of one side of the head against the other.
     return [
         ("TimeReverse", ON_OFF),
@@ -39,7 +46,7 @@ def _motor_imagery(sfreq):
     ]
 
 
-def _generic(sfreq):
+def _generic(sfreq: float) -> list[Candidate]:
     return [
         ("TimeReverse", ON_OFF),
         ("TimeShift", _half_of(64 / sfreq)),
@@ -56,7 +63,7 @@ def _generic(sfreq):
     ]
 
 
-def _rotations():
+def _rotations() -> list[Candidate]:
     return [(f"Sensors{axis}Rotation", _half_of(30.0)) for axis in "XYZ"]
 
 
@@ -65,19 +72,21 @@ def _rotations():
 ON_OFF = {"probability": 0.25}
 
 
-def _half_of(max_magnitude):
+def _half_of(max_magnitude: float) -> dict[str, float]:
     return {"magnitude": max_magnitude / 2, "max_magnitude": max_magnitude}
 
 
 # What loses information starts weakly, so that signals stay recognisable.
-def _up_to(magnitude, max_magnitude):
+def _up_to(magnitude: float, max_magnitude: float) -> dict[str, float]:
     return {"magnitude": min(magnitude, max_magnitude / 4), "max_magnitude": max_magnitude}
 
 
 KINDS = {"sleep": _sleep, "motor_imagery": _motor_imagery, "generic": _generic}
 
 
-def default_transforms(sfreq, ch_names=None, kind="sleep"):
+def default_transforms(
+    sfreq: float, ch_names: Sequence[str] | None = None, kind: str = "sleep"
+) -> list[Transform]:
     """Candidate transforms for standardised signals.
 
     They start at strengths that leave most signals recognisable: a network can only learn to
@@ -120,7 +129,7 @@ def default_transforms(sfreq, ch_names=None, kind="sleep"):
     return make_allowed([c for c in candidates if c[0] not in left_out], sfreq, ch_names, left_out)
 
 
-def too_few_channels(cls, n_channels):
+def too_few_channels(cls: type[Transform], n_channels: int) -> str | None:
     """Say why so many channels do not allow a transform, None if they do."""
     if cls.family != "spatial":
         return None
@@ -132,7 +141,12 @@ def too_few_channels(cls, n_channels):
     return "there is only one channel." if n_channels < 2 else None
 
 
-def make_allowed(candidates, sfreq, ch_names, left_out=None):
+def make_allowed(
+    candidates: Iterable[Candidate],
+    sfreq: float | None,
+    ch_names: Sequence[str] | None,
+    left_out: dict[str, str] | None = None,
+) -> list[Transform]:
     """Make transforms of names and options; those that lack what they need are passed over.
 
     One warning for each reason names those that the values do not allow, ``left_out`` (a dict from

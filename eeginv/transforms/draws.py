@@ -1,9 +1,17 @@
 """Random numbers for batches of signals."""
 
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
 import torch
+from torch import Tensor
+
+# What a transform draws for a batch, by name; the examples along the first dimension.
+Noise: TypeAlias = dict[str, Tensor]
 
 
-def as_batch(X):
+def as_batch(X: Tensor) -> tuple[Tensor, bool]:
     """Return the signals with a batch dimension, and whether one had to be added."""
     if not isinstance(X, torch.Tensor):
         raise TypeError(f"Expected a torch.Tensor of signals, got {type(X).__name__}.")
@@ -32,19 +40,21 @@ class Draws:
         Beckman and Conover 1979): marginally uniform, but the mean over the examples varies less.
     """
 
-    def __init__(self, X, generator=None, stratified=False):
+    def __init__(
+        self, X: Tensor, generator: torch.Generator | None = None, stratified: bool = False
+    ) -> None:
         if generator is None:
             generator = torch.Generator(device=X.device)
             generator.seed()
         self.n_examples, self.n_channels, self.n_times = X.shape
         self.stratified = stratified
-        self._options = {
+        self._options: dict[str, Any] = {
             "generator": generator,
             "device": X.device,
             "dtype": torch.float64 if X.dtype == torch.float64 else torch.float32,
         }
 
-    def uniform(self, *trailing):
+    def uniform(self, *trailing: int) -> Tensor:
         """Draw uniform numbers in [0, 1), shape (n_examples, *trailing)."""
         shape = (self.n_examples, *trailing)
         u = torch.rand(shape, **self._options)
@@ -53,10 +63,10 @@ class Draws:
             u = (stratum + u) / self.n_examples
         return u
 
-    def symmetric(self, *trailing):
+    def symmetric(self, *trailing: int) -> Tensor:
         """Draw uniform numbers in [-1, 1), shape (n_examples, *trailing)."""
         return 2 * self.uniform(*trailing) - 1
 
-    def normal(self, *trailing):
+    def normal(self, *trailing: int) -> Tensor:
         """Draw standard normal numbers, shape (n_examples, *trailing)."""
         return torch.randn((self.n_examples, *trailing), **self._options)

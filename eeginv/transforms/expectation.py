@@ -1,6 +1,9 @@
 """The derivative of an expected loss with respect to the probability of what happened."""
 
+from __future__ import annotations
+
 import torch
+from torch import Tensor
 
 # What is rarer counts as if it had this probability. An event that is seen once in a thousand
 # examples would weigh a thousand times as much as the others when it is, and an optimiser that
@@ -8,7 +11,7 @@ import torch
 RARE = 0.02
 
 
-def log_prob_of_event(probability):
+def log_prob_of_event(probability: Tensor) -> Tensor:
     """Return the log-probability of an event, with a slope that stays bounded.
 
     Parameters
@@ -29,7 +32,7 @@ def log_prob_of_event(probability):
     return here.clamp_min(torch.finfo(here.dtype).tiny).log() + slope
 
 
-def derivative_of_expectation(losses, happened, probability):
+def derivative_of_expectation(losses: Tensor, happened: Tensor, probability: Tensor) -> Tensor:
     """Estimate how the expected loss changes with the probability of independent events.
 
     Parameters

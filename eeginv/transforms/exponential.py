@@ -1,6 +1,9 @@
 """Exponentials of matrices that no host has to wait for."""
 
+from __future__ import annotations
+
 import torch
+from torch import Tensor
 
 from .precision import widest
 
@@ -9,7 +12,7 @@ SQUARINGS = 10
 TERMS = 12
 
 
-def matrix_exponential(matrices):
+def matrix_exponential(matrices: Tensor) -> Tensor:
     """Return the exponentials of square matrices.
 
     ``torch.matrix_exp`` reads the norms of its matrices, for which a GPU waits. There, a fixed
@@ -39,7 +42,7 @@ def matrix_exponential(matrices):
     return squared_series(widest(matrices)).to(matrices.dtype)
 
 
-def squared_series(matrices):
+def squared_series(matrices: Tensor) -> Tensor:
     """Sum the series of the exponential of scaled-down matrices, and square it up again.
 
     Parameters

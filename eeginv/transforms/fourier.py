@@ -4,12 +4,17 @@ The derivative that torch has for ``rfft`` transforms a zero-padded complex spec
 Here every derivative comes from one real transform of the gradient.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 import torch
+from torch import Tensor
 
 from .precision import full_precision
 
 
-def fast_length(n):
+def fast_length(n: int) -> int:
     """Smallest even length of at least n that is a power of two times a small odd number."""
     odd = (1, 3, 5, 7, 9, 15, 25, 27)
     return min(factor << (max(-(-n // factor), 2) - 1).bit_length() for factor in odd)
@@ -19,13 +24,13 @@ class _AddFiltered(torch.autograd.Function):
     """``X + irfft(rfft(X, n_fft) * factor)``, the second term cut to the length of X."""
 
     @staticmethod
-    def forward(X, factor, n_fft):
+    def forward(X: Tensor, factor: Tensor, n_fft: int) -> tuple[Tensor, Tensor]:
         spectrum = torch.fft.rfft(X, n=n_fft)
         filtered = torch.fft.irfft(spectrum * factor, n=n_fft)
         return filtered[..., : X.shape[-1]] + X, spectrum.conj_physical_()
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
         _, factor, ctx.n_fft = inputs
         ctx.set_materialize_grads(False)  # no zeros for what is only kept
         ctx.mark_non_differentiable(output[1])
@@ -33,7 +38,9 @@ class _AddFiltered(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient, _):
+    def backward(
+        ctx: Any, gradient: Tensor | None, _: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None, None]:
         if gradient is None:
             return None, None, None
         factor, conjugate = ctx.saved_tensors
@@ -54,7 +61,7 @@ class _AddFiltered(torch.autograd.Function):
         return of_signal, of_factor, None
 
 
-def add_filtered(X, factor, n_fft=None):
+def add_filtered(X: Tensor, factor: Tensor, n_fft: int | None = None) -> Tensor:
     """Add to signals what is left of them when their spectrum is multiplied.
 
     Parameters
@@ -82,7 +89,7 @@ class _TurnPhase(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(X, step, n_fft):
+    def forward(X: Tensor, step: Tensor, n_fft: int) -> tuple[Tensor, Tensor, Tensor]:
         # signal by signal: the last bits must not depend on the place in the batch
         offset = torch.linalg.vecdot(X, _hann(X).expand_as(X))
         centred = X - offset.unsqueeze(-1)
@@ -92,7 +99,9 @@ class _TurnPhase(torch.autograd.Function):
         return out, centred, hilbert
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(
+        ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]
+    ) -> None:
         _, step, ctx.n_fft = inputs
         ctx.set_materialize_grads(False)  # no zeros for what is only kept
         ctx.mark_non_differentiable(*output[1:])
@@ -100,7 +109,9 @@ class _TurnPhase(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient, *_):
+    def backward(
+        ctx: Any, gradient: Tensor | None, *_: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None, None]:
         if gradient is None:
             return None, None, None
         step, centred, hilbert = ctx.saved_tensors
@@ -119,21 +130,21 @@ class _TurnPhase(torch.autograd.Function):
         return of_signal, of_step, None
 
 
-def _hann(X):
+def _hann(X: Tensor) -> Tensor:
     """Weights of a mean to which a tone contributes little, even if cut off at the ends."""
     n_times = X.shape[-1]
     window = torch.hann_window(n_times + 1, periodic=True, dtype=X.dtype, device=X.device)[1:]
     return window / window.sum()
 
 
-def _hilbert(X, n_fft, sign):
+def _hilbert(X: Tensor, n_fft: int, sign: int) -> Tensor:
     """Hilbert transform of zero-padded signals, or (sign 1) its transpose."""
     quarter = torch.complex(X.new_zeros(()), X.new_full((), float(sign)))
     spectrum = torch.fft.rfft(X, n=n_fft).mul_(quarter)
     return torch.fft.irfft(spectrum, n=n_fft)[..., : X.shape[-1]]
 
 
-def turn_phase(X, step, n_fft):
+def turn_phase(X: Tensor, step: Tensor, n_fft: int) -> Tensor:
     """Turn the phase of all frequencies by an angle that grows linearly with time.
 
     Parameters
@@ -158,21 +169,21 @@ class _Turn(torch.autograd.Function):
     """``exp(1j * angle) - 1``, whose derivative takes no further sines."""
 
     @staticmethod
-    def forward(angle):
+    def forward(angle: Tensor) -> Tensor:
         return torch.complex(torch.cos(angle) - 1, torch.sin(angle))
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.save_for_backward(output)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (turn,) = ctx.saved_tensors
         return (turn.real + 1) * gradient.imag - turn.imag * gradient.real
 
 
-def turn(angle):
+def turn(angle: Tensor) -> Tensor:
     """Factor minus one by which a spectrum is multiplied to turn its phases.
 
     Parameters
@@ -188,7 +199,7 @@ def turn(angle):
     return _Turn.apply(angle)
 
 
-def harmonics(step, n):
+def harmonics(step: Tensor, n: int) -> tuple[Tensor, Tensor]:
     """Cosines and sines of evenly spaced angles.
 
     Composed of rotations by many small and by few large angles, which takes a matrix product

@@ -1,9 +1,18 @@
 """A generator of one's own."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import torch
+from torch import Tensor
 
 from .base import Transform
+from .draws import Draws, Noise
 from .exponential import matrix_exponential
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 class ChannelsGenerator(Transform):
@@ -48,8 +57,11 @@ class ChannelsGenerator(Transform):
     family = "spatial"
     keeps_time = True
     group = "channels"
+    _matrix: Tensor
 
-    def __init__(self, matrix, magnitude=0.1, max_magnitude=1.0, unit="1"):
+    def __init__(
+        self, matrix: ArrayLike, magnitude: float = 0.1, max_magnitude: float = 1.0, unit: str = "1"
+    ) -> None:
         matrix = torch.as_tensor(matrix, dtype=torch.float64).detach().clone()
         if matrix.ndim != 2 or len(matrix) != matrix.shape[1] or not len(matrix):
             raise ValueError(
@@ -66,16 +78,16 @@ class ChannelsGenerator(Transform):
         # made from the arguments, so not part of the state
         self.register_buffer("_matrix", matrix.float(), persistent=False)
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         return {"matrix": self.matrix, **super().config(), "unit": self.unit}
 
-    def _draw(self, draws):
+    def _draw(self, draws: Draws) -> Noise:
         return {"uniform": draws.symmetric()}
 
-    def _transform(self, X, noise, strength):
+    def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         return mix_channels(X, matrix_exponential(self._algebra(X, noise, strength)))
 
-    def _algebra(self, X, noise, strength):
+    def _algebra(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         n_channels = len(self.matrix)
         if X.shape[1] != n_channels:
             raise ValueError(
@@ -84,7 +96,7 @@ class ChannelsGenerator(Transform):
         return strength * noise["uniform"].reshape(-1, 1, 1) * self._matrix.to(X.dtype)
 
 
-def mix_channels(X, matrix):
+def mix_channels(X: Tensor, matrix: Tensor) -> Tensor:
     """Multiply signals by matrices, such that the identity leaves them as they are to the last bit.
 
     Parameters

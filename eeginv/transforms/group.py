@@ -1,16 +1,26 @@
 """Groups: the draws of several transforms add up before one matrix exponential."""
 
+from __future__ import annotations
+
 import math
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from functools import lru_cache, reduce
+from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
-from .draws import as_batch
+from .draws import Noise, as_batch
 from .exponential import matrix_exponential
 from .generator import mix_channels
 from .montage import channel_positions
 from .precision import full_precision, in_double
 from .splines import spline_coefficients, spline_kernel
+from .strength import Strength
+from .temporal import TimeShift, TimeWarp
+
+if TYPE_CHECKING:
+    from .base import Transform
 
 
 class TransformGroup:
@@ -44,10 +54,12 @@ class TransformGroup:
 
     keeps_time = True
 
-    def __init__(self, members):
+    def __init__(self, members: Iterable[Transform]) -> None:
         self.members = list(members)
 
-    def element(self, X, noises, strengths=None):
+    def element(
+        self, X: Tensor, noises: Sequence[Noise], strengths: Sequence[Strength] | None = None
+    ) -> Tensor:
         """Return the drawn elements of the group as matrices.
 
         Parameters
@@ -64,13 +76,16 @@ class TransformGroup:
         element : Tensor, shape (n_examples or 1, d, d)
             Exponentials of the sum of the scaled generators.
         """
-        total = 0.0
         strengths = [None] * len(self.members) if strengths is None else strengths
-        for member, noise, strength in zip(self.members, noises, strengths, strict=True):
-            total = total + member._algebra(X, noise, member._strength_for(X, strength))
-        return matrix_exponential(total)
+        generators = [
+            member._algebra(X, noise, member._strength_for(X, strength))
+            for member, noise, strength in zip(self.members, noises, strengths, strict=True)
+        ]
+        return matrix_exponential(reduce(torch.add, generators))
 
-    def transform(self, X, noises, strengths=None):
+    def transform(
+        self, X: Tensor, noises: Sequence[Noise], strengths: Sequence[Strength] | None = None
+    ) -> Tensor:
         """Transform signals, deterministically given the draws.
 
         Parameters
@@ -93,7 +108,7 @@ class TransformGroup:
             out = self._act(exact, self.element(exact, noises, strengths)).to(X.dtype)
         return out.squeeze(0) if single else out
 
-    def undo(self, output, noises, n_times=None):
+    def undo(self, output: Tensor, noises: Sequence[Noise], n_times: int | None = None) -> Tensor:
         """Bring an output along time back to the times of the signal before the transform.
 
         Parameters
@@ -112,35 +127,41 @@ class TransformGroup:
         """
         return output
 
+    def _act(self, X: Tensor, element: Tensor) -> Tensor:
+        raise TypeError(f"{type(self).__name__} does not define _act.")
+
 
 class ChannelGroup(TransformGroup):
     """Matrices of shape (n_channels, n_channels): gains, and whatever mixes channels."""
 
-    def __init__(self, members):
+    def __init__(self, members: Iterable[Transform]) -> None:
         super().__init__(members)
-        sizes = {len(m.matrix) for m in self.members if hasattr(m, "matrix")}
+        matrices = [getattr(member, "matrix", None) for member in self.members]
+        sizes = {len(matrix) for matrix in matrices if matrix is not None}
         if len(sizes) > 1:
             raise ValueError(
                 "Matrices that are drawn jointly must be of one size, (n_channels, n_channels); "
                 f"got sizes {sorted(sizes)}."
             )
 
-    def _act(self, X, element):
+    def _act(self, X: Tensor, element: Tensor) -> Tensor:
         return mix_channels(X, element)
 
 
 class SensorGroup(TransformGroup):
     """Rotations of the sensors on the head, matrices of shape (3, 3)."""
 
-    def __init__(self, members):
+    def __init__(self, members: Iterable[Transform]) -> None:
         super().__init__(members)
-        if len({tuple(member.ch_names) for member in self.members}) > 1:
+        names = {tuple(getattr(member, "ch_names", ())) for member in self.members}
+        if len(names) > 1:
             raise ValueError("Rotations that are drawn jointly must be of the same channels.")
+        (self.ch_names,) = names
 
-    def _act(self, X, element):
+    def _act(self, X: Tensor, element: Tensor) -> Tensor:
         # the splines of near sensors almost cancel, which single precision cannot represent
         element = in_double(element)
-        positions, coefficients = _splines(tuple(self.members[0].ch_names), element.device)
+        positions, coefficients = _splines(self.ch_names, element.device)
         places = positions @ element.transpose(1, 2)
         change = _kernel(places, positions) - _kernel(positions, positions)
         change = (change @ coefficients[:-1]).to(X)
@@ -148,13 +169,13 @@ class SensorGroup(TransformGroup):
 
 
 @lru_cache(maxsize=16)
-def _splines(ch_names, device):
+def _splines(ch_names: tuple[str, ...], device: torch.device) -> tuple[Tensor, Tensor]:
     """Positions of channels and their spline coefficients."""
     positions = torch.tensor(channel_positions(ch_names), dtype=torch.float64)
     return positions.to(device), spline_coefficients(positions).to(device)
 
 
-def _kernel(places, positions):
+def _kernel(places: Tensor, positions: Tensor) -> Tensor:
     # summed term by term: the same bits for the same place, alone or in a batch
     return spline_kernel((places.unsqueeze(-2) * positions).sum(dim=-1))
 
@@ -168,37 +189,37 @@ class TimeGroup(TransformGroup):
 
     keeps_time = False
 
-    def __init__(self, members):
+    def __init__(self, members: Iterable[Transform]) -> None:
         super().__init__(members)
-        self.shift = next((m for m in self.members if hasattr(m, "sfreq")), None)
-        self.dilation = next((m for m in self.members if not hasattr(m, "sfreq")), None)
+        self.shift = next((m for m in self.members if isinstance(m, TimeShift)), None)
+        self.dilation = next((m for m in self.members if isinstance(m, TimeWarp)), None)
         if len(self.members) > sum(m is not None for m in (self.shift, self.dilation)):
             raise ValueError(
                 "The group of time takes one TimeShift and one TimeWarp(shape='dilation'), got "
                 f"{', '.join(member.name for member in self.members)}."
             )
 
-    def _factors(self, element):
+    def _factors(self, element: Tensor) -> tuple[Tensor, Tensor]:
         speed = element[:, 0, 0]
         return speed - 1, -element[:, 0, 1] / speed
 
-    def _act(self, X, element):
+    def _act(self, X: Tensor, element: Tensor) -> Tensor:
         change, delay = self._factors(element)
         one = torch.ones((), dtype=X.dtype, device=X.device)
         if self.dilation is not None:
             X = self.dilation._transform(X, {"uniform": change}, one)
         if self.shift is not None:
-            X = self.shift._shift(X, one.reshape(1), delay, self._largest_delay())
+            X = self.shift._shift(X, one.reshape(1), delay, self._largest_delay(self.shift))
         return X
 
-    def _largest_delay(self):
+    def _largest_delay(self, shift: TimeShift) -> float:
         """Return the largest shift, in s; slowing down makes it longer."""
         if self.dilation is None:
-            return self.shift.max_strength
+            return shift.max_strength
         slowest = 1 - self.dilation.max_strength
-        return self.shift.max_strength * (1 / slowest - 1) / -math.log(slowest)
+        return shift.max_strength * (1 / slowest - 1) / -math.log(slowest)
 
-    def undo(self, output, noises, n_times=None):
+    def undo(self, output: Tensor, noises: Sequence[Noise], n_times: int | None = None) -> Tensor:
         batch = output if output.dtype == torch.float64 else output.float()
         with full_precision(output.device):
             change, delay = self._factors(self.element(batch, noises))
@@ -209,10 +230,14 @@ class TimeGroup(TransformGroup):
         return output
 
 
-GROUPS = {"channels": ChannelGroup, "sensors": SensorGroup, "time": TimeGroup}
+GROUPS: dict[str, type[TransformGroup]] = {
+    "channels": ChannelGroup,
+    "sensors": SensorGroup,
+    "time": TimeGroup,
+}
 
 
-def make_group(members):
+def make_group(members: Iterable[Transform]) -> TransformGroup:
     """Make the group that transforms belong to.
 
     Parameters
@@ -237,7 +262,7 @@ def make_group(members):
              [ 0.0000,  1.0000]]], grad_fn=<...>)
     """
     members = list(members)
-    groups = {getattr(member, "group", None) for member in members}
+    groups = {getattr(member, "group", "") for member in members}
     if len(groups) != 1 or not groups <= set(GROUPS):
         named = [f"{member.name} ({member.group or 'no group'})" for member in members]
         raise ValueError(

@@ -1,14 +1,17 @@
 """Reading signals between their samples."""
 
+from __future__ import annotations
+
 import math
 
 import torch
+from torch import Tensor
 
 REACH = 4  # samples on each side that take part
 DEGREE = 10
 
 
-def lanczos_polynomials():
+def lanczos_polynomials() -> Tensor:
     """Weights of the neighbours as polynomials in the distance from the sample before.
 
     A Lanczos kernel (a sinc under the central lobe of a wider sinc), scaled such that the weights
@@ -34,7 +37,7 @@ def lanczos_polynomials():
     return coefficients.float()
 
 
-def read_between_samples(X, offset, polynomials):
+def read_between_samples(X: Tensor, offset: Tensor, polynomials: Tensor) -> Tensor:
     """Interpolate signals at positions near their samples.
 
     Parameters
@@ -72,7 +75,7 @@ def read_between_samples(X, offset, polynomials):
     return out
 
 
-def _reflect(index, n_times):
+def _reflect(index: Tensor, n_times: int) -> tuple[Tensor, Tensor]:
     """Reflect positions at both ends; say whether what follows then comes before (-1)."""
     period = max(2 * (n_times - 1), 1)
     index = index.remainder(period)

@@ -1,19 +1,28 @@
 """Whether channel names and sampling frequencies that are known on two sides agree."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from .montage import parse_channel
+
+if TYPE_CHECKING:
+    from torch import nn
 
 # MNE keeps 128 Hz as 128.0; headers of files round what they hold.
 RATE_TOLERANCE = 1e-5
 
 
-def same_rate(one, other):
+def same_rate(one: float | None, other: float | None) -> bool:
     """Whether two sampling frequencies in Hz agree; one that is not known agrees with all."""
-    return None in (one, other) or math.isclose(one, other, rel_tol=RATE_TOLERANCE)
+    return one is None or other is None or math.isclose(one, other, rel_tol=RATE_TOLERANCE)
 
 
-def find_channels(given, wanted, references=True):
+def find_channels(
+    given: Sequence[str], wanted: Sequence[str], references: bool = True
+) -> list[int | None]:
     """Find channels by their names.
 
     Parameters
@@ -43,12 +52,14 @@ def find_channels(given, wanted, references=True):
     if None in found:
         sides = [[_meaning(name, references) for name in names] for names in (given, wanted)]
         if all(len(set(side)) == len(side) for side in sides):
-            places = {meaning: i for i, meaning in enumerate(sides[0])}
-            found = [places.get(meaning) for meaning in sides[1]]
+            meanings = {meaning: i for i, meaning in enumerate(sides[0])}
+            found = [meanings.get(meaning) for meaning in sides[1]]
     return found
 
 
-def check_made_for(part, sfreq=None, ch_names=None):
+def check_made_for(
+    part: nn.Module, sfreq: float | None = None, ch_names: Sequence[str] | None = None
+) -> None:
     """Refuse transforms that were made for another sampling frequency or other channels.
 
     Parameters
@@ -88,7 +99,7 @@ def check_made_for(part, sfreq=None, ch_names=None):
             )
 
 
-def _meaning(name, references):
+def _meaning(name: str, references: bool) -> tuple[str | None, ...] | str:
     """Return what a name stands for, however it is spelled."""
     try:
         derivation = parse_channel(name)

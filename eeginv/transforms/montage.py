@@ -1,7 +1,10 @@
 """Where electrodes sit and which channel mirrors which, from the names of the channels alone."""
 
+from __future__ import annotations
+
 import functools
 import re
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -43,7 +46,7 @@ class Derivation(NamedTuple):
     reference: str | None = None
 
 
-def parse_channel(name):
+def parse_channel(name: str) -> Derivation:
     """Read which electrodes a channel name means.
 
     Parameters
@@ -82,7 +85,7 @@ def parse_channel(name):
     return _parse_all([name])[0]
 
 
-def channel_positions(ch_names):
+def channel_positions(ch_names: Sequence[str]) -> list[list[float]]:
     """Find the positions of channels on the unit sphere.
 
     Parameters
@@ -133,7 +136,7 @@ def channel_positions(ch_names):
     positions = []
     inside = []
     for name, derivation in zip(names, _parse_all(names), strict=True):
-        point = _template()[derivation.anode]
+        point: Sequence[float] = _template()[derivation.anode]
         if derivation.cathode is not None:
             other = _template()[derivation.cathode]
             point = [(a + b) / 2 for a, b in zip(point, other, strict=True)]
@@ -151,7 +154,7 @@ def channel_positions(ch_names):
     return positions
 
 
-def mirror_permutation(ch_names):
+def mirror_permutation(ch_names: Sequence[str]) -> list[int]:
     """Find the channel on the other side of the head for each channel.
 
     Parameters
@@ -192,7 +195,7 @@ def mirror_permutation(ch_names):
     """
     names = _as_list(ch_names)
     derivations = _parse_all(names)
-    seen = {}
+    seen: dict[Derivation, str] = {}
     for name, derivation in zip(names, derivations, strict=True):
         if derivation in seen:
             raise ValueError(
@@ -220,7 +223,7 @@ def mirror_permutation(ch_names):
 
 
 # names --------------------------------------------------------------------------------------------
-def _as_list(ch_names):
+def _as_list(ch_names: Sequence[str]) -> list[str]:
     """Return the names as a list of strings that is not empty."""
     if isinstance(ch_names, str):
         raise TypeError(f"ch_names must be a list of channel names, got the string {ch_names!r}.")
@@ -233,11 +236,11 @@ def _as_list(ch_names):
     return names
 
 
-def _listed(names):
+def _listed(names: Sequence[str]) -> str:
     return ", ".join(repr(str(name)) for name in names)
 
 
-def _parse_all(ch_names):
+def _parse_all(ch_names: Sequence[str]) -> list[Derivation]:
     """Parse all names, or say which of them are not understood."""
     names = _as_list(ch_names)
     derivations = [_parse(name) for name in names]
@@ -250,10 +253,10 @@ def _parse_all(ch_names):
             "'C3-AVG'). Drop channels that are not EEG, rename the others, or choose a transform "
             "that needs no positions."
         )
-    return derivations
+    return [found for found in derivations if found is not None]
 
 
-def _parse(name):
+def _parse(name: str) -> Derivation | None:
     """Return the derivation that a name means, None if it means none."""
     text = re.sub(r"^EEG[\s:_-]+", "", name.strip().upper())
     # MNE's running number of a name that occurs twice; higher ones could mean "C3-4" for C3-C4.
@@ -262,7 +265,7 @@ def _parse(name):
     active, *others = (part.strip(" .") for part in re.split("[-:/_]", text, maxsplit=1))
     anode = _electrodes().get(active)
     if anode is None or not others:
-        return anode and Derivation(anode)
+        return None if anode is None else Derivation(anode)
     linked = re.sub(r"[()+/]", "", others[0])
     if linked in EARS or linked in REFERENCES:
         # A channel that is its own reference is no signal.
@@ -272,14 +275,14 @@ def _parse(name):
 
 
 @functools.lru_cache(maxsize=1)
-def _electrodes():
+def _electrodes() -> dict[str, str]:
     """Names of electrodes in upper case, aliases included, and their spelling in the template."""
     names = {name.upper(): name for name in _template()}
     return names | {alias: names[name.upper()] for alias, name in ALIASES.items()}
 
 
 # symmetry -----------------------------------------------------------------------------------------
-def _mirror(name):
+def _mirror(name: str) -> str:
     """Return the electrode on the other side: odd numbers are left, even ones right."""
     found = re.fullmatch(r"([A-Za-z]+)(\d+)(h?)", name)
     if not found:  # z on the midline, or a reference that has no side
@@ -288,11 +291,13 @@ def _mirror(name):
     return f"{front}{int(number) + (1 if int(number) % 2 else -1)}{half}"
 
 
-def _mirrored(derivation):
-    return Derivation(*(part and _mirror(part) for part in derivation))
+def _mirrored(derivation: Derivation) -> Derivation:
+    return Derivation(
+        _mirror(derivation.anode), *(part and _mirror(part) for part in derivation[1:])
+    )
 
 
-def _mismatch(image, derivation):
+def _mismatch(image: Derivation, derivation: Derivation) -> int | None:
     """How far a derivation is from a mirror image: 0 for equal, None for another place."""
     if image[:2] != derivation[:2]:
         return None
@@ -305,19 +310,19 @@ def _mismatch(image, derivation):
 
 
 # positions ----------------------------------------------------------------------------------------
-def _norm(point):
+def _norm(point: Iterable[float]) -> float:
     return sum(coordinate**2 for coordinate in point) ** 0.5
 
 
-def _on_the_cap(name):
+def _on_the_cap(name: str) -> bool:
     """Whether an electrode is on or above the circle through Fpz, T7, Oz and T8."""
-    front, number = re.fullmatch(r"([A-Za-z]+?)(\d+|z)h?", name).groups()
+    [(front, number)] = re.findall(r"^([A-Za-z]+?)(\d+|z)h?$", name)
     # The lower rows have the numbers 9 and 10, or are behind and below the O row.
     return front not in ("A", "M", "I", "OI") and (number == "z" or int(number) <= 8)
 
 
 @functools.lru_cache(maxsize=1)
-def _template():
+def _template() -> dict[str, tuple[float, ...]]:
     """Electrodes of the 10-05 system: name and position on the unit sphere."""
     import mne.channels
 

@@ -1,9 +1,12 @@
 """Outputs along time: where their positions lie in the signal, and values between them."""
 
+from __future__ import annotations
+
 import torch
+from torch import Tensor
 
 
-def position_centres(n_positions, n_times, like):
+def position_centres(n_positions: int, n_times: int, like: Tensor) -> Tensor:
     """Return the times of positions that share a signal equally.
 
     Parameters
@@ -24,7 +27,7 @@ def position_centres(n_positions, n_times, like):
     return (number + 0.5) * (n_times / n_positions) - 0.5
 
 
-def read_between_positions(output, offset, circular=False):
+def read_between_positions(output: Tensor, offset: Tensor, circular: bool = False) -> Tensor:
     """Interpolate outputs linearly between their positions.
 
     Linear, because outputs are values of their own, not samples of a band-limited signal: a wider

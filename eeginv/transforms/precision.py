@@ -1,11 +1,15 @@
 """Arithmetic that mixed precision must not touch, and double precision where there is any."""
 
-from contextlib import nullcontext
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
+from torch import Tensor
 
 
-def full_precision(device):
+def full_precision(device: torch.device) -> AbstractContextManager[Any]:
     """Return a context in which torch's autocast does nothing.
 
     Transforms compute half precisions in float32 and return them as they came. Autocast would turn
@@ -36,7 +40,7 @@ def full_precision(device):
     return nullcontext()
 
 
-def has_double(device):
+def has_double(device: torch.device) -> bool:
     """Whether a device computes in double precision, which those of Apple do not.
 
     Parameters
@@ -52,7 +56,7 @@ def has_double(device):
     return device.type != "mps"
 
 
-def widest(tensor):
+def widest(tensor: Tensor) -> Tensor:
     """Return a tensor in the highest precision of its device.
 
     Parameters
@@ -68,7 +72,7 @@ def widest(tensor):
     return tensor.double() if has_double(tensor.device) else tensor.float()
 
 
-def in_double(tensor):
+def in_double(tensor: Tensor) -> Tensor:
     """Return a tensor in double precision, on the host where its device has none.
 
     Parameters

@@ -1,7 +1,11 @@
 """Every transform by name."""
 
+from __future__ import annotations
+
 import inspect
+from collections.abc import Sequence
 from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
 
 from .amplitude import AmplitudeScale, GaussianNoise, SignFlip
 from .generator import ChannelsGenerator
@@ -10,7 +14,10 @@ from .spatial import ChannelsDropout, ChannelsMix, ChannelsShuffle, ChannelsSymm
 from .spectral import BandstopFilter, FrequencyShift, FTSurrogate
 from .temporal import SmoothTimeMask, TimeReverse, TimeShift, TimeWarp
 
-REGISTRY = {
+if TYPE_CHECKING:
+    from .base import Transform
+
+REGISTRY: dict[str, type[Transform]] = {
     cls.__name__: cls
     for cls in (
         TimeReverse,
@@ -33,10 +40,10 @@ REGISTRY = {
     )
 }
 # Known by name to policies, but not made from a description of the recording alone.
-NOT_IN_THE_CATALOGUE = {"ChannelsGenerator": ChannelsGenerator}
+NOT_IN_THE_CATALOGUE: dict[str, type[Transform]] = {"ChannelsGenerator": ChannelsGenerator}
 
 
-def transform_class(name):
+def transform_class(name: str) -> type[Transform]:
     """Find a transform of a policy by its name.
 
     Parameters
@@ -73,7 +80,9 @@ def transform_class(name):
     return known[name]
 
 
-def make_transform(name, sfreq=None, ch_names=None, **options):
+def make_transform(
+    name: str, sfreq: float | None = None, ch_names: Sequence[str] | None = None, **options: Any
+) -> Transform:
     """Make a transform by name, handing it what it needs to know of the signals.
 
     Parameters
@@ -113,7 +122,7 @@ def make_transform(name, sfreq=None, ch_names=None, **options):
     return cls(**options)
 
 
-def loses_information(name):
+def loses_information(name: str) -> bool:
     """Say whether a transform takes information away, so that its use shows no symmetry.
 
     Parameters
@@ -129,7 +138,7 @@ def loses_information(name):
     return getattr({**REGISTRY, **NOT_IN_THE_CATALOGUE}.get(name), "loses_information", False)
 
 
-def kind_of(name):
+def kind_of(name: str) -> tuple[str, bool]:
     """Return the unit of a transform, and whether it is an on/off transform.
 
     Parameters
@@ -150,7 +159,7 @@ def kind_of(name):
     return cls.unit, cls.binary
 
 
-def needs(cls):
+def needs(cls: type[Transform]) -> list[str]:
     """Return what a transform must be told of the signals: "sfreq", "ch_names", or neither."""
     arguments = inspect.signature(cls).parameters
     return [argument for argument in ("sfreq", "ch_names") if argument in arguments]

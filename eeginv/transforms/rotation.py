@@ -1,10 +1,16 @@
 """Rotations of the sensors on the head."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from .base import Transform
+from .draws import Draws, Noise
 from .montage import channel_positions
 from .spatial import check_channels
 from .splines import rotation_series
@@ -17,9 +23,12 @@ class SensorsRotation(Transform):
     unit = "deg"
     keeps_time = True
     group = "sensors"
-    axis = None
+    axis: int
+    _series: Tensor
 
-    def __init__(self, ch_names, magnitude=10.0, max_magnitude=30.0):
+    def __init__(
+        self, ch_names: Sequence[str], magnitude: float = 10.0, max_magnitude: float = 30.0
+    ) -> None:
         super().__init__(magnitude, max_magnitude)
         positions = torch.tensor(channel_positions(ch_names), dtype=torch.float64)
         self.ch_names = list(ch_names)
@@ -27,13 +36,13 @@ class SensorsRotation(Transform):
         # made from the names, so not part of the state
         self.register_buffer("_series", series.float(), persistent=False)
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         return {"ch_names": self.ch_names, **super().config()}
 
-    def _draw(self, draws):
+    def _draw(self, draws: Draws) -> Noise:
         return {"uniform": draws.symmetric()}
 
-    def _transform(self, X, noise, strength):
+    def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         n_channels = check_channels(X, self.ch_names)
         angle = math.pi / 180 * strength.squeeze(-1) * noise["uniform"].unsqueeze(-1)
         order = torch.arange(1, 1 + len(self._series) // 2, device=X.device, dtype=X.dtype)
@@ -41,7 +50,7 @@ class SensorsRotation(Transform):
         change = (waves @ self._series.to(X.dtype)).reshape(-1, n_channels, n_channels)
         return torch.baddbmm(X, change.expand(len(X), -1, -1), X)
 
-    def _algebra(self, X, noise, strength):
+    def _algebra(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         angle = math.pi / 180 * strength.reshape(-1) * noise["uniform"]
         turn = angle.new_zeros(3, 3)
         first, second = (self.axis + 1) % 3, (self.axis + 2) % 3

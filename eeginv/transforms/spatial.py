@@ -1,21 +1,27 @@
 """Transforms of the channel axis."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from .base import Transform
 from .binary import BinaryTransform
+from .draws import Draws, Noise
 from .montage import mirror_permutation
 
 
-def check_probability(max_magnitude):
+def check_probability(max_magnitude: float) -> None:
     """Say so if the end of the range is not a probability."""
     if max_magnitude > 1:
         raise ValueError(f"max_magnitude is a probability, at most 1; got {max_magnitude}.")
 
 
-def check_channels(X, ch_names):
+def check_channels(X: Tensor, ch_names: Sequence[str]) -> int:
     """Return the number of channels, or say that it is not that of the names."""
     if X.shape[1] != len(ch_names):
         raise ValueError(f"Expected {len(ch_names)} channels ({ch_names}), got {X.shape[1]}.")
@@ -53,17 +59,17 @@ class ChannelsDropout(Transform):
     keeps_time = True
     continuous = False
 
-    def __init__(self, magnitude=0.2, max_magnitude=1.0):
+    def __init__(self, magnitude: float = 0.2, max_magnitude: float = 1.0) -> None:
         check_probability(max_magnitude)
         super().__init__(magnitude, max_magnitude)
 
-    def _draw(self, draws):
+    def _draw(self, draws: Draws) -> Noise:
         return {"uniform": draws.uniform(draws.n_channels)}
 
-    def _transform(self, X, noise, strength):
+    def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         return X * (noise["uniform"].unsqueeze(-1) >= strength).to(X.dtype)
 
-    def _events(self, noise, strength):
+    def _events(self, noise: Noise, strength: Tensor) -> Tensor:
         return noise["uniform"] < strength
 
 
@@ -103,17 +109,17 @@ class ChannelsShuffle(Transform):
     keeps_time = True
     continuous = False
 
-    def __init__(self, magnitude=0.2, max_magnitude=1.0):
+    def __init__(self, magnitude: float = 0.2, max_magnitude: float = 1.0) -> None:
         check_probability(max_magnitude)
         super().__init__(magnitude, max_magnitude)
 
-    def _draw(self, draws):
+    def _draw(self, draws: Draws) -> Noise:
         return {
             "uniform": draws.uniform(draws.n_channels),
             "order": draws.uniform(draws.n_channels),
         }
 
-    def _transform(self, X, noise, strength):
+    def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         n_examples, n_channels, n_times = X.shape
         picked = noise["uniform"] < strength.squeeze(-1)
         position = torch.arange(n_channels, device=X.device)
@@ -124,7 +130,7 @@ class ChannelsShuffle(Transform):
         rows = source + n_channels * torch.arange(n_examples, device=X.device).unsqueeze(1)
         return X.reshape(-1, n_times).index_select(0, rows.reshape(-1)).reshape(X.shape)
 
-    def _events(self, noise, strength):
+    def _events(self, noise: Noise, strength: Tensor) -> Tensor:
         return noise["uniform"] < strength
 
 
@@ -164,17 +170,20 @@ class ChannelsSymmetry(BinaryTransform):
 
     family = "spatial"
     keeps_time = True
+    _permutation: Tensor
 
-    def __init__(self, ch_names, probability=0.5, max_probability=0.5):
+    def __init__(
+        self, ch_names: Sequence[str], probability: float = 0.5, max_probability: float = 0.5
+    ) -> None:
         super().__init__(probability, max_probability)
         permutation = torch.tensor(mirror_permutation(ch_names))
         self.ch_names = list(ch_names)
         self.register_buffer("_permutation", permutation, persistent=False)
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         return {"ch_names": self.ch_names, **super().config()}
 
-    def _transformed(self, X):
+    def _transformed(self, X: Tensor) -> Tensor:
         check_channels(X, self.ch_names)
         return X.index_select(1, self._permutation)
 
@@ -210,12 +219,12 @@ class ChannelsMix(Transform):
     loses_information = True
     keeps_time = True
 
-    def __init__(self, magnitude=0.1, max_magnitude=0.5):
+    def __init__(self, magnitude: float = 0.1, max_magnitude: float = 0.5) -> None:
         super().__init__(magnitude, max_magnitude)
 
-    def _draw(self, draws):
+    def _draw(self, draws: Draws) -> Noise:
         return {"normal": draws.normal(draws.n_channels, draws.n_channels)}
 
-    def _transform(self, X, noise, strength):
+    def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         mixing = strength * noise["normal"] / math.sqrt(X.shape[1])
         return torch.baddbmm(X, mixing.expand(len(X), -1, -1), X)

@@ -1,10 +1,15 @@
 """Transforms of the spectrum."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from .base import Transform, check_sfreq
+from .draws import Draws, Noise
 from .fourier import add_filtered, fast_length, turn, turn_phase
 
 # Of a band-stop filter, the attenuation inside (110 dB), and the scale of its ends in Hz.
@@ -51,7 +56,7 @@ class FrequencyShift(Transform):
     unit = "Hz"
     keeps_time = True
 
-    def __init__(self, sfreq, magnitude=0.5, max_magnitude=3.0):
+    def __init__(self, sfreq: float, magnitude: float = 0.5, max_magnitude: float = 3.0) -> None:
         self.sfreq = check_sfreq(sfreq)
         super().__init__(magnitude, max_magnitude)
         if max_magnitude > sfreq / 2:
@@ -60,13 +65,13 @@ class FrequencyShift(Transform):
                 f"({sfreq / 2} Hz)."
             )
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         return {"sfreq": self.sfreq, **super().config()}
 
-    def _draw(self, draws):
+    def _draw(self, draws: Draws) -> Noise:
         return {"uniform": draws.symmetric()}
 
-    def _transform(self, X, noise, strength):
+    def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         step = (2 * math.pi / self.sfreq) * strength.reshape(-1) * noise["uniform"]
         # time runs from the start of the window: what the Hilbert transform gets wrong at an edge
         # enters as the sine of the angle, so that only one edge has it
@@ -113,21 +118,23 @@ class FTSurrogate(Transform):
     family = "spectral"
     loses_information = True
 
-    def __init__(self, magnitude=0.1, max_magnitude=1.0, channel_indep=False):
+    def __init__(
+        self, magnitude: float = 0.1, max_magnitude: float = 1.0, channel_indep: bool = False
+    ) -> None:
         if max_magnitude > 1:
             raise ValueError(f"max_magnitude is a share of the circle, at most 1: {max_magnitude}.")
         super().__init__(magnitude, max_magnitude)
         self.channel_indep = bool(channel_indep)
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         return {**super().config(), "channel_indep": self.channel_indep}
 
-    def _draw(self, draws):
+    def _draw(self, draws: Draws) -> Noise:
         n_channels = draws.n_channels if self.channel_indep else 1
         n_inner = (draws.n_times - 1) // 2  # frequencies strictly between 0 and Nyquist
         return {"uniform": draws.symmetric(n_channels, n_inner)}
 
-    def _transform(self, X, noise, strength):
+    def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         n_times = X.shape[-1]
         angle = math.pi * strength * noise["uniform"]
         # the offset, and the Nyquist frequency of an even number of samples, are not turned
@@ -182,7 +189,13 @@ class BandstopFilter(Transform):
     unit = "Hz"
     keeps_time = True
 
-    def __init__(self, sfreq, magnitude=1.0, max_magnitude=2.0, max_freq=None):
+    def __init__(
+        self,
+        sfreq: float,
+        magnitude: float = 1.0,
+        max_magnitude: float = 2.0,
+        max_freq: float | None = None,
+    ) -> None:
         self.sfreq = check_sfreq(sfreq)
         super().__init__(magnitude, max_magnitude)
         self.max_freq = self.sfreq / 2 if max_freq is None else float(max_freq)
@@ -197,13 +210,13 @@ class BandstopFilter(Transform):
                 "does not exist: lower max_magnitude."
             )
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         return {"sfreq": self.sfreq, **super().config(), "max_freq": self.max_freq}
 
-    def _draw(self, draws):
+    def _draw(self, draws: Draws) -> Noise:
         return {"uniform": draws.uniform()}
 
-    def _transform(self, X, noise, strength):
+    def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         n_times = X.shape[-1]
         low = 1 + noise["uniform"].reshape(-1, 1, 1) * (self.max_freq - 2 - strength)
         frequency = torch.arange(n_times // 2 + 1, device=X.device, dtype=X.dtype)

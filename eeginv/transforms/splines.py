@@ -1,15 +1,18 @@
 """Spherical splines: the field on a sphere, from its values at a few places."""
 
+from __future__ import annotations
+
 import math
 
 import torch
+from torch import Tensor
 
 N_TERMS = 50  # degree of the Legendre series; the coefficients fall with its seventh power
 STIFFNESS = 4
 REGULARIZATION = 1e-5  # what is added to the diagonal of the system, as in MNE
 
 
-def spline_kernel(cosine):
+def spline_kernel(cosine: Tensor) -> Tensor:
     """Value at one place of the spline that another place carries, from the cosine between them."""
     before, current = torch.ones_like(cosine), cosine
     total = torch.zeros_like(cosine)
@@ -19,7 +22,7 @@ def spline_kernel(cosine):
     return total
 
 
-def spline_coefficients(positions):
+def spline_coefficients(positions: Tensor) -> Tensor:
     """Matrix that finds the coefficients of the splines from the field at the positions.
 
     Parameters
@@ -40,7 +43,7 @@ def spline_coefficients(positions):
     return torch.linalg.pinv(system)[:, :n]
 
 
-def spline_interpolation(positions, places):
+def spline_interpolation(positions: Tensor, places: Tensor) -> Tensor:
     """Matrix that interpolates the field at some places from its values at others [1]_.
 
     Parameters
@@ -66,7 +69,7 @@ def spline_interpolation(positions, places):
     return known @ coefficients[:-1] + coefficients[-1]
 
 
-def rotation_series(positions, axis):
+def rotation_series(positions: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     """Interpolation to rotated sensors as a Fourier series in the angle.
 
     A spline of degree n is a polynomial of degree n in the cosine between two places, and that

@@ -1,12 +1,22 @@
 """Strengths of transforms, read from free real numbers."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from .base import Transform
+
+# None stands for the strength of the transform itself.
+Strength: TypeAlias = Tensor | float | None
 
 
-def read_strength(raw, largest):
+def read_strength(raw: Tensor, largest: float | Tensor) -> Tensor:
     """Return strengths in [0, largest], whose derivative is plus or minus ``largest`` everywhere.
 
     Parameters
@@ -27,7 +37,7 @@ def read_strength(raw, largest):
     return largest * nn.functional.leaky_relu(even - raw, -1.0) + 0.0
 
 
-def read_strengths(transforms):
+def read_strengths(transforms: Sequence[Transform]) -> Tensor:
     """Return the strengths of several transforms, in as many operations as that of one.
 
     Parameters
@@ -53,7 +63,11 @@ def read_strengths(transforms):
 
 
 @lru_cache(maxsize=1024)
-def constant(values, dtype, device):
+def constant(
+    values: tuple[float, ...] | tuple[tuple[float, ...], ...],
+    dtype: torch.dtype,
+    device: torch.device,
+) -> Tensor:
     """Return a tensor of plain numbers, the same one each time: no copy to the device in each step.
 
     Parameters

@@ -1,12 +1,16 @@
 """Transforms of the time axis."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .base import Transform, check_sfreq
 from .binary import BinaryTransform
+from .draws import Draws, Noise
 from .fourier import add_filtered, fast_length, harmonics
 from .interpolation import lanczos_polynomials, read_between_samples
 from .outputs import position_centres, read_between_positions
@@ -48,13 +52,13 @@ class TimeReverse(BinaryTransform):
 
     family = "temporal"
 
-    def _transformed(self, X):
+    def _transformed(self, X: Tensor) -> Tensor:
         return X.flip(-1)
 
-    def _transform_unless(self, X, spared):
+    def _transform_unless(self, X: Tensor, spared: Tensor) -> Tensor:
         return X.flip(-1).lerp_(X, spared.to(X.dtype))  # one copy in memory instead of two
 
-    def _undo(self, output, noise, strength, n_times):
+    def _undo(self, output: Tensor, noise: Noise, strength: Tensor, n_times: int) -> Tensor:
         spared = noise["uniform"].reshape(-1, 1, 1) >= strength
         return torch.where(spared, output, output.flip(-1))
 
@@ -102,17 +106,17 @@ class SmoothTimeMask(Transform):
     unit = "s"
     keeps_time = True
 
-    def __init__(self, sfreq, magnitude=0.5, max_magnitude=2.0):
+    def __init__(self, sfreq: float, magnitude: float = 0.5, max_magnitude: float = 2.0) -> None:
         self.sfreq = check_sfreq(sfreq)
         super().__init__(magnitude, max_magnitude)
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         return {"sfreq": self.sfreq, **super().config()}
 
-    def _draw(self, draws):
+    def _draw(self, draws: Draws) -> Noise:
         return {"uniform": draws.uniform()}
 
-    def _transform(self, X, noise, strength):
+    def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         begin = noise["uniform"].reshape(-1, 1, 1) * (X.shape[-1] / self.sfreq - strength)
         end = begin + strength
         return _FadeOut.apply(X, begin, end, self.sfreq, max(0.03, 1 / self.sfreq))
@@ -125,23 +129,27 @@ class _FadeOut(torch.autograd.Function):
     """
 
     @staticmethod
-    def _ends(X, begin, end, sfreq, scale):
+    def _ends(
+        X: Tensor, begin: Tensor, end: Tensor, sfreq: float, scale: float
+    ) -> tuple[Tensor, Tensor]:
         time = torch.arange(X.shape[-1], device=X.device, dtype=X.dtype) / sfreq
         return torch.sigmoid((time - begin) / scale), torch.sigmoid((time - end) / scale)
 
     @staticmethod
-    def forward(X, begin, end, sfreq, scale):
+    def forward(X: Tensor, begin: Tensor, end: Tensor, sfreq: float, scale: float) -> Tensor:
         rise, fall = _FadeOut._ends(X, begin, end, sfreq, scale)
         return X * (1 - (rise - fall))
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         *tensors, ctx.sfreq, ctx.scale = inputs
         ctx.save_for_backward(*tensors)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient):
+    def backward(
+        ctx: Any, gradient: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
         X, begin, end = ctx.saved_tensors
         rise, fall = _FadeOut._ends(X, begin, end, ctx.sfreq, ctx.scale)
         of_signal = of_begin = of_end = None
@@ -191,23 +199,29 @@ class TimeShift(Transform):
     unit = "s"
     group = "time"
 
-    def __init__(self, sfreq, magnitude=0.1, max_magnitude=1.0, mode="circular"):
+    def __init__(
+        self,
+        sfreq: float,
+        magnitude: float = 0.1,
+        max_magnitude: float = 1.0,
+        mode: str = "circular",
+    ) -> None:
         self.sfreq = check_sfreq(sfreq)
         if mode not in SHIFT_MODES:
             raise ValueError(f"mode must be one of {SHIFT_MODES}, got {mode!r}.")
         super().__init__(magnitude, max_magnitude)
         self.mode = mode
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         return {"sfreq": self.sfreq, **super().config(), "mode": self.mode}
 
-    def _draw(self, draws):
+    def _draw(self, draws: Draws) -> Noise:
         return {"uniform": draws.symmetric()}
 
-    def _transform(self, X, noise, strength):
+    def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         return self._shift(X, strength.reshape(-1), noise["uniform"], self.max_strength)
 
-    def _shift(self, X, strength, uniform, largest):
+    def _shift(self, X: Tensor, strength: Tensor, uniform: Tensor, largest: float) -> Tensor:
         n_times = X.shape[-1]
         margin, n_fft, padded = 0, n_times, X
         if self.mode != "circular":
@@ -225,12 +239,12 @@ class TimeShift(Transform):
         shifted = add_filtered(padded, torch.complex(cosine - 1, sine), n_fft)
         return shifted[..., margin : margin + n_times]
 
-    def _undo(self, output, noise, strength, n_times):
+    def _undo(self, output: Tensor, noise: Noise, strength: Tensor, n_times: int) -> Tensor:
         delay = strength.reshape(-1, 1) * noise["uniform"].reshape(-1, 1) * self.sfreq
         offset = delay * (output.shape[-1] / n_times)
         return read_between_positions(output, offset, circular=self.mode == "circular")
 
-    def _algebra(self, X, noise, strength):
+    def _algebra(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         delay = strength.reshape(-1) * noise["uniform"]
         return delay[:, None, None] * constant(((0.0, -1.0), (0.0, 0.0)), delay.dtype, delay.device)
 
@@ -270,8 +284,15 @@ class TimeWarp(Transform):
     """
 
     family = "temporal"
+    _polynomials: Tensor
 
-    def __init__(self, magnitude=0.1, max_magnitude=0.5, shape="smooth", n_modes=4):
+    def __init__(
+        self,
+        magnitude: float = 0.1,
+        max_magnitude: float = 0.5,
+        shape: str = "smooth",
+        n_modes: int = 4,
+    ) -> None:
         if shape not in ("smooth", "dilation"):
             raise ValueError(f"shape must be 'smooth' or 'dilation', got {shape!r}.")
         if not max_magnitude < 1:
@@ -283,15 +304,15 @@ class TimeWarp(Transform):
         self.group = "time" if shape == "dilation" else None
         self.register_buffer("_polynomials", lanczos_polynomials(), persistent=False)
 
-    def config(self):
+    def config(self) -> dict[str, Any]:
         return {**super().config(), "shape": self.shape, "n_modes": self.n_modes}
 
-    def _draw(self, draws):
+    def _draw(self, draws: Draws) -> Noise:
         if self.shape == "dilation":
             return {"uniform": draws.symmetric()}
         return {"uniform": draws.symmetric(self.n_modes)}
 
-    def _transform(self, X, noise, strength):
+    def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         n_times, uniform = X.shape[-1], noise["uniform"]
         sample = torch.arange(n_times, device=X.device, dtype=X.dtype)
         strength = strength.reshape(-1, 1)
@@ -305,7 +326,7 @@ class TimeWarp(Transform):
             delay = (uniform / self.n_modes / angular) @ torch.sin(angular[:, None] * sample)
         return read_between_samples(X, strength * delay, self._polynomials)
 
-    def _undo(self, output, noise, strength, n_times):
+    def _undo(self, output: Tensor, noise: Noise, strength: Tensor, n_times: int) -> Tensor:
         n_positions, uniform = output.shape[-1], noise["uniform"]
         centre = position_centres(n_positions, n_times, strength)
         strength = strength.reshape(-1, 1)
@@ -316,7 +337,7 @@ class TimeWarp(Transform):
             moved = _inverse_warp(centre, strength, uniform / self.n_modes, n_times) - centre
         return read_between_positions(output, moved * (n_positions / n_times))
 
-    def _algebra(self, X, noise, strength):
+    def _algebra(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         if self.shape != "dilation":
             return super()._algebra(X, noise, strength)
         # speeds multiply, so their logarithms add
@@ -326,7 +347,7 @@ class TimeWarp(Transform):
         )
 
 
-def _inverse_warp(time, strength, coefficients, n_times):
+def _inverse_warp(time: Tensor, strength: Tensor, coefficients: Tensor, n_times: int) -> Tensor:
     """Return when the times of the original signal come in a smoothly warped one.
 
     Parameters
@@ -349,11 +370,11 @@ def _inverse_warp(time, strength, coefficients, n_times):
     angular = angular * (math.pi / max(n_times - 1, 1))
     coefficients = coefficients.to(time.dtype)
 
-    def warped(at, strength):
+    def warped(at: Tensor, strength: Tensor) -> Tensor:
         waves = torch.sin(at.unsqueeze(-1) * angular) @ (coefficients / angular).unsqueeze(-1)
         return at + strength * waves.squeeze(-1)
 
-    def speed(at):
+    def speed(at: Tensor) -> Tensor:
         waves = torch.cos(at.unsqueeze(-1) * angular) @ coefficients.unsqueeze(-1)
         return 1 + strength * waves.squeeze(-1)
 

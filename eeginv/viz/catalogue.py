@@ -1,18 +1,20 @@
 """The catalogue of transforms as a table."""
 
+from __future__ import annotations
+
 import inspect
 import re
 
 import pandas as pd
 
-from ..transforms import REGISTRY
+from ..transforms import REGISTRY, Transform
 from ..transforms.registry import needs
 
 CONTINUOUS = "signal, strength"
 JUMPING = "signal; strength by log_prob"
 
 
-def transform_table():
+def transform_table() -> pd.DataFrame:
     """List all transforms, from the registry and what each class says of itself.
 
     Returns
@@ -41,7 +43,7 @@ def transform_table():
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("transform")
 
 
-def _row(cls):
+def _row(cls: type[Transform]) -> dict[str, object]:
     largest = _default(cls, f"max_{cls.strength_name}")
     return {
         "family": cls.family,
@@ -55,7 +57,7 @@ def _row(cls):
     }
 
 
-def _default(cls, argument):
+def _default(cls: type[Transform], argument: str) -> float | None:
     """Default value of an argument of a class, None if it has none."""
     parameter = inspect.signature(cls).parameters.get(argument)
     if parameter is None or parameter.default is parameter.empty:
@@ -63,7 +65,7 @@ def _default(cls, argument):
     return parameter.default
 
 
-def _effect(cls):
+def _effect(cls: type[Transform]) -> str:
     """First sentence of a class's own docstring, without its references."""
     first = inspect.cleandoc(cls.__doc__ or "").partition("\n\n")[0]
     return re.sub(r"\s*\[\d+\]_", "", " ".join(first.split()))

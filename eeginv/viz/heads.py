@@ -1,16 +1,23 @@
 """Fields on the head."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..transforms import channel_positions
 
+if TYPE_CHECKING:
+    from matplotlib.figure import SubFigure
+
 MIN_CHANNELS = 8  # fewer do not make a map
 OUTLINE = math.radians(99)  # from the crown to the circle through Fpz, T7, Oz and T8
 
 
-def head_positions(ch_names):
+def head_positions(ch_names: Sequence[str]) -> np.ndarray | None:
     """Places of channels on a flat head of radius one, None if they do not make a map."""
     if len(ch_names) < MIN_CHANNELS:
         return None
@@ -25,7 +32,13 @@ def head_positions(ch_names):
     return flat if len(np.unique(flat.round(6), axis=0)) == len(flat) else None
 
 
-def draw_heads(figure, fields, positions, labels, title):
+def draw_heads(
+    figure: SubFigure,
+    fields: Sequence[np.ndarray],
+    positions: np.ndarray,
+    labels: Sequence[str],
+    title: str,
+) -> None:
     """Draw the field of each strength on a head, with one scale of colours."""
     from mne.viz import plot_topomap
 

@@ -1,13 +1,17 @@
 """Pictures of what a fitted model is invariant to."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .style import styles_of, with_unit
+from .style import Style, styles_of, with_unit
 
 RANGE_COLOUR = "#ebebeb"
 LINE_COLOUR = "#999999"
@@ -19,7 +23,10 @@ LABELS = {
 }
 
 
-def plot_invariance_curve(curves, measures=("score", "agreement", "divergence")):
+def plot_invariance_curve(
+    curves: pd.DataFrame | Mapping[str, pd.DataFrame],
+    measures: Sequence[str] = ("score", "agreement", "divergence"),
+) -> Figure:
     """Draw how invariance falls with the strength of a transform.
 
     Parameters
@@ -77,7 +84,7 @@ def plot_invariance_curve(curves, measures=("score", "agreement", "divergence"))
     return figure
 
 
-def plot_invariance_profile(profiles):
+def plot_invariance_profile(profiles: pd.DataFrame | Mapping[str, pd.DataFrame]) -> Figure:
     """Draw how invariant a model is to each transform, and up to which strength.
 
     Parameters
@@ -157,7 +164,7 @@ def plot_invariance_profile(profiles):
 
 
 # curve ----------------------------------------------------------------------------------------
-def _draw_curve(panel, curve, measure, style):
+def _draw_curve(panel: Axes, curve: pd.DataFrame, measure: str, style: Style) -> None:
     curve = curve.sort_values("strength")
     x, y = curve["strength"].to_numpy(float), curve[measure].to_numpy(float)
     low, high = f"{measure}_low", f"{measure}_high"
@@ -166,7 +173,7 @@ def _draw_curve(panel, curve, measure, style):
         panel.fill_between(x, curve[low], curve[high], color=style["color"], alpha=0.18, lw=0)
 
 
-def _dress(panel, measure, low, high):
+def _dress(panel: Axes, measure: str, low: float, high: float) -> None:
     if measure == "score":
         panel.axhline(0, color=LINE_COLOUR, lw=1, ls=":", zorder=0)
         panel.set_ylim(max(min(low, -0.05), LOWEST_SCORE), 1.05)
@@ -180,7 +187,7 @@ def _dress(panel, measure, low, high):
 
 
 # profile --------------------------------------------------------------------------------------
-def _draw_score(panel, y, row, style):
+def _draw_score(panel: Axes, y: float, row: pd.Series, style: Style) -> None:
     if row["score"] < LOWEST_SCORE:
         edge = {"color": style["color"], "marker": "<", "ms": 6, "ls": ""}
         panel.plot(LOWEST_SCORE, y, clip_on=False, **edge)
@@ -188,13 +195,15 @@ def _draw_score(panel, y, row, style):
         _draw_interval(panel, y, row, "score", style)
 
 
-def _draw_interval(panel, y, row, name, style, factor=1):
+def _draw_interval(
+    panel: Axes, y: float, row: pd.Series, name: str, style: Style, factor: float = 1
+) -> None:
     ends = [factor * max(row[f"{name}_{end}"], LOWEST_SCORE - 1) for end in ("low", "high")]
     panel.plot(ends, [y, y], color=style["color"], lw=2.2, alpha=0.45, solid_capstyle="butt")
     panel.plot(factor * row[name], y, ls="", ms=5.5, **style)
 
 
-def _draw_extent(panel, y, row, style, height):
+def _draw_extent(panel: Axes, y: float, row: pd.Series, style: Style, height: float) -> None:
     if np.isnan(row["extent"]):
         return
     largest, unit = row["largest"], row["unit"]
@@ -209,7 +218,9 @@ def _draw_extent(panel, y, row, style, height):
 
 
 # both -----------------------------------------------------------------------------------------
-def _by_model(tables, columns):
+def _by_model(
+    tables: pd.DataFrame | Mapping[str, pd.DataFrame], columns: Sequence[str]
+) -> dict[str, pd.DataFrame]:
     named = dict(tables) if isinstance(tables, Mapping) else {"": tables}
     for table in named.values():
         missing = not isinstance(table, pd.DataFrame) or set(columns) - set(table.columns)
@@ -223,7 +234,7 @@ def _by_model(tables, columns):
     return named
 
 
-def _legend(figure, styles):
+def _legend(figure: Figure, styles: Mapping[str, Style]) -> None:
     if list(styles) == [""]:
         return
     handles = [Line2D([], [], lw=2, ms=6, label=name, **style) for name, style in styles.items()]

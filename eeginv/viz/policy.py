@@ -1,20 +1,34 @@
 """Pictures of learned policies."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from ..policy import Policy
+from ..policy import Policy, PolicyEntry
 from ..transforms import REGISTRY
-from .style import BLUE, FALSE_COLOUR, GREY, TRUE_COLOUR, styles_of, with_unit
+from .style import BLUE, FALSE_COLOUR, GREY, TRUE_COLOUR, Style, styles_of, with_unit
 
 RANGE_COLOUR = "#ebebeb"
 
+# The policy after each epoch, or extent and unit of each transform.
+History: TypeAlias = Sequence[Policy | dict[str, dict[str, Any]]]
 
-def plot_policy(policy, truth=None, axes=None):
+
+def plot_policy(
+    policy: Policy | Sequence[Policy],
+    truth: Mapping[str, Mapping[str, Any]] | None = None,
+    axes: Axes | None = None,
+) -> Figure | SubFigure:
     """Draw how far and how often each transform is used.
 
     Parameters
@@ -56,21 +70,21 @@ def plot_policy(policy, truth=None, axes=None):
     if axes is None:
         _, axes = plt.subplots(figsize=(9.5, 1.3 + 0.45 * len(rows)), layout="constrained")
     axes.set_axis_off()
-    left = axes.inset_axes([0, 0, 0.36, 1])
-    right = axes.inset_axes([0.72, 0, 0.28, 1])
+    left = axes.inset_axes((0, 0, 0.36, 1))
+    right = axes.inset_axes((0.72, 0, 0.28, 1))
     for y, row in enumerate(rows):
         _draw_extent(left, y, row)
-        right.barh(y, row["usage"], height=0.56, color=row["colour"], alpha=0.55)
+        right.barh(y, row.usage, height=0.56, color=row.colour, alpha=0.55)
         if len(policies) > 1:
-            x = row["usages"]
-            right.plot(x, _spread(y, len(x)), "o", ms=3, color=row["colour"], clip_on=False)
-        farthest = max(row["usage"], *row["usages"])
-        right.text(farthest + 0.04, y, f"{100 * row['usage']:.0f} %", va="center", fontsize=9)
+            x = row.usages
+            right.plot(x, _spread(y, len(x)), "o", ms=3, color=row.colour, clip_on=False)
+        farthest = max(row.usage, *row.usages)
+        right.text(farthest + 0.04, y, f"{100 * row.usage:.0f} %", va="center", fontsize=9)
     for panel in (left, right):
         panel.set_ylim(len(rows) - 0.4, -0.6)
         panel.spines[["top", "right"]].set_visible(False)
         panel.tick_params(axis="y", length=0, pad=9)
-    left.set_yticks(range(len(rows)), [row["name"] for row in rows])
+    left.set_yticks(range(len(rows)), [row.name for row in rows])
     left.spines["bottom"].set_visible(False)
     left.set_xticks([])
     left.set_title("how far: extent (on/off transforms: probability)", fontsize=10, loc="left")
@@ -86,7 +100,11 @@ def plot_policy(policy, truth=None, axes=None):
     return axes.figure
 
 
-def plot_extents(histories, truth=None, styles=None):
+def plot_extents(
+    histories: History | Mapping[str, Sequence[History]],
+    truth: Mapping[str, Mapping[str, Any]] | None = None,
+    styles: Mapping[str, Style] | None = None,
+) -> Figure:
     """Draw how the extents of a policy change while it is learned.
 
     Parameters
@@ -113,8 +131,8 @@ def plot_extents(histories, truth=None, styles=None):
     >>> history = [Policy([PolicyEntry("SignFlip", p, binary=True)]) for p in (0.1, 0.3, 0.4)]
     >>> figure = plot_extents(history, truth={"SignFlip": {"extent": 0.5, "invariant": True}})
     """
-    named = isinstance(histories, dict)
-    groups = histories if named else {"": [list(histories)]}
+    named = isinstance(histories, Mapping)
+    groups = histories if isinstance(histories, Mapping) else {"": [list(histories)]}
     styles = styles_of(groups) if styles is None else {name: styles[name] for name in groups}
     curves, units = _curves(groups)
     if not curves:
@@ -177,10 +195,28 @@ def plot_extents(histories, truth=None, styles=None):
 
 
 # plot_policy ----------------------------------------------------------------------------------
-def _rows(policies, truth):
+@dataclass
+class _Row:
+    """How far and how often one transform is used, for its row of the picture."""
+
+    name: str
+    unit: str
+    extent: float
+    usage: float
+    usages: list[float]
+    # Extent and weight of each candidate, or of each policy.
+    dots: list[tuple[float, float]]
+    limit: float | None
+    scale: float
+    true: Mapping[str, Any] | None
+    colour: str
+    roles: set[str]
+
+
+def _rows(policies: Sequence[Policy], truth: Mapping[str, Mapping[str, Any]]) -> list[_Row]:
     tables = [policy.by_transform() for policy in policies]
     names = list(dict.fromkeys(name for table in tables for name in table.index))
-    rows = []
+    rows: list[_Row] = []
     for name in names:
         found = [table.loc[name] for table in tables if name in table.index]
         extents = [float(row["extent"]) for row in found]
@@ -199,29 +235,29 @@ def _rows(policies, truth):
         limit = max(limits, default=None)
         largest = max([*extents, *(e.extent for e in entries), true["extent"] if true else 0.0])
         rows.append(
-            {
-                "name": name,
-                "unit": str(found[0]["unit"]),
-                "extent": float(np.mean(extents)),
-                "usage": float(np.mean(usages)),
-                "usages": usages,
-                "dots": _dots(weighted) if len(policies) == 1 else [(x, 0.25) for x in extents],
-                "limit": limit,
-                "scale": max(limit or 0.0, largest) or 1.0,
-                "true": true,
-                "colour": _colour(true, roles),
-                "roles": roles,
-            }
+            _Row(
+                name=name,
+                unit=str(found[0]["unit"]),
+                extent=float(np.mean(extents)),
+                usage=float(np.mean(usages)),
+                usages=usages,
+                dots=_dots(weighted) if len(policies) == 1 else [(x, 0.25) for x in extents],
+                limit=limit,
+                scale=max(limit or 0.0, largest) or 1.0,
+                true=true,
+                colour=_colour(true, roles),
+                roles=roles,
+            )
         )
     return rows
 
 
-def _dots(weighted):
+def _dots(weighted: list[tuple[float, PolicyEntry]]) -> list[tuple[float, float]]:
     """Extent and weight of each candidate; none where a single one is the bar itself."""
     return [(e.extent, weight) for weight, e in weighted] if len(weighted) > 1 else []
 
 
-def _check_truth(truth, policies):
+def _check_truth(truth: Mapping[str, Mapping[str, Any]], policies: Sequence[Policy]) -> None:
     """Refuse names that are neither those of eeginv nor those of the policies."""
     used = {entry.transform for policy in policies for entry in policy.entries}
     for name in truth:
@@ -232,34 +268,34 @@ def _check_truth(truth, policies):
             )
 
 
-def _colour(true, roles):
+def _colour(true: Mapping[str, Any] | None, roles: set[str]) -> str:
     if true is None:
         return GREY if roles == {"regularizer"} else BLUE
     return TRUE_COLOUR if true["invariant"] else FALSE_COLOUR
 
 
-def _draw_extent(panel, y, row):
-    scale = row["scale"]
+def _draw_extent(panel: Axes, y: float, row: _Row) -> None:
+    scale = row.scale
     panel.barh(y, 1, height=0.56, color=RANGE_COLOUR)
-    panel.barh(y, row["extent"] / scale, height=0.56, color=row["colour"], alpha=0.55)
-    x, weight = np.array(row["dots"], dtype=float).reshape(-1, 2).T
+    panel.barh(y, row.extent / scale, height=0.56, color=row.colour, alpha=0.55)
+    x, weight = np.array(row.dots, dtype=float).reshape(-1, 2).T
     panel.scatter(
         x / scale,
         _spread(y, len(x)),
         s=4 + 60 * weight,
-        color=row["colour"],
+        color=row.colour,
         linewidths=0,
         alpha=0.8,
         zorder=3,
         clip_on=False,
     )
-    text = with_unit(row["extent"], row["unit"])
-    if row["limit"] is not None:
-        text += f" of {with_unit(row['limit'], row['unit'], 3)}"
-    if row["true"] is not None:
-        marker = "D" if row["true"]["invariant"] else "X"
+    text = with_unit(row.extent, row.unit)
+    if row.limit is not None:
+        text += f" of {with_unit(row.limit, row.unit, 3)}"
+    if row.true is not None:
+        marker = "D" if row.true["invariant"] else "X"
         panel.plot(
-            row["true"]["extent"] / scale,
+            row.true["extent"] / scale,
             y,
             marker,
             ms=8,
@@ -269,22 +305,22 @@ def _draw_extent(panel, y, row):
             clip_on=False,
             zorder=4,
         )
-        if row["true"]["invariant"]:
-            text += f"  (truth {with_unit(row['true']['extent'], row['unit'], 3)})"
+        if row.true["invariant"]:
+            text += f"  (truth {with_unit(row.true['extent'], row.unit, 3)})"
         else:
             text += "  (truth: none)"
     panel.text(1.07, y, text, va="center", fontsize=9)
     panel.set_xlim(0, 1)
 
 
-def _spread(y, n):
+def _spread(y: float, n: int) -> np.ndarray:
     """Heights around y, so that dots of equal value stay visible."""
     return y + (np.arange(n) - (n - 1) / 2) * min(0.09, 0.4 / max(n, 1))
 
 
-def _role_legend(rows):
+def _role_legend(rows: list[_Row]) -> list[Patch]:
     """Tell apart what shows a symmetry; nothing to tell where everything does."""
-    if not any(row["roles"] == {"regularizer"} for row in rows):
+    if not any(row.roles == {"regularizer"} for row in rows):
         return []
     return [
         Patch(color=BLUE, alpha=0.55, label="invariance"),
@@ -292,8 +328,8 @@ def _role_legend(rows):
     ]
 
 
-def _truth_legend():
-    marks = {"ls": "", "mfc": "white", "mec": "black", "ms": 8}
+def _truth_legend() -> list[Patch | Line2D]:
+    marks: Style = {"ls": "", "mfc": "white", "mec": "black", "ms": 8}
     return [
         Patch(color=TRUE_COLOUR, alpha=0.55, label="true invariance"),
         Patch(color=FALSE_COLOUR, alpha=0.55, label="changes the label"),
@@ -303,9 +339,12 @@ def _truth_legend():
 
 
 # plot_extents ---------------------------------------------------------------------------------
-def _curves(groups):
+def _curves(
+    groups: Mapping[str, Sequence[History]],
+) -> tuple[dict[tuple[str, str], list[list[float]]], dict[str, str]]:
     """Extents of each method and transform, one list a history, and the units."""
-    curves, units = {}, {}
+    curves: dict[tuple[str, str], list[list[float]]] = {}
+    units: dict[str, str] = {}
     for method, histories in groups.items():
         for history in histories:
             steps = [
@@ -320,7 +359,7 @@ def _curves(groups):
     return curves, units
 
 
-def _mean_curve(lines):
+def _mean_curve(lines: Sequence[Sequence[float]]) -> np.ndarray:
     padded = np.full((len(lines), max(map(len, lines))), math.nan)
     for row, line in zip(padded, lines, strict=True):
         row[: len(line)] = line

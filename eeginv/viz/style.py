@@ -1,5 +1,10 @@
 """Colours, markers and numbers with units, alike in all pictures."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeAlias
+
 # The palette of Okabe and Ito, which readers with any colour vision can tell apart.
 BLUE = "#0072b2"
 SKY = "#56b4e9"
@@ -27,9 +32,11 @@ _LOOKS = (
     (YELLOW, "<"),
     (BLACK, ">"),
 )
+# Arguments of matplotlib, such as color and marker.
+Style: TypeAlias = dict[str, Any]
 
 
-def styles_of(names):
+def styles_of(names: Iterable[str]) -> dict[str, Style]:
     """Choose a colour and a marker for each of several lines.
 
     Parameters
@@ -49,7 +56,7 @@ def styles_of(names):
     }
 
 
-def with_unit(value, unit, digits=2):
+def with_unit(value: float, unit: str, digits: int = 2) -> str:
     """Write a value with its unit; plain numbers have the unit "1", which is left out.
 
     Parameters

@@ -1,17 +1,29 @@
 """Pictures of what a transform does to a signal, at several strengths."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 from scipy.signal import welch
+from torch import Tensor
 
 from ..transforms.base import check_sfreq
+from ..transforms.draws import Noise
 from ..transforms.layout import check_made_for
 from .heads import draw_heads, head_positions
-from .style import with_unit
+from .style import Style, with_unit
+
+if TYPE_CHECKING:
+    from .._typing import ArrayLike
+    from ..transforms import Transform
 
 MAX_CHANNELS = 3  # more would not be read
 N_DRAWS = 21  # an odd number: one of them is the median
@@ -20,18 +32,18 @@ BEFORE, BEHIND, NOTE = "#333333", "#b8b8b8", "#666666"
 
 
 def plot_transform(
-    transform,
-    X,
-    sfreq,
+    transform: Transform,
+    X: ArrayLike | Tensor,
+    sfreq: float,
     *,
-    strengths=None,
-    picks=None,
-    duration=6.0,
-    start=None,
-    ch_names=None,
-    noise=None,
-    random_state=0,
-):
+    strengths: ArrayLike | None = None,
+    picks: Sequence[int | str] | None = None,
+    duration: float | None = 6.0,
+    start: float | None = None,
+    ch_names: Sequence[str] | None = None,
+    noise: Noise | None = None,
+    random_state: int = 0,
+) -> Figure:
     """Draw a signal before and after a transform of several strengths, in time and in spectrum.
 
     The random draws are the same for all strengths.
@@ -108,7 +120,7 @@ def plot_transform(
     panels[0, 1].set_title("power spectral density (dB)", fontsize=10)
     panels[-1, 0].set_xlabel("time (s)")
     panels[-1, 1].set_xlabel("frequency (Hz)")
-    if heads:
+    if heads is not None and positions is not None:
         fields = [x[:, moment] for x in (before, *after)]
         labels = [style["label"] for style in styles]
         draw_heads(heads, fields, positions, labels, f"at {moment / sfreq:.2f} s")
@@ -133,7 +145,7 @@ def plot_transform(
 
 
 # what is shown --------------------------------------------------------------------------------
-def _one_signal(X):
+def _one_signal(X: ArrayLike | Tensor) -> Tensor:
     X = torch.as_tensor(X).detach()
     if X.ndim == 3 and len(X):
         X = X[0]
@@ -145,7 +157,7 @@ def _one_signal(X):
     return X if X.is_floating_point() else X.float()
 
 
-def _names(transform, ch_names, n_channels):
+def _names(transform: Transform, ch_names: Sequence[str] | None, n_channels: int) -> list[str]:
     known = getattr(transform, "ch_names", None) if ch_names is None else ch_names
     names = [f"channel {i + 1}" for i in range(n_channels)] if known is None else list(known)
     if len(names) != n_channels:
@@ -153,7 +165,7 @@ def _names(transform, ch_names, n_channels):
     return names
 
 
-def _strengths(transform, strengths):
+def _strengths(transform: Transform, strengths: ArrayLike | None) -> list[float]:
     """Strengths in increasing order."""
     if strengths is None:
         if transform.binary:
@@ -171,7 +183,9 @@ def _strengths(transform, strengths):
     return increasing
 
 
-def _typical_draws(transform, signal, strengths, random_state):
+def _typical_draws(
+    transform: Transform, signal: Tensor, strengths: Sequence[float], random_state: int
+) -> Noise:
     generator = torch.Generator(device=signal.device).manual_seed(random_state)
     found = []
     for _ in range(N_DRAWS):
@@ -188,11 +202,16 @@ def _typical_draws(transform, signal, strengths, random_state):
     return transform.draw(signal, generator)
 
 
-def _shown(picks, names, before, after):
+def _shown(
+    picks: Sequence[int | str] | None,
+    names: Sequence[str],
+    before: np.ndarray,
+    after: Sequence[np.ndarray],
+) -> list[int]:
     """Choose the channels to show, as indices."""
     if picks is not None:
-        unknown = [p for p in picks if isinstance(p, str) and p not in names]
-        shown = [names.index(p) if p in names else p for p in picks if p not in unknown]
+        unknown: list[int | str] = [p for p in picks if isinstance(p, str) and p not in names]
+        shown = [names.index(p) if isinstance(p, str) else p for p in picks if p not in unknown]
         unknown += [p for p in shown if not -len(names) <= p < len(names)]
         if unknown or not shown:
             raise ValueError(f"picks must be channels among {names}, got {picks!r}.")
@@ -205,7 +224,13 @@ def _shown(picks, names, before, after):
     return [int(order[rank]) for rank in (0, len(order) // 2, -1)]
 
 
-def _excerpt(before, after, sfreq, start, duration):
+def _excerpt(
+    before: np.ndarray,
+    after: Sequence[np.ndarray],
+    sfreq: float,
+    start: float | None,
+    duration: float | None,
+) -> slice:
     """Choose the samples to show, as a slice."""
     n_times = before.shape[1]
     n_shown = n_times if duration is None else min(n_times, round(duration * sfreq))
@@ -225,14 +250,14 @@ def _excerpt(before, after, sfreq, start, duration):
     return slice(first, min(first + n_shown, n_times))
 
 
-def _moment(before, after, excerpt):
+def _moment(before: np.ndarray, after: Sequence[np.ndarray], excerpt: slice) -> int:
     """Sample of the largest change at the largest strength."""
     change = np.square(after[-1] - before)[:, excerpt].sum(axis=0)
     return excerpt.start + int(np.argmax(change))
 
 
 # words ----------------------------------------------------------------------------------------
-def _styles(transform, strengths):
+def _styles(transform: Transform, strengths: Sequence[float]) -> list[Style]:
     colours = plt.get_cmap("plasma_r")(np.linspace(0.3, 0.8, len(strengths)))
     if len(strengths) == 1:
         colours = plt.get_cmap("plasma_r")([0.55])
@@ -241,13 +266,13 @@ def _styles(transform, strengths):
     return [{"color": BEFORE, "label": "before"}, *after]
 
 
-def _strength_text(transform, value):
+def _strength_text(transform: Transform, value: float) -> str:
     if transform.binary and value == 1:
         return "transformed"
     return with_unit(value, transform.unit, 3)
 
 
-def _title(transform, strengths):
+def _title(transform: Transform, strengths: Sequence[float]) -> str:
     name = transform.name
     if transform.binary and strengths == [1.0]:
         return name
@@ -257,7 +282,9 @@ def _title(transform, strengths):
     return f"{name}, {transform.strength_name} {values}{unit}"
 
 
-def _labels_with_counts(transform, styles, before, after):
+def _labels_with_counts(
+    transform: Transform, styles: list[Style], before: np.ndarray, after: Sequence[np.ndarray]
+) -> list[str]:
     """Names of the strengths; where channels jump one by one, also how many did."""
     labels = [style["label"] for style in styles]
     if transform.continuous or transform.binary:
@@ -269,7 +296,13 @@ def _labels_with_counts(transform, styles, before, after):
     return [labels[0], *texts]
 
 
-def _note(transform, noise, n_shown, n_channels, picks):
+def _note(
+    transform: Transform,
+    noise: Noise,
+    n_shown: int,
+    n_channels: int,
+    picks: Sequence[int | str] | None,
+) -> str:
     parts = []
     values = list(noise.values())
     if len(values) == 1 and values[0].numel() == 1 and not transform.binary:
@@ -282,18 +315,24 @@ def _note(transform, noise, n_shown, n_channels, picks):
 
 
 # drawing --------------------------------------------------------------------------------------
-def _figure(n_channels, n_strengths, with_heads):
+def _figure(
+    n_channels: int, n_strengths: int, with_heads: bool
+) -> tuple[Figure, np.ndarray, SubFigure | None]:
     heights = [0.5 + 0.42 * (n_strengths + 1)] * n_channels
     height = 0.9 + sum(heights)
     figure = plt.figure(figsize=(10, height + 1.9 * with_heads), layout="constrained")
-    upper, lower = figure, None
+    upper: Figure | SubFigure = figure
+    lower: SubFigure | None = None
     if with_heads:
-        upper, lower = figure.subfigures(2, 1, height_ratios=[height, 1.9])
+        parts = figure.subfigures(2, 1, squeeze=False, height_ratios=[height, 1.9])
+        upper, lower = parts[:, 0]
     panels = upper.subplots(n_channels, 2, squeeze=False, sharex="col", width_ratios=[2, 1])
     return figure, panels, lower
 
 
-def _draw_traces(panel, rows, first, sfreq, styles):
+def _draw_traces(
+    panel: Axes, rows: Sequence[np.ndarray], first: int, sfreq: float, styles: list[Style]
+) -> None:
     """Stack the traces, each with the signal before behind it."""
     time = (first + np.arange(len(rows[0]))) / sfreq
     before = rows[0]
@@ -316,12 +355,14 @@ def _draw_traces(panel, rows, first, sfreq, styles):
     size = _round_number(np.ptp(before) / 2)
     if size:  # a bar of known height in the unit of the signal
         bar = np.array([levels[0] - size / 2, levels[0] + size / 2])
-        place = {"transform": panel.get_yaxis_transform()}
+        place: Style = {"transform": panel.get_yaxis_transform()}
         panel.plot([1.012] * 2, bar, color=BEFORE, lw=2, clip_on=False, **place)
         panel.text(1.02, levels[0], f"{size:g}", va="center", fontsize=8.5, **place)
 
 
-def _draw_spectra(panel, rows, sfreq, styles):
+def _draw_spectra(
+    panel: Axes, rows: Sequence[np.ndarray], sfreq: float, styles: list[Style]
+) -> None:
     nperseg = max(1, min(len(rows[0]) // 2, int(4 * sfreq)))  # the mean of three windows or more
     highest, lowest = -math.inf, math.inf
     for row, style, width in zip(rows, styles, [2.6] + [1.1] * len(rows), strict=False):
@@ -337,7 +378,7 @@ def _draw_spectra(panel, rows, sfreq, styles):
     panel.spines[["top", "right"]].set_visible(False)
 
 
-def _round_number(value):
+def _round_number(value: float) -> float:
     """Round down to 1, 2 or 5 times a power of ten."""
     if not value > 0:
         return 0.0

@@ -36,6 +36,6 @@ def test_every_search_is_registered(root):
 def test_searches_use_no_private_names_of_other_objects(root):
     """What a search needs of estimators, transforms and policies is public."""
     for path in (root / "eeginv" / "search").rglob("*.py"):
-        code = re.sub(r"^from .*", "", path.read_text(), flags=re.MULTILINE)
+        code = re.sub(r"^ *from .*", "", path.read_text(), flags=re.MULTILINE)
         private = re.findall(r"(?<!self)(?<!cls)(?<!super\(\))\.(_[a-z]\w*)", code)
         assert private == [], path.name

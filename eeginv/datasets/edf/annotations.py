@@ -1,11 +1,13 @@
 """The annotations of an EDF+ file, and the times of its records."""
 
+from __future__ import annotations
+
 import re
 from typing import NamedTuple
 
 import numpy as np
 
-from .header import ANNOTATIONS
+from .header import ANNOTATIONS, EdfHeader
 
 # Onset, duration after the byte 21, texts after the byte 20. Numbers should have a sign in front
 # and a point inside; not all programs write them so.
@@ -27,11 +29,11 @@ class EdfAnnotations(NamedTuple):
 
     onsets: np.ndarray
     durations: np.ndarray
-    labels: list
+    labels: list[str]
     record_onsets: np.ndarray
 
 
-def read_annotations(header, *, strict=True):
+def read_annotations(header: EdfHeader, *, strict: bool = True) -> EdfAnnotations:
     """Read the annotations of an EDF+ file.
 
     Parameters
@@ -53,7 +55,7 @@ def read_annotations(header, *, strict=True):
         If what stands in place of an annotation is none.
     """
     record_onsets = np.full(header.n_records, np.nan)
-    rows = []
+    rows: list[tuple[float, float, str]] = []
     starts = np.cumsum([0] + [signal.n_samples for signal in header.signals])
     indices = [i for i, signal in enumerate(header.signals) if signal.label == ANNOTATIONS]
     if indices and header.n_records:
@@ -81,13 +83,15 @@ def read_annotations(header, *, strict=True):
                 for text in match[3].split(b"\x14")
                 if text.strip()
             ]
-    onsets, durations, labels = zip(*rows, strict=True) if rows else ((), (), ())
     return EdfAnnotations(
-        np.array(onsets, dtype=float), np.array(durations, dtype=float), list(labels), record_onsets
+        np.array([onset for onset, _, _ in rows], dtype=float),
+        np.array([duration for _, duration, _ in rows], dtype=float),
+        [label for _, _, label in rows],
+        record_onsets,
     )
 
 
-def _record_onsets(part):
+def _record_onsets(part: np.ndarray) -> np.ndarray:
     """Read the onset that the first annotation of each record gives, part (n_records, n)."""
     onsets = np.full(len(part), np.nan)
     for i, record in enumerate(part):
@@ -97,11 +101,11 @@ def _record_onsets(part):
     return onsets
 
 
-def _number(digits):
+def _number(digits: bytes) -> float:
     return float(digits.replace(b",", b"."))
 
 
-def _decode(text):
+def _decode(text: bytes) -> str:
     try:
         return text.decode("utf-8")
     except UnicodeDecodeError:

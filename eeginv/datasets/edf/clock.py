@@ -1,16 +1,25 @@
 """When a recording and its hypnogram begin, and where a recording has pauses."""
 
+from __future__ import annotations
+
 import datetime
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..scoring.recording import Segments
 
+if TYPE_CHECKING:
+    import mne
+
+    from .annotations import EdfAnnotations
+    from .header import EdfHeader
+
 HYPNOGRAM_STARTS = ("header", "recording")
 
 
-def check_hypnogram_start(value):
+def check_hypnogram_start(value: str) -> None:
     """Refuse a value that is not in ``HYPNOGRAM_STARTS``.
 
     Parameters
@@ -22,7 +31,9 @@ def check_hypnogram_start(value):
         raise ValueError(f"hypnogram_start must be one of {HYPNOGRAM_STARTS}; got {value!r}.")
 
 
-def find_segments(header, record_onsets, raw):
+def find_segments(
+    header: EdfHeader, record_onsets: np.ndarray, raw: mne.io.BaseRaw
+) -> tuple[Segments, float]:
     """Find the pauses of a recording by the times of its records.
 
     Parameters
@@ -69,7 +80,9 @@ def find_segments(header, record_onsets, raw):
     return Segments(record_onsets[starts] - first, onsets, lengths), first
 
 
-def clock_shift(header, scorer, hypnogram_start, first, scored):
+def clock_shift(
+    header: EdfHeader, scorer: EdfHeader, hypnogram_start: str, first: float, scored: EdfAnnotations
+) -> float:
     """Find by how much onsets of a hypnogram have to be moved to count from the first sample.
 
     Parameters
@@ -109,7 +122,7 @@ def clock_shift(header, scorer, hypnogram_start, first, scored):
     return -begin
 
 
-def start_in_words(header):
+def start_in_words(header: EdfHeader) -> str:
     """Say when a file begins.
 
     Parameters

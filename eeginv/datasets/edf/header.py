@@ -1,11 +1,16 @@
 """The header of an EDF or EDF+ file, read so that small deviations of real files do not matter."""
 
+from __future__ import annotations
+
 import datetime
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from ..._typing import PathLike
 
 # Bytes of the fields before those of the signals.
 FIXED_WIDTHS = (8, 80, 80, 8, 8, 8, 44, 8, 8, 4)
@@ -24,8 +29,8 @@ class Signal(NamedTuple):
     label: str
     name: str
     unit: str
-    physical: tuple
-    digital: tuple
+    physical: tuple[float, float]
+    digital: tuple[float, float]
     n_samples: int
 
 
@@ -63,16 +68,16 @@ class EdfHeader(NamedTuple):
     n_records: int
     n_records_promised: int
     record_seconds: float
-    signals: list
+    signals: list[Signal]
     clean: bytes | None
 
     @property
-    def samples_per_record(self):
+    def samples_per_record(self) -> int:
         """Number of samples of all signals in one record."""
         return sum(signal.n_samples for signal in self.signals)
 
 
-def read_header(path):
+def read_header(path: PathLike) -> EdfHeader:
     """Read the header of a file, and check that the file is as long as it promises.
 
     Parameters
@@ -136,21 +141,21 @@ def read_header(path):
     )
 
 
-def _split(content, widths):
+def _split(content: bytes, widths: tuple[int, ...]) -> list[bytes]:
     ends = np.cumsum(widths)
     return [content[end - width : end] for end, width in zip(ends, widths, strict=True)]
 
 
-def _text(field):
+def _text(field: bytes) -> str:
     """Decode a field; some programs pad with NUL in place of spaces, or leave bytes behind it."""
     return field.decode("latin-1").lstrip("\0 ").split("\0")[0].strip()
 
 
-def _number(text):
+def _number(text: str) -> float:
     return float(text.replace(",", "."))
 
 
-def _columns(table, n_signals):
+def _columns(table: bytes, n_signals: int) -> list[list[bytes]]:
     """Fields are stored one after the other, each for all signals."""
     columns, start = [], 0
     for width in SIGNAL_WIDTHS:
@@ -159,7 +164,7 @@ def _columns(table, n_signals):
     return columns
 
 
-def _read_signals(path, table, n_signals):
+def _read_signals(path: Path, table: bytes, n_signals: int) -> list[Signal]:
     columns = [[_text(field) for field in column] for column in _columns(table, n_signals)]
     labels = columns[0]
     names = []
@@ -182,7 +187,9 @@ def _read_signals(path, table, n_signals):
     return signals
 
 
-def _start(recording, date, time):
+def _start(
+    recording: str, date: str, time: str
+) -> tuple[datetime.date | None, datetime.timedelta | None]:
     """Read date and time at which a recording began; None for what is unknown."""
     parts = re.fullmatch(r"(\d{1,2})[.:/-](\d{1,2})[.:/-](\d{2})", date)
     day = None
@@ -209,14 +216,14 @@ def _start(recording, date, time):
     return day, clock
 
 
-def _date(year, month, day):
+def _date(year: int, month: int, day: int) -> datetime.date | None:
     try:
         return datetime.date(year, month, day)
     except ValueError:
         return None
 
 
-def _clean(fixed, table, n_signals):
+def _clean(fixed: bytes, table: bytes, n_signals: int) -> bytes | None:
     """Rewrite the header where it has bytes that MNE stumbles over or reads as another unit."""
     content = fixed + table
     printable = re.fullmatch(rb"[\x20-\x7e\xa0-\xff]*", content)
@@ -240,7 +247,7 @@ def _clean(fixed, table, n_signals):
     return b"".join(parts)
 
 
-def _padded(field, width, numeric):
+def _padded(field: bytes, width: int, numeric: bool) -> bytes:
     text = _text(field)
     if numeric:
         text = text.replace(",", ".")

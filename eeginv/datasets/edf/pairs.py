@@ -1,22 +1,37 @@
 """Reading a polysomnogram and its hypnogram."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..scoring.files import ENDINGS, read_stage_file
-from ..scoring.recording import ScoredRecording, is_bad
+from ..scoring.files import ENDINGS, Coding, StageFile, read_stage_file
+from ..scoring.recording import ScoredRecording, Segments, is_bad
 from ..scoring.stages import UNKNOWN, read_label
 from .annotations import read_annotations
 from .clock import clock_shift, find_segments, start_in_words
 from .header import read_header
 from .signals import read_signals
 
+if TYPE_CHECKING:
+    import mne
+
+    from ..._typing import PathLike
+
 # What MNE marks the joint of two recordings by.
 JOINT = ("BAD boundary", "EDGE boundary")
 
 
-def read_pair(psg, hypnogram, channels=None, hypnogram_start="header", coding=None):
+def read_pair(
+    psg: PathLike,
+    hypnogram: PathLike,
+    channels: Sequence[str] | Mapping[str, str] | None = None,
+    hypnogram_start: str = "header",
+    coding: Coding | None = None,
+) -> ScoredRecording:
     """Read the EEG of a polysomnogram, annotated by its hypnogram.
 
     Parameters
@@ -51,8 +66,9 @@ def read_pair(psg, hypnogram, channels=None, hypnogram_start="header", coding=No
         onsets, begin = scored.onsets, "with it"
     else:
         scorer = read_header(hypnogram)
-        scored = read_annotations(scorer)
-        onsets = scored.onsets + clock_shift(header, scorer, hypnogram_start, first, scored)
+        found = read_annotations(scorer)
+        scored = StageFile(found.onsets, found.durations, found.labels)
+        onsets = scored.onsets + clock_shift(header, scorer, hypnogram_start, first, found)
         begin = start_in_words(scorer)
 
     stages = [read_label(label) not in (None, UNKNOWN) for label in scored.labels]
@@ -80,7 +96,13 @@ def read_pair(psg, hypnogram, channels=None, hypnogram_start="header", coding=No
     return ScoredRecording(raw, onsets, durations, labels, segments, source, header.patient)
 
 
-def _annotate(raw, onsets, durations, labels, segments):
+def _annotate(
+    raw: mne.io.BaseRaw,
+    onsets: np.ndarray,
+    durations: np.ndarray,
+    labels: list[str],
+    segments: Segments,
+) -> None:
     """Set as annotations what lies within the signal; joints get MNE's marks."""
     import mne
 

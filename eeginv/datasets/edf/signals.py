@@ -1,17 +1,26 @@
 """The signals of an EDF file: channels are chosen, and brought to V."""
 
+from __future__ import annotations
+
 import io
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from .header import ANNOTATIONS
+from .header import ANNOTATIONS, EdfHeader, Signal
+
+if TYPE_CHECKING:
+    import mne
 
 VOLTS = {"v": 1.0, "mv": 1e-3, "uv": 1e-6, "nv": 1e-9}
 
 
-def read_signals(header, channels=None):
+def read_signals(
+    header: EdfHeader, channels: Sequence[str] | Mapping[str, str] | None = None
+) -> mne.io.BaseRaw:
     """Read the EEG of a file.
 
     Parameters
@@ -45,7 +54,7 @@ def read_signals(header, channels=None):
             f"holds {header.n_records}, and all of them are read. It may not have been closed.",
             stacklevel=4,
         )
-    source = header.path
+    source: Path | io.BytesIO = header.path
     if header.clean is not None:
         source = io.BytesIO(header.clean + header.path.read_bytes()[header.n_bytes :])
     try:
@@ -77,11 +86,11 @@ def read_signals(header, channels=None):
     return raw
 
 
-def _without_eeg(label):
+def _without_eeg(label: str) -> str:
     return re.sub(r"^EEG\s+", "", label, flags=re.IGNORECASE)
 
 
-def _choose(header, channels):
+def _choose(header: EdfHeader, channels: Sequence[str] | Mapping[str, str] | None) -> list[Signal]:
     """Find the signals to read, in the order asked for."""
     signals = [signal for signal in header.signals if signal.label != ANNOTATIONS]
     if not signals:
@@ -117,7 +126,7 @@ def _choose(header, channels):
     return chosen
 
 
-def _find_one(header, signals, name, wanted):
+def _find_one(header: EdfHeader, signals: list[Signal], name: str, wanted: str) -> Signal:
     """Find the one signal that is to have a name."""
     found = _find(header, signals, wanted)
     if len(found) > 1:
@@ -128,7 +137,7 @@ def _find_one(header, signals, name, wanted):
     return found[0]
 
 
-def _find(header, signals, name):
+def _find(header: EdfHeader, signals: list[Signal], name: str) -> list[Signal]:
     """Find the signal of a name, or those of a pattern."""
     pattern = any(letter in name for letter in "*?")
     for names in (
@@ -151,12 +160,12 @@ def _find(header, signals, name):
     )
 
 
-def _fits(label, pattern):
+def _fits(label: str, pattern: str) -> bool:
     """Tell whether a label fits a pattern of ``*`` and ``?``; capitals do not matter."""
     return fnmatchcase(label.casefold(), pattern.casefold())
 
 
-def _scale(raw, chosen, header):
+def _scale(raw: mne.io.BaseRaw, chosen: list[Signal], header: EdfHeader) -> None:
     """Bring channels to V where MNE does not know the unit, and refuse those without a scale."""
     unclear = {}
     for signal in chosen:
@@ -188,7 +197,7 @@ def _scale(raw, chosen, header):
         )
 
 
-def _plain_unit(unit):
+def _plain_unit(unit: str) -> str:
     unit = unit.replace("\x83\xca", "u").replace("\u03bc", "u").replace("\u00b5", "u")
     unit = re.sub("^(?:micro|mk)", "u", unit, flags=re.IGNORECASE)
     unit = re.sub("^milli", "m", unit, flags=re.IGNORECASE)
@@ -197,7 +206,7 @@ def _plain_unit(unit):
     return unit.replace(" ", "").casefold()
 
 
-def _factor_of_mne(unit):
+def _factor_of_mne(unit: str) -> float:
     """Look up what MNE multiplies values by."""
     return {"uV": 1e-6, "\u03bcV": 1e-6, "\u00b5V": 1e-6, "\x83\xcaV": 1e-6, "mV": 1e-3}.get(
         unit, 1

@@ -1,18 +1,32 @@
 """Writing recordings as the files of Sleep Physionet."""
 
+from __future__ import annotations
+
 import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..._files import replacing
-from ..physionet_records import find_record
+from ..physionet_records import Record, find_record
+
+if TYPE_CHECKING:
+    import mne
+    from edfio import Edf
+    from edfio import Recording as EdfRecording
+
+    from ..._typing import PathLike
+    from ..simulation.recordings import SimulatedRecordings
+    from ..sleep import SleepDataset
 
 # Files of Sleep-EDF hold EOG and EMG too; loaders leave them out.
 EXTRA_CHANNELS = {"EOG horizontal": 100, "EMG submental": 1}
 
 
-def write_sleep_physionet(nights, folder, *, extra_channels=False):
+def write_sleep_physionet(
+    nights: SimulatedRecordings | SleepDataset, folder: PathLike, *, extra_channels: bool = False
+) -> list[tuple[Path, Path]]:
     """Write recordings with the layout and the file names of Sleep Physionet.
 
     Each recording becomes a pair of files, such as ``SC4001E0-PSG.edf`` (EDF) and
@@ -79,7 +93,7 @@ def write_sleep_physionet(nights, folder, *, extra_channels=False):
     return paths
 
 
-def _psg(raw, record, extra_channels):
+def _psg(raw: mne.io.BaseRaw, record: Record, extra_channels: bool) -> Edf:
     from edfio import Edf, EdfSignal
 
     sfreq = raw.info["sfreq"]
@@ -117,14 +131,14 @@ def _psg(raw, record, extra_channels):
     return Edf(signals, recording=_start(), data_record_duration=_record_seconds(raw))
 
 
-def _record_seconds(raw):
+def _record_seconds(raw: mne.io.BaseRaw) -> int | None:
     """Longest data record of at most 30 s that divides the recording, in whole seconds."""
     seconds = raw.n_times / raw.info["sfreq"]
     lengths = [n for n in range(1, 31) if abs(seconds / n - round(seconds / n)) < 1e-9]
     return max(lengths) if lengths else None
 
 
-def _hypnogram(raw):
+def _hypnogram(raw: mne.io.BaseRaw) -> Edf:
     from edfio import Edf, EdfAnnotation
 
     annotations = raw.annotations
@@ -136,7 +150,7 @@ def _hypnogram(raw):
     return Edf([], recording=_start(), annotations=rows)
 
 
-def _start():
+def _start() -> EdfRecording:
     from edfio import Recording
 
     return Recording(startdate=datetime.date(1989, 4, 24))

@@ -1,11 +1,19 @@
 """Bouts of stages, as spans of the signal, and the account of what is left out of them."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
 import numpy as np
 import pandas as pd
 
-from .epochs import WITHOUT_DURATION
-from .recording import TOLERANCE, Piece
+from .epochs import WITHOUT_DURATION, Epoch, Scoring
+from .recording import TOLERANCE, Piece, Segments
 from .stages import STAGES
+
+if TYPE_CHECKING:
+    from ..._typing import ArrayLike
 
 
 class Account:
@@ -22,11 +30,11 @@ class Account:
         Number of windows left out, by reason.
     """
 
-    def __init__(self, window):
+    def __init__(self, window: float) -> None:
         self.window = window
-        self.n_dropped = {}
+        self.n_dropped: dict[str, int] = {}
 
-    def add(self, reason, number):
+    def add(self, reason: str, number: int) -> None:
         """Count some windows.
 
         Parameters
@@ -39,7 +47,7 @@ class Account:
         if number:
             self.n_dropped[reason] = self.n_dropped.get(reason, 0) + number
 
-    def add_seconds(self, reason, seconds):
+    def add_seconds(self, reason: str, seconds: ArrayLike) -> None:
         """Count the windows that spans would have held.
 
         Parameters
@@ -53,6 +61,28 @@ class Account:
         self.add(reason, int(np.sum(windows)))
 
 
+class BadSpan(NamedTuple):
+    """A span of the signal that was marked as bad.
+
+    Parameters
+    ----------
+    onset, stop : float
+        Its ends in the signal, in s.
+    label : str
+        The mark.
+    """
+
+    onset: float
+    stop: float
+    label: str
+
+
+class _Bout(NamedTuple):
+    onset: float
+    stop: float
+    stage: str
+
+
 class Bouts:
     """Bouts of one recording; the methods return new bouts and count what they leave out.
 
@@ -64,11 +94,18 @@ class Bouts:
         AASM stages.
     account : Account
         Length of a window, and what is left out.
-    bad : list of tuple
+    bad : list of BadSpan
         Onset, end (in s, in the signal) and label of the spans that no window may touch.
     """
 
-    def __init__(self, onsets, durations, stages, account, bad=()):
+    def __init__(
+        self,
+        onsets: ArrayLike,
+        durations: ArrayLike,
+        stages: ArrayLike,
+        account: Account,
+        bad: Sequence[BadSpan] = (),
+    ) -> None:
         self.onsets = np.asarray(onsets, dtype=float)
         self.durations = np.asarray(durations, dtype=float)
         self.stages = np.asarray(stages, dtype="<U2")
@@ -77,7 +114,7 @@ class Bouts:
         self.bad = bad
 
     @classmethod
-    def from_scoring(cls, scoring, segments, account):
+    def from_scoring(cls, scoring: Scoring, segments: Segments, account: Account) -> Bouts:
         """Find the bouts of a recording; neighbours of one stage become one bout.
 
         Parameters
@@ -94,7 +131,8 @@ class Bouts:
         bouts : Bouts
             The bouts, in the order of onsets.
         """
-        bouts, covered = [], []
+        bouts: list[_Bout] = []
+        covered: list[tuple[float, float]] = []
         for epoch in scoring.epochs:
             pieces = segments.place(epoch.onset, epoch.duration)
             covered += [(piece.onset, piece.stop) for piece in pieces]
@@ -109,29 +147,31 @@ class Bouts:
         for label, number in scoring.without_duration.items():
             account.add(f"{WITHOUT_DURATION}: {label}", number)
         bad = [
-            (piece.onset, piece.stop, epoch.label)
+            BadSpan(piece.onset, piece.stop, epoch.label)
             for epoch in scoring.bad
             for piece in segments.place(epoch.onset, epoch.duration)
         ]
-        onsets, stops, stages = zip(*bouts, strict=True) if bouts else ((), (), ())
-        return cls(onsets, np.subtract(stops, onsets), stages, account, sorted(bad))
+        onsets = np.array([bout.onset for bout in bouts])
+        stops = np.array([bout.stop for bout in bouts])
+        stages = [bout.stage for bout in bouts]
+        return cls(onsets, stops - onsets, stages, account, sorted(bad))
 
-    def _replace(self, onsets, durations, stages):
+    def _replace(self, onsets: ArrayLike, durations: ArrayLike, stages: ArrayLike) -> Bouts:
         return Bouts(onsets, durations, stages, self.account, self.bad)
 
-    def _subset(self, keep):
+    def _subset(self, keep: np.ndarray) -> Bouts:
         return self._replace(self.onsets[keep], self.durations[keep], self.stages[keep])
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Count the bouts."""
         return len(self.onsets)
 
     @property
-    def span(self):
+    def span(self) -> tuple[float, float]:
         """First onset and last end, in s."""
         return float(self.onsets.min()), float((self.onsets + self.durations).max())
 
-    def crop_wake(self, seconds):
+    def crop_wake(self, seconds: float) -> Bouts:
         """Keep wake only near sleep; a recording without sleep stays as it is.
 
         Parameters
@@ -155,7 +195,7 @@ class Bouts:
         cropped = self._replace(onsets, durations, self.stages)
         return cropped._subset(durations > TOLERANCE)
 
-    def select(self, stages):
+    def select(self, stages: Sequence[str]) -> Bouts:
         """Keep bouts of some stages that hold a whole window.
 
         Parameters
@@ -175,11 +215,13 @@ class Bouts:
         self.account.add("shorter than a window", int(rest.sum()))
         return bouts._subset(bouts.durations + TOLERANCE >= self.window)
 
-    def leave_out_bad(self):
+    def leave_out_bad(self) -> Bouts:
         """Keep the windows that touch no span marked as bad, as bouts of whole windows."""
         if not self.bad:
             return self
-        onsets, durations, stages = [], [], []
+        onsets: list[float] = []
+        durations: list[float] = []
+        stages: list[str] = []
         for onset, duration, stage in zip(self.onsets, self.durations, self.stages, strict=True):
             going_on = False
             for k in range(int((duration + TOLERANCE) // self.window)):
@@ -196,7 +238,7 @@ class Bouts:
                 going_on = label is None
         return self._replace(onsets, durations, stages)
 
-    def _bad_label(self, start, stop):
+    def _bad_label(self, start: float, stop: float) -> str | None:
         """Find what marks a window as bad; None if nothing does."""
         for first, last, label in self.bad:
             touched = first < stop - TOLERANCE and last > start + TOLERANCE
@@ -204,11 +246,11 @@ class Bouts:
                 return label
         return None
 
-    def shifted(self, seconds):
+    def shifted(self, seconds: float) -> Bouts:
         """Move all bouts, such as when the signal before them is cut off."""
         return self._replace(self.onsets + seconds, self.durations, self.stages)
 
-    def to_windows(self, sfreq, n_times, stages):
+    def to_windows(self, sfreq: float, n_times: int, stages: Sequence[str]) -> pd.DataFrame:
         """Cut the bouts into windows.
 
         Parameters
@@ -244,7 +286,7 @@ class Bouts:
         )
 
 
-def _on_grid(pieces, onset, window):
+def _on_grid(pieces: list[Piece], onset: float, window: float) -> list[Piece]:
     """Let pieces whose beginning is cut off begin with the next window of their epoch."""
     whole = []
     for clock, start, length in pieces:
@@ -255,7 +297,9 @@ def _on_grid(pieces, onset, window):
     return whole
 
 
-def _count_without_signal(account, epoch, pieces, segments):
+def _count_without_signal(
+    account: Account, epoch: Epoch, pieces: list[Piece], segments: Segments
+) -> None:
     """Count the windows of an epoch that have no signal."""
     outside = epoch.duration - max(
         min(epoch.stop, segments.end) - max(epoch.onset, segments.clock[0]), 0.0
@@ -265,18 +309,18 @@ def _count_without_signal(account, epoch, pieces, segments):
     account.add_seconds(reason, lost)
 
 
-def _append(bouts, start, stop, stage, joints):
+def _append(bouts: list[_Bout], start: float, stop: float, stage: str, joints: np.ndarray) -> None:
     """Append a span to the bouts (lists of start, stop, stage), or let the last one go on."""
     last = bouts[-1] if bouts else None
-    if last and last[2] == stage and abs(last[1] - start) < TOLERANCE:
+    if last and last.stage == stage and abs(last.stop - start) < TOLERANCE:
         # A bout ends where the recording was interrupted.
         if not (np.abs(joints - start) < TOLERANCE).any():
-            last[1] = stop
+            bouts[-1] = last._replace(stop=stop)
             return
-    bouts.append([start, stop, stage])
+    bouts.append(_Bout(start, stop, stage))
 
 
-def _gaps(covered, segments):
+def _gaps(covered: list[tuple[float, float]], segments: Segments) -> list[float]:
     """Lengths of what no span (start, stop) covers of each segment of the signal, in s."""
     gaps = []
     covered = sorted(covered)

@@ -1,11 +1,13 @@
 """Epochs of a scorer: labels read as stages, durations completed, contradictions refused."""
 
+from __future__ import annotations
+
 from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
 
-from .recording import TOLERANCE, is_bad, is_boundary
+from .recording import TOLERANCE, ScoredRecording, is_bad, is_boundary
 from .stages import STAGES, UNKNOWN, UNSCORED, read_label
 
 WITHOUT_DURATION = "without a duration"
@@ -22,7 +24,7 @@ class Epoch(NamedTuple):
     meaning: str
 
     @property
-    def stop(self):
+    def stop(self) -> float:
         """End in s."""
         return self.onset + self.duration
 
@@ -43,13 +45,13 @@ class Scoring(NamedTuple):
         Number of epochs, by label, whose duration remains unknown.
     """
 
-    epochs: list
-    bad: list
+    epochs: list[Epoch]
+    bad: list[Epoch]
     inferred: str | None
-    without_duration: Counter
+    without_duration: Counter[str]
 
 
-def read_scoring(recording, name):
+def read_scoring(recording: ScoredRecording, name: str) -> Scoring:
     """Read the annotations of a recording as epochs.
 
     Parameters
@@ -93,19 +95,19 @@ def read_scoring(recording, name):
 UNDERSTOOD = (*STAGES, UNSCORED)
 
 
-def _meaning(label):
+def _meaning(label: str) -> str:
     if is_boundary(label):
         return "other"
     return "bad" if is_bad(label) else read_label(label) or "other"
 
 
-def _as_long(epoch):
+def _as_long(epoch: Epoch) -> bool:
     """Tell whether an annotation lasts as long as epochs do."""
     rest = (epoch.duration + TOLERANCE) % EPOCH_UNIT
     return epoch.duration >= EPOCH_UNIT and rest <= 2 * TOLERANCE
 
 
-def _complete(epochs):
+def _complete(epochs: list[Epoch]) -> tuple[list[Epoch], str | None, list[Epoch]]:
     """Complete durations where no epoch has one.
 
     Returns the epochs with a duration, how it was found, and those that remain without one.
@@ -143,9 +145,9 @@ def _complete(epochs):
     return [one for one in full if one.duration > 0], how, [o for o in full if o.duration <= 0]
 
 
-def _merge(epochs, name):
+def _merge(epochs: list[Epoch], name: str) -> list[Epoch]:
     """Merge epochs that say the same twice; refuse those that contradict each other."""
-    kept = []
+    kept: list[Epoch] = []
     for epoch in epochs:
         if not kept or epoch.onset >= kept[-1].stop - TOLERANCE:
             kept.append(epoch)
@@ -159,7 +161,7 @@ def _merge(epochs, name):
     return kept
 
 
-def _contradiction(one, two, name):
+def _contradiction(one: Epoch, two: Epoch, name: str) -> str:
     return (
         f"{name}: epochs contradict each other: {one.label!r} from {one.onset:g} s to "
         f"{one.stop:g} s and {two.label!r} from {two.onset:g} s to {two.stop:g} s. Correct the "
@@ -167,7 +169,7 @@ def _contradiction(one, two, name):
     )
 
 
-def _outside(marks, epochs, name):
+def _outside(marks: list[Epoch], epochs: list[Epoch], name: str) -> list[Epoch]:
     """Find the marks without duration that no epoch of the same meaning explains."""
     starts = np.array([epoch.onset for epoch in epochs])
     left = []
@@ -181,7 +183,7 @@ def _outside(marks, epochs, name):
     return left
 
 
-def _is_covered(epoch, known):
+def _is_covered(epoch: Epoch, known: np.ndarray) -> bool:
     """Tell whether known epochs, rows (onset, stop), cover at least half of a span."""
     shared = np.minimum(epoch.stop, known[:, 1]) - np.maximum(epoch.onset, known[:, 0])
     return np.maximum(shared, 0.0).sum() >= 0.5 * epoch.duration

@@ -1,21 +1,27 @@
 """Stages in files of their own: a stage a line, tables, and XML."""
 
+from __future__ import annotations
+
 import csv
 import io
 import math
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from ..._checks import check_number
 from .stages import STAGES, UNSCORED, read_label
 
+if TYPE_CHECKING:
+    from ..._typing import PathLike
+
 ENDINGS = (".csv", ".tsv", ".txt", ".xml")
 
 # What whole numbers stand for, from one program to the next.
-NUMBERS = {
+NUMBERS: dict[str, dict[int, str]] = {
     "yasa": {-2: UNSCORED, -1: UNSCORED, 0: "W", 1: "N1", 2: "N2", 3: "N3", 4: "R"},
     "nsrr": {
         **{0: "W", 1: "N1", 2: "N2", 3: "N3", 4: "N3", 5: "R"},
@@ -23,8 +29,10 @@ NUMBERS = {
     },
 }
 
-_STAGE_COLUMNS = ("stage", "stages", "sleep_stage", "hypno", "hypnogram", "eventconcept")
-_STAGE_COLUMNS += ("description", "annotation", "event", "class")
+_STAGE_COLUMNS = (
+    *("stage", "stages", "sleep_stage", "hypno", "hypnogram", "eventconcept"),
+    *("description", "annotation", "event", "class"),
+)
 _ONSET_COLUMNS = ("onset", "start", "start_sec", "starttime")
 _DURATION_COLUMNS = ("duration", "duration_sec")
 _STOP_COLUMNS = ("stop", "end", "stop_sec")
@@ -43,7 +51,7 @@ class StageFile(NamedTuple):
 
     onsets: np.ndarray
     durations: np.ndarray
-    labels: list
+    labels: list[str]
 
 
 class Coding(NamedTuple):
@@ -57,11 +65,13 @@ class Coding(NamedTuple):
         Length of an epoch in s.
     """
 
-    numbers: dict | None = None
+    numbers: dict[int, str] | None = None
     epoch: float = 30.0
 
 
-def check_coding(stage_numbers=None, epoch=30.0):
+def check_coding(
+    stage_numbers: str | Mapping[int, str] | None = None, epoch: float = 30.0
+) -> Coding:
     """Check how stages are written.
 
     Parameters
@@ -98,7 +108,7 @@ def check_coding(stage_numbers=None, epoch=30.0):
     return Coding(numbers, check_number("epoch", epoch, exclusive=True))
 
 
-def read_stage_file(path, coding=None):
+def read_stage_file(path: PathLike, coding: Coding | None = None) -> StageFile:
     """Read the stages that a file without signals holds.
 
     Parameters
@@ -132,14 +142,14 @@ def read_stage_file(path, coding=None):
     return _read_table(path, text, coding)
 
 
-def _epochs(path, texts, coding):
+def _epochs(path: Path, texts: list[str], coding: Coding) -> StageFile:
     """Give each of the texts one epoch."""
     labels = [_label(path, text, coding.numbers) for text in texts]
     onsets = coding.epoch * np.arange(len(labels))
     return StageFile(onsets, np.full(len(labels), coding.epoch), labels)
 
 
-def _label(path, text, numbers):
+def _label(path: Path, text: str, numbers: dict[int, str] | None) -> str:
     """Return the description that a cell stands for; a number is looked up."""
     try:
         number = float(text)
@@ -154,10 +164,11 @@ def _label(path, text, numbers):
         raise ValueError(
             f"{path} has the number {text}, which is not among stage_numbers, {numbers}."
         )
-    return "Unscored" if numbers[number] == UNSCORED else numbers[number]
+    meaning = numbers[int(number)]
+    return "Unscored" if meaning == UNSCORED else meaning
 
 
-def _read_table(path, text, coding):
+def _read_table(path: Path, text: str, coding: Coding) -> StageFile:
     first = text.lstrip().partition("\n")[0]
     delimiter = max("\t;,", key=first.count)
     rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(row)]
@@ -191,16 +202,16 @@ def _read_table(path, text, coding):
     return StageFile(onsets, durations, labels)
 
 
-def _column(names, known):
+def _column(names: list[str], known: tuple[str, ...]) -> int | None:
     return next((names.index(name) for name in known if name in names), None)
 
 
-def _is_stage(text):
+def _is_stage(text: str) -> bool:
     """Tell whether the first line of a column is a stage, and not its name."""
     return read_label(text.strip()) is not None or text.strip().lstrip("-").isdigit()
 
 
-def _numbers(path, rows, column):
+def _numbers(path: Path, rows: list[list[str]], column: int) -> np.ndarray:
     try:
         values = [float(row[column]) for row in rows]
     except (IndexError, ValueError) as error:
@@ -212,7 +223,7 @@ def _numbers(path, rows, column):
     return np.array(values)
 
 
-def _read_xml(path, coding):
+def _read_xml(path: Path, coding: Coding) -> StageFile:
     try:
         root = ElementTree.fromstring(path.read_bytes())
     except ElementTree.ParseError as error:
@@ -239,11 +250,11 @@ def _read_xml(path, coding):
     return StageFile(onsets, durations, [labels[i] for i in kept])
 
 
-def _first_text(event, names):
-    return next((event.findtext(name) for name in names if event.find(name) is not None), "")
+def _first_text(event: ElementTree.Element, names: tuple[str, ...]) -> str:
+    return next((event.findtext(name, "") for name in names if event.find(name) is not None), "")
 
 
-def _seconds(path, text):
+def _seconds(path: Path, text: str) -> float:
     try:
         return float(text)
     except ValueError as error:

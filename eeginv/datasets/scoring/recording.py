@@ -1,9 +1,15 @@
 """A recording with the annotations of its scorer, before they are read as stages."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import mne
 
 # Seconds by which times may differ and still be the same: times from files are rounded.
 TOLERANCE = 1e-3
@@ -17,7 +23,7 @@ class Piece(NamedTuple):
     duration: float
 
     @property
-    def stop(self):
+    def stop(self) -> float:
         """Where it ends in the signal."""
         return self.onset + self.duration
 
@@ -41,7 +47,7 @@ class Segments:
     lengths: np.ndarray
 
     @classmethod
-    def from_joints(cls, joints, length):
+    def from_joints(cls, joints: Iterable[float], length: float) -> Segments:
         """Make segments that follow each other without a pause.
 
         Parameters
@@ -63,11 +69,11 @@ class Segments:
         return cls(edges[:-1], edges[:-1], np.diff(edges))
 
     @property
-    def end(self):
+    def end(self) -> float:
         """End of the last segment by the clock, in s."""
         return float(self.clock[-1] + self.lengths[-1])
 
-    def place(self, onset, duration):
+    def place(self, onset: float, duration: float) -> list[Piece]:
         """Find where a span of the clock lies in the signal.
 
         Parameters
@@ -109,16 +115,16 @@ class ScoredRecording:
         What the header of its file says of the patient.
     """
 
-    raw: object
+    raw: mne.io.BaseRaw
     onsets: np.ndarray
     durations: np.ndarray
-    labels: list
+    labels: list[str]
     segments: Segments
     source: str = ""
     patient: str = ""
 
     @classmethod
-    def from_raw(cls, raw):
+    def from_raw(cls, raw: mne.io.BaseRaw) -> ScoredRecording:
         """Take a recording with its own annotations.
 
         Parameters
@@ -150,11 +156,11 @@ class ScoredRecording:
         return cls(raw, onsets, durations, labels, segments)
 
 
-def is_boundary(label):
+def is_boundary(label: str) -> bool:
     """Tell whether an annotation marks the joint of two recordings."""
     return label.casefold() in ("bad boundary", "edge boundary")
 
 
-def is_bad(label):
+def is_bad(label: str) -> bool:
     """Tell whether an annotation marks a span as bad, by MNE's rule."""
     return label.upper().startswith("BAD")

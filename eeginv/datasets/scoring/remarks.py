@@ -1,19 +1,24 @@
 """What has to be said about the annotations of a dataset, in one warning of each kind."""
 
+from __future__ import annotations
+
 import warnings
 from collections import Counter
 
-from .epochs import UNDERSTOOD
+from .epochs import UNDERSTOOD, Scoring
 
 
 class Remarks:
     """Collects remarks on the scoring of all recordings, and gives one warning of each kind."""
 
-    def __init__(self):
-        self.strange, self.without, self.inferred = Counter(), Counter(), []
-        self.strange_in, self.without_in = [], []
+    def __init__(self) -> None:
+        self.strange: Counter[str] = Counter()
+        self.without: Counter[str] = Counter()
+        self.inferred: list[str] = []
+        self.strange_in: list[str] = []
+        self.without_in: list[str] = []
 
-    def add(self, scoring, name):
+    def add(self, scoring: Scoring, name: str) -> None:
         """Collect what there is to say of one recording.
 
         Parameters
@@ -35,7 +40,7 @@ class Remarks:
         if scoring.inferred:
             self.inferred.append(f"{name}: {scoring.inferred}")
 
-    def warn(self):
+    def warn(self) -> None:
         """Give the warnings, at the line that made the dataset."""
         if self.strange:
             self._warn(
@@ -52,14 +57,14 @@ class Remarks:
             self._warn(f"No stage has a duration in {_shorten(self.inferred)}.")
 
     @staticmethod
-    def _warn(message):
+    def _warn(message: str) -> None:
         warnings.warn(message, stacklevel=4)
 
 
-def _list(counter):
+def _list(counter: Counter[str]) -> str:
     return ", ".join(f"{label!r} ({number})" for label, number in sorted(counter.items()))
 
 
-def _shorten(names, most=5):
+def _shorten(names: list[str], most: int = 5) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return "; ".join(names[:most]) + more

@@ -1,6 +1,9 @@
 """The names that sleep stages have in public files, and what each of them means here."""
 
+from __future__ import annotations
+
 import re
+from collections.abc import Sequence
 from functools import cache
 
 STAGES = ("W", "N1", "N2", "N3", "R")
@@ -69,7 +72,7 @@ _LOOKS_LIKE = re.compile(
 )
 
 
-def check_stages(stages):
+def check_stages(stages: Sequence[str] | None) -> list[str]:
     """Check a choice of stages.
 
     Parameters
@@ -101,7 +104,7 @@ def check_stages(stages):
 
 
 @cache
-def read_label(label):
+def read_label(label: str) -> str | None:
     """Find out what the description of an annotation means.
 
     Parameters
@@ -131,7 +134,7 @@ def read_label(label):
     return meaning
 
 
-def _read_plain(text):
+def _read_plain(text: str) -> str | None:
     words = " ".join(re.sub(r"[\s_\-:/.,]+", " ", text).split()).removeprefix("sdo ")
     words = re.sub(r"^(?:non ?rem|non ?rapid ?eye ?movement)(?: ?sleep)?\b", "nrem", words)
     words = re.sub(r"^rapid ?eye ?movement(?: ?sleep)?$", "rem", words)

@@ -1,23 +1,27 @@
 """Ongoing activity: Gaussian noise whose spectrum changes in time."""
 
+from __future__ import annotations
+
 import numpy as np
 
 FRAME_SECONDS = 4.0
 HOP_SECONDS = 2.0
 
 
-def frame_times(n_times, sfreq):
+def frame_times(n_times: int, sfreq: float) -> np.ndarray:
     """Return the centres of the overlapping frames that cover a recording, in s."""
     n_frames = int(np.ceil(n_times / (HOP_SECONDS * sfreq))) + 1
     return np.arange(n_frames) * HOP_SECONDS
 
 
-def frame_frequencies(sfreq):
+def frame_frequencies(sfreq: float) -> np.ndarray:
     """Return the frequencies in Hz at which the spectrum of a frame is given."""
     return np.fft.rfftfreq(int(FRAME_SECONDS * sfreq), 1 / sfreq)
 
 
-def shaped_noise(density, n_times, sfreq, rng):
+def shaped_noise(
+    density: np.ndarray, n_times: int, sfreq: float, rng: np.random.Generator
+) -> np.ndarray:
     """Draw noise with a given power spectral density around each frame.
 
     Independent frames are windowed by half a sine and overlap by half: the squares of the windows
@@ -55,7 +59,9 @@ def shaped_noise(density, n_times, sfreq, rng):
     return joined.ravel()[hop : hop + n_times]
 
 
-def aperiodic_density(frequencies, exponent, level=1.0):
+def aperiodic_density(
+    frequencies: np.ndarray, exponent: np.ndarray, level: float | np.ndarray = 1.0
+) -> np.ndarray:
     """Compute the density of activity without a rhythm, ``level * (10 / f) ** exponent``.
 
     All exponents meet at 10 Hz; below 0.5 Hz the density is flat.
@@ -79,7 +85,9 @@ def aperiodic_density(frequencies, exponent, level=1.0):
     return level[:, None] * ratio ** np.asarray(exponent)[:, None]
 
 
-def rhythm_density(frequencies, centre, rms, bandwidth=0.5):
+def rhythm_density(
+    frequencies: np.ndarray, centre: np.ndarray, rms: np.ndarray, bandwidth: float = 0.5
+) -> np.ndarray:
     """Compute the density of a rhythm: a Gaussian peak.
 
     Parameters
@@ -103,7 +111,7 @@ def rhythm_density(frequencies, centre, rms, bandwidth=0.5):
     return np.asarray(rms)[:, None] ** 2 * peak
 
 
-def muscle_density(frequencies, rms):
+def muscle_density(frequencies: np.ndarray, rms: np.ndarray) -> np.ndarray:
     """Compute the density of muscle tone: flat above 15 Hz, with a soft edge.
 
     Parameters
@@ -123,7 +131,7 @@ def muscle_density(frequencies, rms):
     return np.asarray(rms)[:, None] ** 2 * shape / area
 
 
-def slow_drift(n_times, sfreq, rms, rng):
+def slow_drift(n_times: int, sfreq: float, rms: float, rng: np.random.Generator) -> np.ndarray:
     """Draw a drift (n_times,): straight lines between independent values every 5 s."""
     knots = np.arange(0.0, n_times / sfreq + 5.0, 5.0)
     return np.interp(np.arange(n_times) / sfreq, knots, rng.normal(0.0, rms, len(knots)))

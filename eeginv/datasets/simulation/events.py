@@ -4,10 +4,14 @@ A waveform function takes one value per event in each parameter, shape (n_events
 (n_events, n_samples) with unit amplitude.
 """
 
+from __future__ import annotations
+
 import numpy as np
 
 
-def draw_onsets(rates, sfreq, rng, epoch_seconds=30.0):
+def draw_onsets(
+    rates: np.ndarray, sfreq: float, rng: np.random.Generator, epoch_seconds: float = 30.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw event times from a Poisson process whose rate is constant within each epoch.
 
     Parameters
@@ -33,7 +37,7 @@ def draw_onsets(rates, sfreq, rng, epoch_seconds=30.0):
     return (seconds * sfreq).astype(int), epochs
 
 
-def place(waveforms, onsets, n_times):
+def place(waveforms: np.ndarray, onsets: np.ndarray, n_times: int) -> np.ndarray:
     """Add waveforms (n_events, n_samples) to an empty signal; what exceeds its end is cut."""
     length = waveforms.shape[1]
     index = onsets[:, None] + np.arange(length)
@@ -41,18 +45,20 @@ def place(waveforms, onsets, n_times):
     return signal[:n_times]
 
 
-def _seconds(duration, sfreq):
+def _seconds(duration: float, sfreq: float) -> np.ndarray:
     return np.arange(round(duration * sfreq)) / sfreq
 
 
-def spindle(frequency, duration, phase, sfreq):
+def spindle(
+    frequency: np.ndarray, duration: np.ndarray, phase: np.ndarray, sfreq: float
+) -> np.ndarray:
     """Make oscillations under a bell: frequency in Hz, duration in s (at most 2), phase in rad."""
     time = _seconds(2.0, sfreq) - 1.0
     bell = np.exp(-0.5 * (4 * time / duration[:, None]) ** 2)
     return bell * np.cos(2 * np.pi * frequency[:, None] * time + phase[:, None])
 
 
-def k_complex(duration, sfreq):
+def k_complex(duration: np.ndarray, sfreq: float) -> np.ndarray:
     """Make steep negative peaks with a longer positive wave, which last about a duration in s."""
     time = _seconds(2.0, sfreq) / duration[:, None]
     negative = np.exp(-0.5 * ((time - 0.25) / 0.07) ** 2)
@@ -60,7 +66,7 @@ def k_complex(duration, sfreq):
     return positive - negative
 
 
-def slow_wave(duration, sfreq):
+def slow_wave(duration: np.ndarray, sfreq: float) -> np.ndarray:
     """Make cycles of a duration in s (at most 2): narrow negative half, wide positive half."""
     time = _seconds(2.0, sfreq) / duration[:, None]
     negative = np.where(time < 0.4, np.sin(np.pi * time / 0.4), 0.0)
@@ -68,7 +74,9 @@ def slow_wave(duration, sfreq):
     return 0.6 * positive - negative
 
 
-def theta_burst(frequency, decay, phase, mirrored, sfreq):
+def theta_burst(
+    frequency: np.ndarray, decay: np.ndarray, phase: np.ndarray, mirrored: np.ndarray, sfreq: float
+) -> np.ndarray:
     """Make oscillations that start at once and decay (in s), or the mirror image in time.
 
     It also slows down by 2 Hz while it decays. Envelope and slowing survive a change of sign and a
@@ -84,20 +92,20 @@ def theta_burst(frequency, decay, phase, mirrored, sfreq):
     return np.where(mirrored[:, None], wave[:, ::-1], wave)
 
 
-def eye_movement(decay, mirrored, sfreq):
+def eye_movement(decay: np.ndarray, mirrored: np.ndarray, sfreq: float) -> np.ndarray:
     """Make negative steps with a slow return (decay in s), or the mirror image in time."""
     time = _seconds(4.0, sfreq)
     wave = -(1 - np.exp(-time / 0.05)) * np.exp(-time / decay[:, None])
     return np.where(mirrored[:, None], wave[:, ::-1], wave)
 
 
-def blink(duration, sfreq):
+def blink(duration: np.ndarray, sfreq: float) -> np.ndarray:
     """Make symmetric negative bells of about a duration in s."""
     time = _seconds(1.0, sfreq) - 0.5
     return -np.exp(-0.5 * (4 * time / duration[:, None]) ** 2)
 
 
-def movement(n_events, sfreq, rng):
+def movement(n_events: int, sfreq: float, rng: np.random.Generator) -> np.ndarray:
     """Draw artefacts of 4 s: large slow swings with muscle activity, under a bell."""
     time = _seconds(4.0, sfreq)
     bell = np.sin(np.pi * time / 4.0) ** 2

@@ -1,8 +1,11 @@
 """Simulated hypnograms: semi-Markov chains with the statistics of real nights."""
 
+from __future__ import annotations
+
 import json
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +16,7 @@ EPOCH_SECONDS = 30.0
 
 
 @cache
-def load_hypnogram_statistics():
+def load_hypnogram_statistics() -> dict[str, Any]:
     """Load the shipped table of stage statistics.
 
     The table counts epochs, bouts, bout durations and transitions in the 197 expert hypnograms of
@@ -39,7 +42,12 @@ def load_hypnogram_statistics():
     return table | lists
 
 
-def simulate_hypnogram(n_epochs, *, wake_epochs=None, random_state=None):
+def simulate_hypnogram(
+    n_epochs: int,
+    *,
+    wake_epochs: int | None = None,
+    random_state: int | np.random.Generator | None = None,
+) -> np.ndarray:
     """Draw a sequence of sleep stages.
 
     A semi-Markov chain: each bout of a stage draws its duration, then the next stage, from counts
@@ -95,6 +103,6 @@ def simulate_hypnogram(n_epochs, *, wake_epochs=None, random_state=None):
     return np.array(STAGES)[codes]
 
 
-def _draw(counts, rng):
+def _draw(counts: np.ndarray, rng: np.random.Generator) -> int:
     """Draw an index with probability proportional to its count."""
     return int(np.searchsorted(np.cumsum(counts), rng.integers(counts.sum()), side="right"))

@@ -1,5 +1,9 @@
 """The signal of one simulated night, before the nuisances of its recording."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+
 import numpy as np
 
 from ..scoring.stages import STAGES
@@ -31,7 +35,15 @@ class Night:
         Source of randomness.
     """
 
-    def __init__(self, stages, moving, frequency_shift, traits, sfreq, rng):
+    def __init__(
+        self,
+        stages: np.ndarray,
+        moving: np.ndarray,
+        frequency_shift: float,
+        traits: dict[str, float],
+        sfreq: float,
+        rng: np.random.Generator,
+    ) -> None:
         self.stages = stages
         self.moving = moving
         self.frequency_shift = frequency_shift
@@ -41,7 +53,7 @@ class Night:
         self.n_times = round(len(stages) * EPOCH_SECONDS * sfreq)
         self._codes = np.array([STAGES.index(stage) for stage in stages])
 
-    def signal(self):
+    def signal(self) -> np.ndarray:
         """Draw the EEG, an array of shape (n_channels, n_times) in µV."""
         signal = self._ongoing()
         for source, wave in self._transients():
@@ -49,15 +61,15 @@ class Night:
                 channel += weight * wave
         return signal
 
-    def _per_epoch(self, name):
+    def _per_epoch(self, name: str) -> np.ndarray:
         values = np.array([getattr(STAGE_SIGNALS[stage], name) for stage in STAGES])
         return values[self._codes]
 
-    def _spread(self, source, spread=EPOCH_SPREAD):
+    def _spread(self, source: str, spread: float = EPOCH_SPREAD) -> np.ndarray:
         """Amplitude factors per epoch: the subject's, times one that varies between epochs."""
         return self.traits[source] * np.exp(self.rng.normal(0, spread, len(self.stages)))
 
-    def _ongoing(self):
+    def _ongoing(self) -> np.ndarray:
         sfreq, rng, n_times = self.sfreq, self.rng, self.n_times
         frequencies = background.frame_frequencies(sfreq)
         times = background.frame_times(n_times, sfreq)
@@ -73,7 +85,7 @@ class Night:
         centre = self._per_epoch("alpha_frequency")[frame] + self.frequency_shift
         centre = centre + rng.normal(0, 0.15, len(self.stages))[frame]
 
-        def noise(density):
+        def noise(density: np.ndarray) -> np.ndarray:
             return background.shaped_noise(density, n_times, sfreq, rng)
 
         aperiodic = background.aperiodic_density(frequencies, exponent, level)
@@ -86,20 +98,26 @@ class Night:
             channel += background.slow_drift(n_times, sfreq, 6.0, rng)
         return signal
 
-    def _transients(self):
+    def _transients(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield the name of each source of transient events with its signal."""
         rng, sfreq, shift = self.rng, self.sfreq, self.frequency_shift
 
-        def onsets(rates, density_spread=0.3):
+        def onsets(rates: np.ndarray, density_spread: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
             factor = np.exp(rng.normal(0, density_spread, len(self.stages)))
             return events.draw_onsets(rates * factor, sfreq, rng)
 
-        def placed(waveforms, start, epoch, source, amplitude):
+        def placed(
+            waveforms: np.ndarray,
+            start: np.ndarray,
+            epoch: np.ndarray,
+            source: str,
+            amplitude: np.ndarray | float,
+        ) -> tuple[str, np.ndarray]:
             amplitude = amplitude * self._spread(source)
             each = amplitude[epoch] * np.exp(rng.normal(0, 0.2, len(epoch)))
             return source, events.place(each[:, None] * waveforms, start, self.n_times)
 
-        def phase(n):
+        def phase(n: int) -> np.ndarray:
             return rng.uniform(0, 2 * np.pi, n)
 
         start, epoch = onsets(self._per_epoch("spindle_rate"))
@@ -140,7 +158,7 @@ class Night:
         yield placed(waves, start, epoch, "artefact", 45.0)
 
 
-def draw_traits(rng):
+def draw_traits(rng: np.random.Generator) -> dict[str, float]:
     """Draw the amplitude factor of each source of one subject, around 1."""
     names = ("aperiodic", "alpha", "muscle", "spindle", "slow_wave", "burst", "eye", "artefact")
     traits = {name: float(np.exp(rng.normal(0, SUBJECT_SPREAD))) for name in names}

@@ -1,23 +1,30 @@
 """Simulated nights: sleep EEG, preprocessed and cut into windows."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from ..sleep import SleepDataset
 from .recordings import simulate_recordings
 
+if TYPE_CHECKING:
+    import numpy as np
+
 
 def simulate_sleep(
-    n_subjects=8,
+    n_subjects: int = 8,
     *,
-    hours=4.0,
-    n_recordings=1,
-    sfreq=100.0,
-    frequency_shift=0.6,
-    polarity=0.5,
-    gain=0.3,
-    dead_channel=0.25,
-    noise=0.2,
-    random_state=None,
-    **selection,
-):
+    hours: float = 4.0,
+    n_recordings: int = 1,
+    sfreq: float = 100.0,
+    frequency_shift: float = 0.6,
+    polarity: float = 0.5,
+    gain: float = 0.3,
+    dead_channel: float = 0.25,
+    noise: float = 0.2,
+    random_state: int | np.random.Generator | None = None,
+    **selection: Any,
+) -> SleepDataset:
     """Simulate nights of sleep EEG, preprocess them and cut them into windows.
 
     The hypnograms have the statistics of real ones (:func:`~eeginv.datasets.simulate_hypnogram`);

@@ -1,6 +1,9 @@
 """Simulated recordings whose subjects differ by what transforms describe."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +13,9 @@ from ..scoring.stages import STAGES
 from .hypnogram import EPOCH_SECONDS, simulate_hypnogram
 from .night import Night, draw_traits
 from .stage_signals import CHANNELS, FREQUENCY_MARGIN
+
+if TYPE_CHECKING:
+    import mne
 
 
 @dataclass
@@ -37,25 +43,25 @@ class SimulatedRecordings:
     ['frequency_shift', 'polarity', 'gain', 'dead_channel', 'noise']
     """
 
-    recordings: list
+    recordings: list[mne.io.RawArray]
     description: pd.DataFrame
     nuisances: pd.DataFrame
-    true_invariances: dict
+    true_invariances: dict[str, dict[str, Any]]
 
 
 def simulate_recordings(
-    n_subjects=8,
+    n_subjects: int = 8,
     *,
-    hours=4.0,
-    n_recordings=1,
-    sfreq=100.0,
-    frequency_shift=0.6,
-    polarity=0.5,
-    gain=0.3,
-    dead_channel=0.25,
-    noise=0.2,
-    random_state=None,
-):
+    hours: float = 4.0,
+    n_recordings: int = 1,
+    sfreq: float = 100.0,
+    frequency_shift: float = 0.6,
+    polarity: float = 0.5,
+    gain: float = 0.3,
+    dead_channel: float = 0.25,
+    noise: float = 0.2,
+    random_state: int | np.random.Generator | None = None,
+) -> SimulatedRecordings:
     """Simulate nights of sleep EEG as unprocessed recordings.
 
     Parameters
@@ -145,7 +151,13 @@ def simulate_recordings(
     return SimulatedRecordings(recordings, pd.DataFrame(rows), nuisances, truth)
 
 
-def _simulate_recording(n_epochs, sfreq, traits, nuisance, rng):
+def _simulate_recording(
+    n_epochs: int,
+    sfreq: float,
+    traits: dict[str, float],
+    nuisance: dict[str, Any],
+    rng: np.random.Generator,
+) -> mne.io.RawArray:
     import mne
 
     stages = _hypnogram_with_all_stages(n_epochs, rng)
@@ -174,7 +186,9 @@ def _simulate_recording(n_epochs, sfreq, traits, nuisance, rng):
     return raw
 
 
-def _hypnogram_with_all_stages(n_epochs, rng, n_tries=50):
+def _hypnogram_with_all_stages(
+    n_epochs: int, rng: np.random.Generator, n_tries: int = 50
+) -> np.ndarray:
     """Draw hypnograms until each stage fills a twentieth; short ones are taken as they come."""
     stages = simulate_hypnogram(n_epochs, random_state=rng)
     for _ in range(n_tries if n_epochs >= 240 else 0):
@@ -184,7 +198,7 @@ def _hypnogram_with_all_stages(n_epochs, rng, n_tries=50):
     return stages
 
 
-def _sleep_edf_labels(stages, moving):
+def _sleep_edf_labels(stages: np.ndarray, moving: np.ndarray) -> np.ndarray:
     """Label epochs as Sleep-EDF does: N3 is split in 3 and 4, the last epoch is unscored."""
     names = {"W": "W", "N1": "1", "N2": "2", "N3": "3", "R": "R"}
     labels = np.array([f"Sleep stage {names[stage]}" for stage in stages], dtype="<U16")
@@ -199,18 +213,20 @@ def _sleep_edf_labels(stages, moving):
     return labels
 
 
-def _spread_evenly(n, rng):
+def _spread_evenly(n: int, rng: np.random.Generator) -> np.ndarray:
     """Draw n values from (-1, 1), one in each of n equal parts, in random order."""
     return 2 * (rng.permutation(n) + rng.random(n)) / n - 1
 
 
-def _choose_share(n, probability, rng):
+def _choose_share(n: int, probability: float, rng: np.random.Generator) -> np.ndarray:
     """Choose a share of n, rounded at random."""
     number = int(probability * n + rng.random())
     return np.isin(np.arange(n), rng.permutation(n)[:number])
 
 
-def _true_invariances(frequency_shift, polarity, dead_channel, noise):
+def _true_invariances(
+    frequency_shift: float, polarity: float, dead_channel: float, noise: float
+) -> dict[str, dict[str, Any]]:
     return {
         "TimeReverse": {"extent": 0.0, "unit": "1", "invariant": False},
         "SignFlip": {"extent": polarity, "unit": "1", "invariant": True},

@@ -1,7 +1,11 @@
 """The state of a gradient search in one file, from which a later search continues."""
 
+from __future__ import annotations
+
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -10,6 +14,11 @@ from ..._files import replacing
 from ..._randomness import generator_states, restore_generators
 from ...policy import Policy
 from ..fingerprint import fingerprint
+
+if TYPE_CHECKING:
+    from ..._typing import PathLike
+    from ..problem import Problem
+    from .search import GradientSearch, Learner
 
 
 class Checkpoint:
@@ -25,12 +34,14 @@ class Checkpoint:
         The data of the search.
     """
 
-    def __init__(self, path, search, problem):
+    def __init__(self, path: PathLike | None, search: GradientSearch, problem: Problem) -> None:
         self.path = None if path is None else Path(path)
         self.device = problem.X.device
         self.key = None if path is None else fingerprint(search, problem)
 
-    def save(self, learner, schedule, history):
+    def save(
+        self, learner: Learner, schedule: Sequence[Policy], history: Sequence[dict[str, float]]
+    ) -> None:
         """Write the state of a learner, the policies and the records of all epochs.
 
         The file is replaced as a whole or not at all.
@@ -47,7 +58,9 @@ class Checkpoint:
         with replacing(self.path) as scratch:
             torch.save(state, scratch)
 
-    def restore(self, learner, n_epochs):
+    def restore(
+        self, learner: Learner, n_epochs: int
+    ) -> tuple[list[Policy], list[dict[str, float]]]:
         """Load the state into a learner if the file exists.
 
         Returns
@@ -83,11 +96,13 @@ class OptimizedModule(nn.Module):
     A subclass sets ``optimizers``, a list of torch optimizers.
     """
 
-    def get_extra_state(self):
+    optimizers: Sequence[torch.optim.Optimizer]
+
+    def get_extra_state(self) -> list[dict[str, Any]]:
         """Return the states of the optimizers, a list."""
         return [optimizer.state_dict() for optimizer in self.optimizers]
 
-    def set_extra_state(self, state):
+    def set_extra_state(self, state: list[dict[str, Any]]) -> None:
         """Load the states of the optimizers."""
         for optimizer, values in zip(self.optimizers, state, strict=True):
             optimizer.load_state_dict(values)

@@ -1,7 +1,15 @@
 """Losses of a network and their gradients, as functions of its weights."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
+from torch import Tensor, nn
 from torch.func import functional_call
+
+if TYPE_CHECKING:
+    from ..problem import Problem
 
 
 class Losses:
@@ -15,15 +23,21 @@ class Losses:
         Labels and weights of the windows.
     """
 
-    def __init__(self, network, problem):
+    def __init__(self, network: nn.Module, problem: Problem) -> None:
         self.network, self.problem = network, problem
         self.criterion = problem.trainer.criterion
 
-    def parameters(self):
+    def parameters(self) -> dict[str, Tensor]:
         """Return the weights that learn, a dict by name."""
         return {name: p for name, p in self.network.named_parameters() if p.requires_grad}
 
-    def each(self, X, rows, parameters=None, keep_statistics=False):
+    def each(
+        self,
+        X: Tensor,
+        rows: Tensor,
+        parameters: dict[str, Tensor] | None = None,
+        keep_statistics: bool = False,
+    ) -> Tensor:
         """Return the weighted loss of each example.
 
         Parameters
@@ -49,11 +63,23 @@ class Losses:
         output = functional_call(self.network, (parameters, buffers), (X,))
         return self.criterion(output, self.problem.y[rows]) * self.problem.weight[rows]
 
-    def loss(self, X, rows, parameters=None, keep_statistics=False):
+    def loss(
+        self,
+        X: Tensor,
+        rows: Tensor,
+        parameters: dict[str, Tensor] | None = None,
+        keep_statistics: bool = False,
+    ) -> Tensor:
         """Return the weighted mean loss, a scalar Tensor; arguments as in :meth:`each`."""
         return self.each(X, rows, parameters, keep_statistics).mean()
 
-    def gradient(self, X, rows, parameters=None, keep_statistics=False):
+    def gradient(
+        self,
+        X: Tensor,
+        rows: Tensor,
+        parameters: dict[str, Tensor] | None = None,
+        keep_statistics: bool = False,
+    ) -> tuple[tuple[Tensor, ...], float]:
         """Return the gradient with respect to the weights, a tuple, and the loss, a float.
 
         The arguments are those of :meth:`each`.

@@ -1,15 +1,22 @@
 """The arithmetic of one step of the network, and the contribution of each example to it."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from contextlib import nullcontext
+from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.func import jvp
 
 from ..._process import ignoring
 from ..._randomness import generator_states, restore_generators
 from .losses import Losses
 from .scales import RunningScales
+
+if TYPE_CHECKING:
+    from ..problem import Problem
 
 
 class NetworkStep(nn.Module):
@@ -33,13 +40,13 @@ class NetworkStep(nn.Module):
         Learning rate.
     """
 
-    def __init__(self, network, problem, lr):
+    def __init__(self, network: nn.Module, problem: Problem, lr: float) -> None:
         super().__init__()
         self.network, self.problem, self.lr = network, problem, lr
         self.losses = Losses(network, problem)
         self.scales = RunningScales(len(self.losses.parameters())).to(problem.X.device)
 
-    def after(self, X, rows):
+    def after(self, X: Tensor, rows: Tensor) -> tuple[dict[str, Tensor], float]:
         """Take a step on some examples, without changing the weights of the network.
 
         Parameters
@@ -61,18 +68,18 @@ class NetworkStep(nn.Module):
         return {name: w.requires_grad_() for name, w in self.moved(gradient).items()}, loss
 
     @torch.no_grad()
-    def moved(self, gradient):
+    def moved(self, gradient: Sequence[Tensor]) -> dict[str, Tensor]:
         """Return the weights after a step along minus a gradient, without gradients."""
         steps = zip(self.losses.parameters().items(), self.scales.values(), gradient, strict=True)
         return {name: w - self.lr * scale * g for (name, w), scale, g in steps}
 
     @torch.no_grad()
-    def assign(self, weights):
+    def assign(self, weights: dict[str, Tensor]) -> None:
         """Set the weights of the network."""
         for name, parameter in self.losses.parameters().items():
             parameter.copy_(weights[name])
 
-    def gain(self, transformed, rows, outer_gradient):
+    def gain(self, transformed: Tensor, rows: Tensor, outer_gradient: Sequence[Tensor]) -> Tensor:
         """Return how much more each example contributes transformed than unchanged.
 
         The contribution depends on the example far more than on its transform. That of the
@@ -100,7 +107,9 @@ class NetworkStep(nn.Module):
         restore_generators(states, X.device)
         return self.contribution(transformed, rows, outer_gradient) - unchanged
 
-    def contribution(self, transformed, rows, outer_gradient):
+    def contribution(
+        self, transformed: Tensor, rows: Tensor, outer_gradient: Sequence[Tensor]
+    ) -> Tensor:
         """Return by how much a step on each example alone lowers the held-out loss.
 
         One pass in forward mode computes the derivatives for all examples, exactly. With batch
@@ -122,7 +131,7 @@ class NetworkStep(nn.Module):
             for name, scale, g in zip(weights, self.scales.values(), outer_gradient, strict=True)
         }
 
-        def losses(parameters):
+        def losses(parameters: dict[str, Tensor]) -> Tensor:
             return self.losses.each(transformed, rows, parameters)
 
         recurrent = any(isinstance(m, nn.RNNBase) for m in self.network.modules())

@@ -1,10 +1,20 @@
 """Searches by the gradient of the held-out loss after one step of the network."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
+from torch import Tensor
 
 from ..declared import positive
 from .network_step import NetworkStep
 from .sub_policy_search import SubPolicyLearner, SubPolicySearch
+
+if TYPE_CHECKING:
+    from ..problem import Problem
+    from .search import Learner
+    from .sub_policies import SubPolicies
 
 
 class OneStepLearner(SubPolicyLearner):
@@ -14,12 +24,12 @@ class OneStepLearner(SubPolicyLearner):
     shows the contribution of its own sub-policy, compared with that of the unchanged example.
     """
 
-    def __init__(self, search, problem, sub_policies):
+    def __init__(self, search: OneStepSearch, problem: Problem, sub_policies: SubPolicies) -> None:
         super().__init__(search, problem)
         self.network_step = NetworkStep(problem.make_network(), problem, search.search_lr)
         self._make_policy_step(sub_policies)
 
-    def step(self, rows, outer_rows, learns=True):
+    def step(self, rows: Tensor, outer_rows: Tensor, learns: bool = True) -> dict[str, float]:
         X, y, network_step = self.problem.X, self.problem.y, self.network_step
         losses, spread = network_step.losses, 0.0
         if learns:
@@ -52,4 +62,5 @@ class OneStepSearch(SubPolicySearch):
 
     search_lr: float = positive(1e-3)
 
-    _Learner = OneStepLearner
+    def _learner(self, problem: Problem) -> Learner:
+        return OneStepLearner(self, problem, self._sub_policies(problem))

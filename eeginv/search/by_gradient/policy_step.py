@@ -1,9 +1,36 @@
 """One step of sub-policies along the gradient of their expected worth."""
 
+from __future__ import annotations
+
+from typing import NamedTuple
+
 import torch
+from torch import Tensor
 
 from .checkpoint import OptimizedModule
 from .relax import Choices, ControlVariate, relax_gradient
+from .sub_policies import Jump, SubPolicies
+
+
+class Drawn(NamedTuple):
+    """What was drawn for the examples of a batch.
+
+    Parameters
+    ----------
+    context : Tensor of int, shape (n_examples,)
+        Context of each example, from which its sub-policy is chosen.
+    logits : Tensor, shape (n_examples, n_variables, n_outcomes)
+        Of the outcomes.
+    choices : Choices
+        The outcomes that were drawn.
+    jumps : list of Jump
+        Applications of transforms whose output jumps with their strength.
+    """
+
+    context: Tensor
+    logits: Tensor
+    choices: Choices
+    jumps: list[Jump]
 
 
 class PolicyStep(OptimizedModule):
@@ -25,7 +52,17 @@ class PolicyStep(OptimizedModule):
         Temperature of the relaxed choices that the control variate sees.
     """
 
-    def __init__(self, sub_policies, policy_lr, strength_lr, control_lr, temperature):
+    mean_square: Tensor
+    n_steps: Tensor
+
+    def __init__(
+        self,
+        sub_policies: SubPolicies,
+        policy_lr: float,
+        strength_lr: float,
+        control_lr: float,
+        temperature: float,
+    ) -> None:
         super().__init__()
         self.sub_policies = sub_policies
         self.control = ControlVariate(
@@ -41,7 +78,7 @@ class PolicyStep(OptimizedModule):
             torch.optim.Adam(self.control.parameters(), lr=control_lr),
         ]
 
-    def draw(self, X, labels):
+    def draw(self, X: Tensor, labels: Tensor) -> tuple[Tensor, Drawn]:
         """Transform each example by a sub-policy of its own.
 
         Parameters
@@ -55,7 +92,7 @@ class PolicyStep(OptimizedModule):
         -------
         X_transformed : Tensor, same shape as X
             The transformed signals, a differentiable function of the continuous strengths.
-        drawn : tuple
+        drawn : Drawn
             The draws, for :meth:`gradients`.
         """
         sub_policies = self.sub_policies
@@ -64,14 +101,14 @@ class PolicyStep(OptimizedModule):
         choices = Choices(logits)
         slots = sub_policies.slots(context, choices.outcomes)
         transformed, jumps = sub_policies.transform(X, slots)
-        return transformed, (context, logits, choices, jumps)
+        return transformed, Drawn(context, logits, choices, jumps)
 
-    def gradients(self, drawn, worth):
+    def gradients(self, drawn: Drawn, worth: Tensor) -> Tensor:
         """Estimate the gradient of the expected worth; subtract it from ``grad``.
 
         Parameters
         ----------
-        drawn : tuple
+        drawn : Drawn
             From :meth:`draw`.
         worth : Tensor, shape (n_examples,)
             Worth of each transformed example, a differentiable function of it.
@@ -97,12 +134,12 @@ class PolicyStep(OptimizedModule):
         torch.autograd.backward(-total, inputs=learning)
         return estimates.square().sum(dim=(1, 2)).mean()
 
-    def step(self, drawn, worth):
+    def step(self, drawn: Drawn, worth: Tensor) -> float:
         """Move the sub-policies towards larger worth, and train the control variate.
 
         Parameters
         ----------
-        drawn, worth : tuple, Tensor
+        drawn, worth : Drawn, Tensor
             As in :meth:`gradients`.
 
         Returns
@@ -120,7 +157,7 @@ class PolicyStep(OptimizedModule):
             optimizer.step()
         return spread.item()
 
-    def _size(self, worth, decay=0.99):
+    def _size(self, worth: Tensor, decay: float = 0.99) -> Tensor:
         """Return the running root mean square of the worths, including these."""
         self.n_steps += 1
         self.mean_square = decay * self.mean_square + (1 - decay) * worth.detach().square().mean()
@@ -128,7 +165,7 @@ class PolicyStep(OptimizedModule):
         # the network is sure of every example) the earlier steps alone would give a size of zero.
         return (self.mean_square / (1 - decay**self.n_steps)).sqrt().clamp_min(1e-30)
 
-    def summary(self):
+    def summary(self) -> dict[str, float]:
         """Return numbers for the history, a dict."""
         with torch.no_grad():
             return {"probability": torch.sigmoid(self.sub_policies.gates).mean().item()}

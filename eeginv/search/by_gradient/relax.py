@@ -1,7 +1,11 @@
 """RELAX: unbiased gradients through discrete choices, with a trained control variate."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class Choices:
@@ -27,7 +31,7 @@ class Choices:
        through the void: optimizing control variates for black-box gradient estimation. ICLR.
     """
 
-    def __init__(self, logits):
+    def __init__(self, logits: Tensor) -> None:
         logits = logits.detach()
         # At 0 and 1 the noise would be infinite.
         tiny = torch.finfo(logits.dtype).eps
@@ -36,16 +40,16 @@ class Choices:
         )
         self.outcomes = self.relaxed(logits).argmax(dim=-1)
 
-    def log_prob(self, logits):
+    def log_prob(self, logits: Tensor) -> Tensor:
         """Return the log-probability of the choices, shape (n_examples,)."""
         chosen = self.outcomes.unsqueeze(-1)
         return logits.log_softmax(dim=-1).gather(-1, chosen).sum(dim=(1, 2))
 
-    def relaxed(self, logits):
+    def relaxed(self, logits: Tensor) -> Tensor:
         """Return the relaxed draw, shape as logits, a differentiable function of them."""
         return logits.log_softmax(dim=-1) - (-self._first.log()).log()
 
-    def conditional(self, logits):
+    def conditional(self, logits: Tensor) -> Tensor:
         """Return the relaxed draw given the choices, a differentiable function of the logits."""
         chosen = self.outcomes.unsqueeze(-1)
         noise = (-self._second.log()).log()
@@ -69,7 +73,14 @@ class ControlVariate(nn.Module):
         Number of hidden units.
     """
 
-    def __init__(self, n_variables, n_outcomes, n_contexts=1, temperature=0.5, n_hidden=100):
+    def __init__(
+        self,
+        n_variables: int,
+        n_outcomes: int,
+        n_contexts: int = 1,
+        temperature: float = 0.5,
+        n_hidden: int = 100,
+    ) -> None:
         super().__init__()
         self.n_contexts, self.temperature = n_contexts, temperature
         self.layers = nn.Sequential(
@@ -78,7 +89,7 @@ class ControlVariate(nn.Module):
             nn.Linear(n_hidden, 1),
         )
 
-    def forward(self, relaxed, context):
+    def forward(self, relaxed: Tensor, context: Tensor) -> Tensor:
         """Predict the worth.
 
         Parameters
@@ -98,7 +109,9 @@ class ControlVariate(nn.Module):
         return self.layers(torch.cat([soft, context], dim=1)).squeeze(1)
 
 
-def relax_gradient(logits, choices, worth, control):
+def relax_gradient(
+    logits: Tensor, choices: Choices, worth: Tensor, control: Callable[[Tensor], Tensor]
+) -> Tensor:
     """Estimate the gradient of the expected worth of choices, for each example.
 
     Let b be the choices, z the relaxed draw and z~ the conditional one. The estimate

@@ -1,7 +1,11 @@
 """Step lengths for plain gradient descent that suit every weight tensor."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class RunningScales(nn.Module):
@@ -18,13 +22,16 @@ class RunningScales(nn.Module):
         Decay of the running mean.
     """
 
-    def __init__(self, n_tensors, decay=0.99):
+    mean_square: Tensor
+    n_steps: Tensor
+
+    def __init__(self, n_tensors: int, decay: float = 0.99) -> None:
         super().__init__()
         self.decay = decay
         self.register_buffer("mean_square", torch.zeros(n_tensors))
         self.register_buffer("n_steps", torch.zeros(()))
 
-    def update(self, gradients):
+    def update(self, gradients: Sequence[Tensor]) -> None:
         """Update the running mean with the gradients of one more step.
 
         Parameters
@@ -36,7 +43,7 @@ class RunningScales(nn.Module):
         self.n_steps += 1
         self.mean_square = self.decay * self.mean_square + (1 - self.decay) * square
 
-    def values(self):
+    def values(self) -> Tensor:
         """Return the scales, shape (n_tensors,)."""
         mean_square = self.mean_square / (1 - self.decay**self.n_steps)
         return 1 / (mean_square.sqrt() + 1e-12)

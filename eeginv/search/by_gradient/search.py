@@ -1,14 +1,24 @@
 """The loop of all gradient searches: epochs over the inner windows."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Iterator
+from dataclasses import field
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm.auto import tqdm
 
+from ...policy import Policy
 from ..base import PolicySearch, TimeLimit
 from ..declared import count
 from .checkpoint import Checkpoint, OptimizedModule
+
+if TYPE_CHECKING:
+    from ..problem import Problem
 
 
 class GradientSearch(PolicySearch):
@@ -42,12 +52,15 @@ class GradientSearch(PolicySearch):
     warmup_epochs: int = count(0, at_least=0)
     checkpoint: str | os.PathLike | None = None
 
-    resumable = (*PolicySearch.resumable, "checkpoint", "search_epochs")
+    schedule_: list[Policy] = field(init=False)
+    history_: list[dict[str, float]] = field(init=False)
 
-    def _learner(self, problem):
+    resumable: ClassVar[tuple[str, ...]] = (*PolicySearch.resumable, "checkpoint", "search_epochs")
+
+    def _learner(self, problem: Problem) -> Learner:
         raise NotImplementedError(f"{type(self).__name__} must define _learner.")
 
-    def _check_parameters(self):
+    def _check_parameters(self) -> None:
         super()._check_parameters()
         if self.warmup_epochs >= self.search_epochs:
             raise ValueError(
@@ -55,11 +68,11 @@ class GradientSearch(PolicySearch):
                 f"than search_epochs ({self.search_epochs})."
             )
 
-    def _search(self, problem, seed):
+    def _search(self, problem: Problem, seed: int) -> None:
         with problem.trainer.isolated(seed):
             self._run_epochs(problem)
 
-    def _run_epochs(self, problem):
+    def _run_epochs(self, problem: Problem) -> None:
         limit = TimeLimit(self.max_seconds)
         learner = self._learner(problem)
         inner_size, outer_size = (
@@ -109,15 +122,15 @@ class Learner(OptimizedModule):
         The data.
     """
 
-    def __init__(self, search, problem):
+    def __init__(self, search: GradientSearch, problem: Problem) -> None:
         super().__init__()
         self.search, self.problem = search, problem
 
-    def policy(self):
+    def policy(self) -> Policy:
         """Return the current policy."""
         raise NotImplementedError(f"{type(self).__name__} must define policy.")
 
-    def step(self, rows, outer_rows, learns=True):
+    def step(self, rows: Tensor, outer_rows: Tensor, learns: bool = True) -> dict[str, float]:
         """Take one step of the network and one of the policy.
 
         Parameters
@@ -138,15 +151,15 @@ class Learner(OptimizedModule):
         raise NotImplementedError(f"{type(self).__name__} must define step.")
 
 
-def batches(rows, batch_size, endless=False):
+def batches(rows: np.ndarray, batch_size: int, endless: bool = False) -> Iterator[Tensor]:
     """Yield shuffled batches of one size, an epoch or endlessly, with torch's global generator.
 
     The remainder of an epoch is left out.
     """
-    rows = torch.as_tensor(rows)
+    numbers = torch.as_tensor(rows)
     while True:
         order = torch.randperm(len(rows))
         for start in range(0, len(rows) - batch_size + 1, batch_size):
-            yield rows[order[start : start + batch_size]]
+            yield numbers[order[start : start + batch_size]]
         if not endless:
             return

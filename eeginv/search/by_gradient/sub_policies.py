@@ -1,17 +1,43 @@
 """Sub-policies whose choices, probabilities and strengths are learnable."""
 
+from __future__ import annotations
+
 import itertools
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ...augmentation.choice import apply_by_choice
-from ...policy import Policy
-from ...transforms import REGISTRY
+from ...augmentation.choice import Subset, apply_by_choice
+from ...policy import Policy, PolicyEntry
+from ...transforms import REGISTRY, Transform
+from ...transforms.draws import Noise
 from ..operations import make_operations
+
+if TYPE_CHECKING:
+    from ..._typing import ModuleList
+
+
+class Jump(NamedTuple):
+    """A transform, the examples that it was applied to, and its draws.
+
+    Parameters
+    ----------
+    transform : Transform
+        One whose output jumps with its strength.
+    subset : Subset
+        The examples.
+    noise : dict of str to Tensor
+        The draws.
+    """
+
+    transform: Transform
+    subset: Subset
+    noise: Noise
 
 
 class SubPolicies(nn.Module):
@@ -33,19 +59,30 @@ class SubPolicies(nn.Module):
         Initial strength of each operation, as a share of its range.
     """
 
-    n_contexts = 1
+    n_variables: int
+    n_outcomes: int
+    n_contexts: int = 1
+    choice: nn.Parameter
+    transforms: ModuleList[Transform]
 
-    def __init__(self, transforms, candidates, probability, strength):
+    def __init__(
+        self,
+        transforms: Sequence[Transform],
+        candidates: Iterable[int],
+        probability: float,
+        strength: float,
+    ) -> None:
         super().__init__()
         self._operations = make_operations(transforms, n_levels=1)
         self._candidates = list(candidates)
-        self.transforms = nn.ModuleList(
+        members = (
             _make_transform(self._operations[candidate], strength) for candidate in self._candidates
         )
+        self.transforms = cast("ModuleList[Transform]", nn.ModuleList(members))
         logit = math.log(probability / (1 - probability))
         self.gates = nn.Parameter(torch.full((len(self._candidates),), logit))
 
-    def context(self, labels):
+    def context(self, labels: Tensor) -> Tensor:
         """Return the context of each example, on which its choices depend.
 
         Parameters
@@ -60,7 +97,7 @@ class SubPolicies(nn.Module):
         """
         return torch.zeros_like(labels)
 
-    def logits(self, context):
+    def logits(self, context: Tensor) -> Tensor:
         """Return log-probabilities of the outcomes of each choice.
 
         Parameters
@@ -75,7 +112,7 @@ class SubPolicies(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} must define logits.")
 
-    def slots(self, context, outcomes):
+    def slots(self, context: Tensor, outcomes: Tensor) -> Tensor:
         """Return the slots of the chosen outcomes.
 
         Parameters
@@ -92,15 +129,15 @@ class SubPolicies(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} must define slots.")
 
-    def policy(self):
+    def policy(self) -> Policy:
         """Return the current policy, a mixture of the sub-policies."""
         raise NotImplementedError(f"{type(self).__name__} must define policy.")
 
-    def strengths(self):
+    def strengths(self) -> list[nn.Parameter]:
         """Return the learnable parameters of the strengths, a list."""
         return [p for p in self.transforms.parameters() if p.requires_grad]
 
-    def transform(self, X, slots):
+    def transform(self, X: Tensor, slots: Tensor) -> tuple[Tensor, list[Jump]]:
         """Transform each example by the operations in its own slots.
 
         Parameters
@@ -114,13 +151,12 @@ class SubPolicies(nn.Module):
         -------
         X_transformed : Tensor, same shape as X
             The transformed signals, a differentiable function of the continuous strengths.
-        jumps : list of (Transform, Subset, dict)
-            Transforms whose output jumps with their strength, the examples that they were applied
-            to, and their draws.
+        jumps : list of Jump
+            Applications of transforms whose output jumps with their strength.
         """
         generator = torch.Generator(device=X.device)
         generator.manual_seed(int(torch.randint(2**62, ())))
-        jumps = []
+        jumps: list[Jump] = []
         operations = [
             partial(self._apply_slot, slot, generator, jumps)
             for slot in range(len(self.transforms))
@@ -129,19 +165,21 @@ class SubPolicies(nn.Module):
             X = apply_by_choice(X, stage + 1, [None, *operations], split=True)  # they are many
         return X, jumps
 
-    def _apply_slot(self, slot, generator, jumps, X, subset):
+    def _apply_slot(
+        self, slot: int, generator: torch.Generator, jumps: list[Jump], X: Tensor, subset: Subset
+    ) -> Tensor:
         transform = self.transforms[slot]
         noise = transform.draw(X, generator)
         if transform.continuous:
             return transform.transform(X, noise)
         if not self._operation(slot).binary:
-            jumps.append((transform, subset, noise))
+            jumps.append(Jump(transform, subset, noise))
         return transform.transform(X, noise, transform.strength.detach())
 
-    def _operation(self, slot):
+    def _operation(self, slot: int) -> PolicyEntry:
         return self._operations[self._candidates[slot]]
 
-    def _entries(self, slot, weight, layer):
+    def _entries(self, slot: int, weight: float, layer: int) -> list[PolicyEntry]:
         """Return the entries of one slot: the operation, applied or not."""
         operation = self._operation(slot)
         applied = torch.sigmoid(self.gates[slot]).item()
@@ -170,7 +208,15 @@ class Combinations(SubPolicies):
         Initial values, as in :class:`SubPolicies`.
     """
 
-    def __init__(self, transforms, n_operations, probability=0.5, strength=0.5):
+    _applied: Tensor
+
+    def __init__(
+        self,
+        transforms: Sequence[Transform],
+        n_operations: int,
+        probability: float = 0.5,
+        strength: float = 0.5,
+    ) -> None:
         if n_operations > len(transforms):
             raise ValueError(
                 f"Sub-policies of {n_operations} different operations need as many candidates, "
@@ -186,19 +232,19 @@ class Combinations(SubPolicies):
         self.n_operations = n_operations
         self.n_variables, self.n_outcomes = 1, len(combinations) * len(patterns)
 
-    def logits(self, context):
+    def logits(self, context: Tensor) -> Tensor:
         gates = self.gates.reshape(-1, 1, self.n_operations)
         gates = torch.where(self._applied, gates, -gates)
         logits = self.choice.log_softmax(0)[:, None] + nn.functional.logsigmoid(gates).sum(dim=-1)
         return logits.reshape(1, 1, -1).expand(len(context), -1, -1)
 
-    def slots(self, context, outcomes):
+    def slots(self, context: Tensor, outcomes: Tensor) -> Tensor:
         combination = outcomes.div(len(self._applied), rounding_mode="floor")
         stage = torch.arange(self.n_operations, device=outcomes.device)
         applied = self._applied[outcomes.squeeze(1) % len(self._applied)]
         return torch.where(applied, combination * self.n_operations + stage, -1)
 
-    def policy(self):
+    def policy(self) -> Policy:
         branches = [
             Policy(
                 entry
@@ -232,13 +278,13 @@ class Stages(SubPolicies):
 
     def __init__(
         self,
-        transforms,
-        n_operations,
-        n_policies=1,
-        class_frequencies=None,
-        probability=0.5,
-        strength=0.5,
-    ):
+        transforms: Sequence[Transform],
+        n_operations: int,
+        n_policies: int = 1,
+        class_frequencies: list[float] | None = None,
+        probability: float = 0.5,
+        strength: float = 0.5,
+    ) -> None:
         self._frequencies = [1.0] if class_frequencies is None else class_frequencies
         n_contexts = n_policies * len(self._frequencies)
         self._shape = (n_contexts, n_operations, len(transforms))
@@ -252,24 +298,24 @@ class Stages(SubPolicies):
             with torch.no_grad():
                 self.choice.add_(0.1 * torch.randn(self._shape))
 
-    def context(self, labels):
+    def context(self, labels: Tensor) -> Tensor:
         drawn = torch.randint(self.n_policies, labels.shape).to(labels.device)
         return labels * self.n_policies + drawn if self.classwise else drawn
 
-    def logits(self, context):
+    def logits(self, context: Tensor) -> Tensor:
         # Each candidate applied, then each candidate not applied.
         choice, gates = self.choice.log_softmax(-1), self.gates.reshape(self._shape)
         signs = (gates, -gates)
         table = torch.cat([choice + nn.functional.logsigmoid(gate) for gate in signs], dim=-1)
         return table[context]
 
-    def slots(self, context, outcomes):
+    def slots(self, context: Tensor, outcomes: Tensor) -> Tensor:
         _, n_operations, n_transforms = self._shape
         stage = torch.arange(n_operations, device=outcomes.device)
         slot = (context[:, None] * n_operations + stage) * n_transforms + outcomes
         return torch.where(outcomes < n_transforms, slot, -1)
 
-    def policy(self):
+    def policy(self) -> Policy:
         n_contexts, n_operations, n_transforms = self._shape
         weights = self.choice.softmax(-1).tolist()
         slots = torch.arange(len(self._candidates)).reshape(self._shape).tolist()
@@ -288,7 +334,7 @@ class Stages(SubPolicies):
         return Policy.mixture(branches, shares)
 
 
-def _make_transform(operation, strength):
+def _make_transform(operation: PolicyEntry, strength: float) -> Transform:
     """Make the transform of a slot. An on/off one always acts: its gate is the probability."""
     cls = REGISTRY[operation.transform]
     extent = operation.extent * (1 if operation.binary else strength)

@@ -1,15 +1,26 @@
 """Base class of searches over sub-policies whose choices learn by RELAX."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
 from ..declared import count, positive, share
 from .policy_step import PolicyStep
 from .search import GradientSearch, Learner
-from .sub_policies import Stages
+from .sub_policies import Stages, SubPolicies
+
+if TYPE_CHECKING:
+    from ...policy import Policy
+    from ..problem import Problem
 
 
 class SubPolicySearch(GradientSearch):
     """Base class of gradient searches over :class:`SubPolicies`.
 
-    A subclass defines ``_sub_policies(problem)`` and the class ``_Learner``, a
+    A subclass defines ``_sub_policies(problem)`` and ``_learner(problem)``, which returns a
     :class:`SubPolicyLearner`.
 
     Parameters
@@ -47,11 +58,8 @@ class SubPolicySearch(GradientSearch):
     probability: float = share(0.5)
     strength: float = share(0.5)
 
-    def _sub_policies(self, problem):
+    def _sub_policies(self, problem: Problem) -> SubPolicies:
         raise NotImplementedError(f"{type(self).__name__} must define _sub_policies.")
-
-    def _learner(self, problem):
-        return self._Learner(self, problem, self._sub_policies(problem))
 
 
 class StagedSearch(SubPolicySearch):
@@ -66,12 +74,16 @@ class StagedSearch(SubPolicySearch):
     n_policies: int = count(1)
     warmup_epochs: int = count(5, at_least=0)
 
-    def _sub_policies(self, problem, class_frequencies=None):
+    def _class_frequencies(self, problem: Problem) -> list[float] | None:
+        """Return the frequencies of the classes if each has sub-policies of its own."""
+        return None
+
+    def _sub_policies(self, problem: Problem) -> SubPolicies:
         return Stages(
             problem.transforms,
             self.n_operations,
             self.n_policies,
-            class_frequencies,
+            self._class_frequencies(problem),
             self.probability,
             self.strength,
         )
@@ -90,9 +102,11 @@ class SubPolicyLearner(Learner):
         The sub-policies that learn.
     """
 
-    optimizers = ()
+    search: SubPolicySearch
+    policy_step: PolicyStep
+    optimizers: Sequence[torch.optim.Optimizer] = ()
 
-    def _make_policy_step(self, sub_policies):
+    def _make_policy_step(self, sub_policies: SubPolicies) -> None:
         search = self.search
         self.policy_step = PolicyStep(
             sub_policies,
@@ -102,5 +116,5 @@ class SubPolicyLearner(Learner):
             search.temperature,
         ).to(self.problem.X.device)
 
-    def policy(self):
+    def policy(self) -> Policy:
         return self.policy_step.sub_policies.policy()

@@ -1,12 +1,26 @@
 """Child trainings: a network is trained from scratch under a policy and scored."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
 import numpy as np
 import torch
 from sklearn.metrics import balanced_accuracy_score
+from skorch import NeuralNet
 from skorch.callbacks import Callback
+from torch import Tensor, nn
 
 from ...estimators import TrainingData
 from .search import TrialSearch
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+
+    from ...policy import Policy
+    from ..problem import Problem
+    from .trial import Report
 
 _BATCH = 256
 
@@ -29,7 +43,9 @@ class ChildTraining:
         Seed of weights, batches and augmentation.
     """
 
-    def __init__(self, problem, inner, outer, epochs, seed):
+    def __init__(
+        self, problem: Problem, inner: np.ndarray, outer: np.ndarray, epochs: int | None, seed: int
+    ) -> None:
         self.inner, self.outer, self.seed = inner, outer, seed
         settings = {} if epochs is None else {"max_epochs": epochs}
         self.trainer = problem.trainer.with_settings(
@@ -39,11 +55,11 @@ class ChildTraining:
         arrays = (values.cpu().numpy() for values in (problem.X, problem.y, problem.weight))
         self._data = TrainingData(*arrays)
 
-    def __sizeof__(self):
+    def __sizeof__(self) -> int:
         # of the arrays: Dask sends what is large to each worker once, and not with every trial
         return sum(part.nbytes for part in (self._data.X, self._data.target, self._data.weight))
 
-    def train(self, policy, callbacks=()):
+    def train(self, policy: Policy | None, callbacks: Sequence[Callback] = ()) -> nn.Module:
         """Train a network.
 
         Parameters
@@ -63,7 +79,7 @@ class ChildTraining:
             module = trainer.build(self.seed)
             return trainer.train(module, self._data, self.inner, None, callbacks).module.backbone
 
-    def held_out(self):
+    def held_out(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the held-out windows.
 
         Returns
@@ -75,7 +91,7 @@ class ChildTraining:
         """
         return self._data.X[self.outer], self._data.target[self.outer]
 
-    def score(self, network):
+    def score(self, network: nn.Module) -> float:
         """Score a network on the unchanged held-out windows.
 
         Parameters
@@ -93,7 +109,7 @@ class ChildTraining:
             predicted = predict(network, X, self.trainer.device)
         return balanced_accuracy_score(y, predicted)
 
-    def __call__(self, policy, report):
+    def __call__(self, policy: Policy, report: Report) -> float:
         """Train a network under a policy and score it.
 
         Parameters
@@ -123,10 +139,10 @@ class ChildSearch(TrialSearch):
 
     prune: bool = True
 
-    def _objectives(self, problem, seed):
+    def _objectives(self, problem: Problem, seed: int) -> list[Callable[[Policy, Report], float]]:
         return [ChildTraining(problem, problem.inner, problem.outer, self.child_epochs, seed)]
 
-    def _pruner(self):
+    def _pruner(self) -> BasePruner | None:
         from optuna.pruners import MedianPruner
 
         # The scores of the first epochs say little.
@@ -137,19 +153,24 @@ class ChildSearch(TrialSearch):
 class _ReportScore(Callback):
     """Reports the score after each epoch."""
 
-    def __init__(self, training, report):
+    def __init__(self, training: ChildTraining, report: Report) -> None:
         self.training, self.report = training, report
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self  # Estimators copy callbacks, but the search waits for this report.
 
-    def on_epoch_end(self, net, **kwargs):
+    def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
         network = net.module_.backbone
         self.report(self.training.score(network), len(net.history))
         network.train()
 
 
-def predict(network, X, device, transform=None):
+def predict(
+    network: nn.Module,
+    X: np.ndarray,
+    device: str | torch.device,
+    transform: Callable[[Tensor], Tensor] | None = None,
+) -> np.ndarray:
     """Predict classes in evaluation mode.
 
     Parameters

@@ -1,9 +1,17 @@
 """The finished trials of a study in one file, from which a later search continues."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..._files import write_atomically
-from .trial import Outcome, quiet
+from .trial import Outcome, Params, quiet
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+    from ..._typing import PathLike
 
 
 class Journal:
@@ -24,7 +32,7 @@ class Journal:
         The trials that were stored before.
     """
 
-    def __init__(self, path, name, key):
+    def __init__(self, path: PathLike, name: str, key: str) -> None:
         import optuna
         from optuna.storages.journal import JournalFileBackend
 
@@ -45,7 +53,7 @@ class Journal:
             )
         self.trials = self._study.get_trials()
 
-    def find(self, number, params):
+    def find(self, number: int, params: Params) -> Outcome | None:
         """Return the stored outcome of a trial, or None.
 
         A ValueError is raised if the stored trial has other parameters.
@@ -60,11 +68,14 @@ class Journal:
                 "name another one."
             )
         scores = dict(trial.intermediate_values)
-        pruned = trial.value is None or trial.state.name == "PRUNED"
-        score = list(scores.values())[-1] if pruned else trial.value
-        return Outcome(score, scores, pruned, trial.user_attrs["seconds"])
+        seconds = trial.user_attrs["seconds"]
+        if trial.value is None or trial.state.name == "PRUNED":
+            return Outcome(list(scores.values())[-1], scores, True, seconds)
+        return Outcome(trial.value, scores, False, seconds)
 
-    def append(self, params, distributions, outcome):
+    def append(
+        self, params: Params, distributions: dict[str, BaseDistribution], outcome: Outcome
+    ) -> None:
         """Store a finished trial, as a whole or not at all."""
         from optuna.trial import TrialState, create_trial
 
@@ -80,7 +91,7 @@ class Journal:
             self._study.add_trial(trial)
 
 
-def _drop_incomplete_line(path):
+def _drop_incomplete_line(path: Path) -> None:
     """Remove the last line of a file if its writer was killed before the end of the line."""
     if path.exists():
         content = path.read_bytes()

@@ -1,6 +1,11 @@
 """The loop of all searches by trials: rounds of policies, each scored on held-out windows."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Callable, Sequence
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import joblib
 import numpy as np
@@ -10,9 +15,14 @@ from ...policy import Policy
 from ..base import PolicySearch, TimeLimit
 from ..declared import count
 from ..fingerprint import fingerprint
-from .space import SubPolicySpace
+from .space import SubPolicySpace, TrialSpace
 from .study import Study
-from .trial import run_trial
+from .trial import Params, Report, run_trial
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+
+    from ..problem import Problem
 
 
 class TrialSearch(PolicySearch):
@@ -62,37 +72,59 @@ class TrialSearch(PolicySearch):
     storage: str | os.PathLike | None = None
     n_jobs: int | None = None
 
-    resumable = (*PolicySearch.resumable, "n_trials", "n_best", "storage", "n_jobs")
+    cv_results_: dict[str, Any] = field(init=False)
+    history_: list[dict[str, float]] = field(init=False)
+    best_index_: int = field(init=False)
+    best_params_: Params = field(init=False)
+    best_score_: float = field(init=False)
+
+    resumable: ClassVar[tuple[str, ...]] = (
+        *PolicySearch.resumable,
+        "n_trials",
+        "n_best",
+        "storage",
+        "n_jobs",
+    )
 
     # methods of subclasses ----------------------------------------------------------------------
-    def _space(self, problem):
+    def _space(self, problem: Problem) -> TrialSpace:
         raise NotImplementedError(f"{type(self).__name__} must define _space.")
 
-    def _objectives(self, problem, seed):
+    def _count_trials(self, grid: list[Params] | None) -> int:
+        """Return the number of trials of a fold."""
+        if grid is None:
+            raise NotImplementedError(f"{type(self).__name__} must define _count_trials.")
+        return len(grid)
+
+    def _objectives(self, problem: Problem, seed: int) -> list[Callable[[Policy, Report], float]]:
         raise NotImplementedError(f"{type(self).__name__} must define _objectives.")
 
-    def _pruner(self):
+    def _pruner(self) -> BasePruner | None:
         """Return a new pruner, or None to finish all trials."""
         return None
 
-    def _choose_best(self, n_best=1):
+    def _count_best(self) -> int:
+        """Return the number of the best policies of a fold that are mixed."""
+        return 1
+
+    def _choose_best(self) -> None:
         """Set the policy to the mixture of the best ones of each fold."""
         results, best = self.cv_results_, []
         for fold in np.unique(results["fold"]):
             rows = np.flatnonzero((results["fold"] == fold) & ~results["pruned"])
             order = np.argsort(-results["mean_test_score"][rows], kind="stable")
-            best.extend(rows[order][:n_best].tolist())
+            best.extend(rows[order][: self._count_best()].tolist())
         self.policy_ = Policy.mixture([results["policy"][row] for row in best])
         self.best_index_ = int(np.flatnonzero(results["rank_test_score"] == 1)[0])
         self.best_score_ = float(results["mean_test_score"][self.best_index_])
         self.best_params_ = results["params"][self.best_index_]
 
     # the search ---------------------------------------------------------------------------------
-    def _search(self, problem, seed):
+    def _search(self, problem: Problem, seed: int) -> None:
         limit = TimeLimit(self.max_seconds)
         space = self._space(problem)
         grid, distributions = space.grid(), space.distributions()
-        n_trials = self.n_trials if grid is None else len(grid)
+        n_trials = self._count_trials(grid)
         key = "" if self.storage is None else fingerprint(self, problem)
         objectives = [] if limit.is_over() else self._objectives(problem, seed)
         studies = [
@@ -113,7 +145,14 @@ class TrialSearch(PolicySearch):
             raise limit.error("the first trial of the search")
         self._choose_best()
 
-    def _run_round(self, space, studies, objectives, numbers, bar):
+    def _run_round(
+        self,
+        space: TrialSpace,
+        studies: Sequence[Study],
+        objectives: list[Callable[[Policy, Report], float]],
+        numbers: range,
+        bar: tqdm,
+    ) -> None:
         """Run one round of all folds: the trials that the storage lacks, on all workers."""
         proposals = [study.ask(numbers) for study in studies]
         outcomes = [[outcome for _, outcome in proposed] for proposed in proposals]
@@ -133,7 +172,7 @@ class TrialSearch(PolicySearch):
             for fold, _, params in missing
         )
         bar.update(sum(map(len, proposals)) - len(missing))
-        failures = {}
+        failures: dict[int, tuple[int, Params, str]] = {}
         for (fold, i, params), outcome in zip(missing, results, strict=True):
             outcomes[fold][i] = outcome
             if outcome.error is not None:
@@ -148,9 +187,9 @@ class TrialSearch(PolicySearch):
                 "cv_results_ and the storage keep the trials before it."
             )
         for study, round_outcomes in zip(studies, outcomes, strict=True):
-            study.tell(round_outcomes)
+            study.tell([outcome for outcome in round_outcomes if outcome is not None])
 
-    def _tabulate(self, space, studies):
+    def _tabulate(self, space: TrialSpace, studies: list[Study]) -> None:
         """Set ``cv_results_`` and ``history_`` from all finished trials, ordered by number."""
         rows = [
             (number, fold, params, outcome)
@@ -200,14 +239,17 @@ class SampledSearch(TrialSearch):
     n_trials: int = count(50)
     n_best: int = count(5)
 
-    def _space(self, problem):
+    def _space(self, problem: Problem) -> TrialSpace:
         return SubPolicySpace(problem.transforms, self.n_sub_policies, self.n_operations)
 
-    def _choose_best(self):
-        super()._choose_best(self.n_best)
+    def _count_trials(self, grid: list[Params] | None) -> int:
+        return self.n_trials
+
+    def _count_best(self) -> int:
+        return self.n_best
 
 
-def rank_scores(scores, pruned):
+def rank_scores(scores: np.ndarray, pruned: np.ndarray) -> np.ndarray:
     """Rank scores from 1. Equal scores share the lowest rank, and pruned trials come last."""
     order = np.lexsort((-scores, pruned))
     ranks = np.empty(len(scores), dtype=int)

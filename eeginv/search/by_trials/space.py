@@ -1,9 +1,19 @@
 """Search spaces: the parameters of trials, and the policies that they stand for."""
 
-from dataclasses import replace
+from __future__ import annotations
 
-from ...policy import Policy
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ...policy import Policy, PolicyEntry
 from ..operations import make_operations, sequence_policy
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+    from ...transforms import Transform
+    from .trial import Params
 
 _STEP = 0.05
 
@@ -11,15 +21,15 @@ _STEP = 0.05
 class TrialSpace:
     """Base class of search spaces, the policies among which trials choose."""
 
-    def distributions(self):
+    def distributions(self) -> dict[str, BaseDistribution]:
         """Return the distribution that Optuna draws each parameter from, a dict by name."""
         raise NotImplementedError(f"{type(self).__name__} must define distributions.")
 
-    def policy(self, params):
+    def policy(self, params: Params) -> Policy:
         """Return the policy that the parameters of a trial, a dict, stand for."""
         raise NotImplementedError(f"{type(self).__name__} must define policy.")
 
-    def grid(self):
+    def grid(self) -> list[Params] | None:
         """Return the parameters of all trials, a list of dict, or None if they are sampled."""
         return None
 
@@ -50,12 +60,14 @@ class SubPolicySpace(TrialSpace):
     Policy(SignFlip(0.3) x 1.00; probability=1)
     """
 
-    def __init__(self, transforms, n_sub_policies, n_operations):
+    def __init__(
+        self, transforms: Sequence[Transform], n_sub_policies: int, n_operations: int
+    ) -> None:
         self._places = [
             [f"{sub_policy}_{stage}" for stage in range(n_operations)]
             for sub_policy in range(n_sub_policies)
         ]
-        self._operations = {}
+        self._operations: dict[str, PolicyEntry] = {}
         for operation in make_operations(transforms, n_levels=1):
             name, number = operation.transform, 1
             while name in self._operations:  # Several of one type, with different configurations.
@@ -63,17 +75,17 @@ class SubPolicySpace(TrialSpace):
                 name = f"{operation.transform} {number}"
             self._operations[name] = operation
 
-    def distributions(self):
+    def distributions(self) -> dict[str, BaseDistribution]:
         from optuna.distributions import CategoricalDistribution, FloatDistribution
 
-        distributions = {}
+        distributions: dict[str, BaseDistribution] = {}
         for place in sum(self._places, []):
             distributions[f"operation_{place}"] = CategoricalDistribution(tuple(self._operations))
             distributions[f"probability_{place}"] = FloatDistribution(0.0, 1.0, step=_STEP)
             distributions[f"strength_{place}"] = FloatDistribution(_STEP, 1.0, step=_STEP)
         return distributions
 
-    def policy(self, params):
+    def policy(self, params: Params) -> Policy:
         return Policy.mixture(
             sequence_policy(
                 [self._operation(params, place) for place in places],
@@ -82,7 +94,7 @@ class SubPolicySpace(TrialSpace):
             for places in self._places
         )
 
-    def _operation(self, params, place):
+    def _operation(self, params: Params, place: str) -> PolicyEntry:
         operation = self._operations[params[f"operation_{place}"]]
         if operation.binary:
             return operation

@@ -1,9 +1,19 @@
 """A study: Optuna proposes trials, and their outcomes do not depend on the workers."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .journal import Journal
-from .trial import quiet
+from .trial import Outcome, Params, quiet
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial, Trial
+
+    from ..._typing import PathLike
 
 
 class Study:
@@ -31,20 +41,29 @@ class Study:
         Parameters and outcomes of the finished trials, in order.
     """
 
-    def __init__(self, name, distributions, seed, storage=None, key="", grid=None):
+    def __init__(
+        self,
+        name: str,
+        distributions: dict[str, BaseDistribution],
+        seed: int,
+        storage: PathLike | None = None,
+        key: str = "",
+        grid: list[Params] | None = None,
+    ) -> None:
         import optuna
 
         self.distributions, self._seed, self._grid = distributions, seed, grid
-        self.trials, self._asked = [], []
+        self.trials: list[tuple[Params, Outcome]] = []
+        self._asked: list[Trial] = []
         with quiet():
             self._study = optuna.create_study(direction="maximize")
         self._journal = None if storage is None else Journal(storage, name, key)
 
-    def finished(self):
+    def finished(self) -> list[FrozenTrial]:
         """Return the finished trials as Optuna's objects, which a pruner compares with."""
         return self._study.get_trials(deepcopy=False)
 
-    def ask(self, numbers):
+    def ask(self, numbers: range) -> list[tuple[Params, Outcome | None]]:
         """Propose the trials of a round from those of the rounds before.
 
         Parameters
@@ -61,7 +80,7 @@ class Study:
             self._asked = [self._ask(number) for number in numbers]
         return [(trial.params, self._find(trial)) for trial in self._asked]
 
-    def _ask(self, number):
+    def _ask(self, number: int) -> Trial:
         import optuna
 
         if self._grid is not None:
@@ -71,15 +90,15 @@ class Study:
             self._study.sampler = optuna.samplers.TPESampler(seed=int(seed))
         return self._study.ask(self.distributions)
 
-    def _find(self, trial):
+    def _find(self, trial: Trial) -> Outcome | None:
         return None if self._journal is None else self._journal.find(trial.number, trial.params)
 
-    def store(self, params, outcome):
+    def store(self, params: Params, outcome: Outcome) -> None:
         """Write a finished trial into the journal, if there is one."""
         if self._journal is not None:
             self._journal.append(params, self.distributions, outcome)
 
-    def tell(self, outcomes):
+    def tell(self, outcomes: list[Outcome]) -> None:
         """Finish the round.
 
         Parameters

@@ -1,12 +1,26 @@
 """One trial: an objective scores a policy, in any process, and reports after each epoch."""
 
+from __future__ import annotations
+
 import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from ..._process import GLOBAL_STATE
+
+if TYPE_CHECKING:
+    from optuna.pruners import BasePruner
+    from optuna.trial import FrozenTrial, Trial
+
+    from ...policy import Policy
+
+
+# Parameters of a trial, by name.
+Params: TypeAlias = dict[str, Any]
 
 
 @dataclass
@@ -45,8 +59,9 @@ class Report:
         The trials that the pruner compares with.
     """
 
-    def __init__(self, pruner, finished):
-        self.scores, self._trial = {}, None
+    def __init__(self, pruner: BasePruner | None, finished: Sequence[FrozenTrial]) -> None:
+        self.scores: dict[int, float] = {}
+        self._trial: Trial | None = None
         if pruner is not None:
             import optuna
 
@@ -57,11 +72,11 @@ class Report:
             self._trial = study.ask()
 
     @property
-    def wants_every_epoch(self):
+    def wants_every_epoch(self) -> bool:
         """Whether the score after each epoch is needed."""
         return self._trial is not None
 
-    def __call__(self, score, epoch):
+    def __call__(self, score: float, epoch: int) -> None:
         """Report a score. Raises ``optuna.TrialPruned`` if the trial is pruned.
 
         Parameters
@@ -81,7 +96,12 @@ class Report:
                 raise optuna.TrialPruned
 
 
-def run_trial(objective, policy, pruner, finished):
+def run_trial(
+    objective: Callable[[Policy, Report], float],
+    policy: Policy,
+    pruner: BasePruner | None,
+    finished: Sequence[FrozenTrial],
+) -> Outcome:
     """Score a policy.
 
     Parameters
@@ -116,13 +136,13 @@ def run_trial(objective, policy, pruner, finished):
     return outcome
 
 
-def _check_finite(score):
+def _check_finite(score: float) -> None:
     if not np.isfinite(score):
         raise ValueError(f"its score is {score}.")
 
 
 @contextmanager
-def quiet():
+def quiet() -> Iterator[None]:
     """Suppress Optuna's messages about studies and trials, whatever its verbosity is."""
     import optuna
 

@@ -1,0 +1,80 @@
+"""What goes into a training, and what it leaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from skorch.history import History
+
+    from ..invariant import InvariantModule
+    from ..policy import Policy
+    from .net import WeightedNet
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What an estimator is fitted on, checked and encoded.
+
+    Parameters
+    ----------
+    X : ndarray of float32, shape (n_windows, n_channels, n_times)
+        Signals.
+    target : ndarray, shape (n_windows,) or (n_windows, n_outputs)
+        Encoded labels, or standardised values.
+    weight : ndarray, shape (n_windows,)
+        Weights of the windows, of at least 0.
+    groups : ndarray, shape (n_windows,) | None
+        Subjects.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eeginv.estimators import TrainingData
+    >>> TrainingData(np.zeros((4, 2, 8), "float32"), np.array([0, 1, 0, 1]), np.ones(4)).groups
+    """
+
+    X: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray
+    groups: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training leaves.
+
+    Parameters
+    ----------
+    net : skorch.NeuralNet
+        The net that trained the module.
+    policies : list of Policy
+        The policy after each epoch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eeginv import InvariantClassifier
+    >>> from eeginv.estimators import Trainer
+    >>> trainer = Trainer(InvariantClassifier(augmentation="trivial", sfreq=128, max_epochs=2))
+    >>> data = trainer.prepare(np.zeros((8, 2, 640)), np.arange(8) % 2)
+    >>> training = trainer.train(trainer.build(seed=0), data, rows=np.arange(8))
+    >>> len(training.policies)
+    2
+    """
+
+    net: WeightedNet
+    policies: list[Policy]
+
+    @property
+    def module(self) -> InvariantModule:
+        """The trained InvariantModule."""
+        return self.net.module_
+
+    @property
+    def history(self) -> History:
+        """Losses of each epoch."""
+        return self.net.history
