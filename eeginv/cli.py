@@ -17,7 +17,7 @@ DATA, SIGNALS = "Data", "Signals"
 
 
 @app.callback()
-def main():
+def main() -> None:
     """Learn which transformations of a signal leave its label unchanged."""
 
 
@@ -186,7 +186,7 @@ def benchmark(
             "--smoke", help="A tiny run that checks the installation; its results mean nothing."
         ),
     ] = False,
-):
+) -> None:
     """Train and compare methods on the same recordings; write a report.
 
     Started again with the same options, it continues where it was stopped.
@@ -196,7 +196,8 @@ def benchmark(
     from .benchmark import default_settings, run_benchmark
     from .benchmark.store import Store
 
-    numbers, seeds = _integers(n_train), _integers(seeds)
+    numbers = None if n_train is None else _integers(n_train)
+    chosen_seeds = _integers(seeds)
     try:
         settings = default_settings(
             data,
@@ -233,7 +234,7 @@ def benchmark(
             settings=settings,
             methods=methods.split(","),
             n_splits=1 if smoke and splits != 0 else splits,
-            seeds=seeds[:1] if smoke else seeds,
+            seeds=chosen_seeds[:1] if smoke else chosen_seeds,
             n_jobs=n_jobs,
             command=shlex.join(["eeginv", *sys.argv[1:]]),
         )
@@ -249,32 +250,32 @@ def benchmark(
         raise typer.Exit(1)
 
 
-def _pairs(text):
+def _pairs(text: str) -> dict[str, str]:
     """Read ``A,B`` or ``A=x,B=y`` as pairs; what has no second part is its own."""
     pairs = [part.strip().partition("=") for part in text.split(",")]
     return {first: second or first for first, _, second in pairs}
 
 
-def _names(text):
+def _names(text: str | None) -> dict[str, str] | None:
     """Read events and their classes."""
     return None if text is None else _pairs(text)
 
 
-def _channels(text):
+def _channels(text: str | None) -> dict[str, str] | list[str] | None:
     """Read names and patterns as a list, or, if any has a name of its own, as a dict."""
     if text is None:
         return None
     return _pairs(text) if "=" in text else [part.strip() for part in text.split(",")]
 
 
-def _reference(text):
+def _reference(text: str | None) -> str | list[str] | None:
     """Read "average", or names of channels as a list."""
-    return text if text in (None, "average") else [part.strip() for part in text.split(",")]
+    if text is None or text == "average":
+        return text
+    return [part.strip() for part in text.split(",")]
 
 
-def _integers(text):
-    if text is None:
-        return None
+def _integers(text: str) -> list[int]:
     try:
         return [int(part) for part in text.split(",")]
     except ValueError as error:

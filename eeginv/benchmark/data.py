@@ -1,14 +1,23 @@
 """The recordings of a benchmark."""
 
+from __future__ import annotations
+
 import hashlib
 import re
-from pathlib import Path
+from collections.abc import Collection
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..datasets.file_names import is_read
 from ..datasets.load import SIMULATED, find_form, load_windows
 from ..datasets.scoring.stages import STAGES
+
+if TYPE_CHECKING:
+    from .._typing import PathLike
+    from ..datasets.labelled import LabelledWindows
+    from .settings import Settings
 
 __all__ = ["SIMULATED", "SLEEP_FOLDER", "common_stages", "file_digests", "load_data"]
 
@@ -22,7 +31,7 @@ _DATA_FILE = re.compile(
 _ASIDE = {"derivatives", "sourcedata", "code", "stimuli"}
 
 
-def load_data(settings, data=None):
+def load_data(settings: Settings, data: object = None) -> LabelledWindows:
     """Load the recordings of a benchmark.
 
     Parameters
@@ -40,7 +49,7 @@ def load_data(settings, data=None):
     return load_windows(settings.data if data is None else data, **settings.data_options)
 
 
-def common_stages(folder, **options):
+def common_stages(folder: PathLike, **options: Any) -> tuple[str, ...]:
     """Name the stages that every recording of a folder has.
 
     Parameters
@@ -72,7 +81,7 @@ def common_stages(folder, **options):
     return stages
 
 
-def file_digests(path, options=()):
+def file_digests(path: PathLike, options: Collection[str] = ()) -> list[tuple[str, str]]:
     """Hash what files hold: a night that is scored anew keeps its size.
 
     Parameters
@@ -92,22 +101,23 @@ def file_digests(path, options=()):
     FileNotFoundError
         If there is no such file or folder.
     """
-    form, path = find_form(Path(path), options)
-    if path.is_file():
-        return [(path.name, _digest(path))]
+    root = Path(path)
+    form, _ = find_form(root, options)
+    if root.is_file():
+        return [(root.name, _digest(root))]
     if form == SLEEP_FOLDER:
-        found = [entry for entry in path.iterdir() if is_read(entry.name)]
+        found = [entry for entry in root.iterdir() if is_read(entry.name)]
     else:
-        found = [entry for entry in path.rglob("*") if _is_data(entry.relative_to(path))]
+        found = [entry for entry in root.rglob("*") if _is_data(entry.relative_to(root))]
     files = sorted(entry for entry in found if entry.is_file())
-    return [(entry.relative_to(path).as_posix(), _digest(entry)) for entry in files]
+    return [(entry.relative_to(root).as_posix(), _digest(entry)) for entry in files]
 
 
-def _is_data(path):
+def _is_data(path: PurePath) -> bool:
     hidden = any(part.startswith(".") for part in path.parts)
     return bool(_DATA_FILE.search(path.name)) and not hidden and path.parts[0] not in _ASIDE
 
 
-def _digest(path):
+def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

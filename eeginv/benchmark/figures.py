@@ -1,10 +1,15 @@
 """Pictures of the results of the benchmark, from its runs and tables."""
 
+from __future__ import annotations
+
 import itertools
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
@@ -19,10 +24,15 @@ from .methods import (
 )
 from .tables import subjects_text
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..viz.style import Style
+
 STAGES = ["W", "N1", "N2", "N3", "R", "REM"]
 
 
-def plot_accuracy_time(runs):
+def plot_accuracy_time(runs: Sequence[dict[str, Any]]) -> Figure:
     """Draw balanced accuracy against the seconds that searching and fitting took.
 
     Parameters
@@ -87,7 +97,7 @@ def plot_accuracy_time(runs):
     return figure
 
 
-def plot_differences(table):
+def plot_differences(table: pd.DataFrame) -> Figure:
     """Draw paired differences to no augmentation with their intervals.
 
     Parameters
@@ -156,7 +166,7 @@ def plot_differences(table):
     return figure
 
 
-def plot_confusion(runs, averaging="plain"):
+def plot_confusion(runs: Sequence[dict[str, Any]], averaging: str = "plain") -> Figure:
     """Draw which classes each method takes for which.
 
     Parameters
@@ -218,7 +228,7 @@ def plot_confusion(runs, averaging="plain"):
     return figure
 
 
-def plot_learned(runs):
+def plot_learned(runs: Sequence[dict[str, Any]]) -> Figure:
     """Draw how far and how often each method uses each transform, beside the truth.
 
     Parameters
@@ -245,7 +255,7 @@ def plot_learned(runs):
     runs = [run for run in runs if run.get("policy") and learns_policy(run["method"])]
     if not runs:
         raise ValueError("No run has a learned policy.")
-    truth = next((run["truth"] for run in runs if run.get("truth")), {})
+    truth: dict[str, dict[str, Any]] = next((run["truth"] for run in runs if run.get("truth")), {})
     tables = [Policy.from_dict(run["policy"]).by_transform() for run in runs]
     names = list(dict.fromkeys(name for table in tables for name in table.index))
     sizes, methods = _sizes(runs), sort_methods(run["method"] for run in runs)
@@ -293,7 +303,7 @@ def plot_learned(runs):
     return figure
 
 
-def _bounds(table):
+def _bounds(table: pd.DataFrame) -> tuple[float, float]:
     """Limits in percentage points: intervals over very few choices may leave the panel."""
     middle = [0.0, *(100 * table["difference"])]
     ends = 100 * table[["low", "high"]].to_numpy(float)
@@ -304,30 +314,32 @@ def _bounds(table):
     return low - margin, high + margin
 
 
-def _sizes(runs):
+def _sizes(runs: Sequence[dict[str, Any]]) -> list[int]:
     return sorted({run["n_train_subjects"] for run in runs})
 
 
-def _select(runs, method, size):
+def _select(runs: Sequence[dict[str, Any]], method: str, size: int) -> list[dict[str, Any]]:
     return [r for r in runs if r["method"] == method and r["n_train_subjects"] == size]
 
 
-def _number(value):
+def _number(value: Any) -> float:
     return math.nan if value is None else float(value)
 
 
-def _log_ticks(low, high):
+def _log_ticks(low: float, high: float) -> list[float]:
     """Round numbers between two bounds, few enough to be read."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in ((1,), (1, 3), (1, 2, 5)):
         ticks = [s * 10.0**p for p in powers for s in steps if low <= s * 10.0**p <= high]
         if len(ticks) >= 3:
             return ticks
-    ticks = MaxNLocator(5).tick_values(low, high)
-    return [tick for tick in ticks if low <= tick <= high]
+    values = MaxNLocator(5).tick_values(low, high)
+    return [tick for tick in values if low <= tick <= high]
 
 
-def _mean_shares(runs, averaging, classes):
+def _mean_shares(
+    runs: Sequence[dict[str, Any]], averaging: str, classes: Sequence[str]
+) -> np.ndarray | None:
     """Row-normalised confusion matrix, mean over runs; NaN for classes never seen; None without."""
     total, known = np.zeros((len(classes),) * 2), np.zeros((len(classes), 1))
     for run in runs:
@@ -340,7 +352,9 @@ def _mean_shares(runs, averaging, classes):
     return total / np.where(known > 0, known, math.nan) if known.any() else None
 
 
-def _legend(figure, styles, extra=(), ms=9):
+def _legend(
+    figure: Figure, styles: dict[str, Style], extra: Sequence[Line2D] = (), ms: float = 9
+) -> None:
     handles = [
         Line2D([], [], ls="", ms=ms, mec="black", label=label_of(method), **style)
         for method, style in styles.items()

@@ -1,11 +1,17 @@
 """Intervals of means over test subjects and choices of training subjects, which cross."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy import optimize, stats
+
+if TYPE_CHECKING:
+    from .._typing import ArrayLike
 
 
 class CrossedMean(NamedTuple):
@@ -17,7 +23,14 @@ class CrossedMean(NamedTuple):
     p_value: float
 
 
-def crossed_mean(values, subjects, choices, shared=0.0, *, level=0.95):
+def crossed_mean(
+    values: ArrayLike,
+    subjects: ArrayLike,
+    choices: ArrayLike,
+    shared: float = 0.0,
+    *,
+    level: float = 0.95,
+) -> CrossedMean:
     r"""Average over subjects, with an interval over subjects and choices of training subjects.
 
     Every choice of training subjects is scored on several test subjects, and every test subject
@@ -85,7 +98,7 @@ def crossed_mean(values, subjects, choices, shared=0.0, *, level=0.95):
     ]
     variances[1] *= 1 + n_choices * shared / (1 - shared)
 
-    def half_width(p):
+    def half_width(p: float) -> float:
         quantiles = stats.t.isf(p / 2, [n_subjects - 1, n_choices - 1])
         return math.sqrt(np.square(quantiles) @ variances)
 
@@ -93,14 +106,16 @@ def crossed_mean(values, subjects, choices, shared=0.0, *, level=0.95):
     return CrossedMean(mean, mean - half, mean + half, _smallest(half_width, abs(mean)))
 
 
-def _smallest(half_width, distance, least=1e-12):
+def _smallest(half_width: Callable[[float], float], distance: float, least: float = 1e-12) -> float:
     """Return the p at which an interval reaches so far."""
     if half_width(least) <= distance:
         return 1.0 if distance == 0 else 0.0
     return float(optimize.brentq(lambda p: half_width(p) - distance, least, 1.0))
 
 
-def left_out_mean(values, subjects, *, shares_training, level=0.95):
+def left_out_mean(
+    values: ArrayLike, subjects: ArrayLike, *, shares_training: bool, level: float = 0.95
+) -> CrossedMean:
     """Average over subjects of which one, or a session of each, was left out at a time.
 
     Every subject is then tested once, or in all its sessions, and there is no other choice of
@@ -154,7 +169,7 @@ def left_out_mean(values, subjects, *, shares_training, level=0.95):
     return CrossedMean(mean, mean - half, mean + half, p_value)
 
 
-def shared_subjects(runs):
+def shared_subjects(runs: Sequence[dict[str, Any]]) -> float:
     """Average the share of their training subjects that two choices have in common.
 
     Parameters
@@ -181,7 +196,7 @@ def shared_subjects(runs):
     return float(np.mean(pairs))
 
 
-def holm(p_values):
+def holm(p_values: ArrayLike) -> np.ndarray:
     """Correct p-values for the number of comparisons (Holm 1979, Scandinavian J. of Statistics).
 
     Parameters

@@ -1,19 +1,21 @@
 """The memory that a training takes."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 
 class PeakMemory:
     """Largest resident memory of this process from now on (Linux)."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         try:
             Path("/proc/self/clear_refs").write_text("5")  # start the high-water mark anew
             self._known = True
         except OSError:
             self._known = False
 
-    def read(self):
+    def read(self) -> float:
         """Return the peak.
 
         Returns

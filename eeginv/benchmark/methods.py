@@ -1,11 +1,17 @@
 """The methods that are compared: one record for each says how it is called, drawn and trained."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..search import SEARCHES
 from ..viz import style
-from .training import half, quarter, quarter_each, with_augmentation, with_search
+from .training import Fit, half, quarter, quarter_each, with_augmentation, with_search
+
+if TYPE_CHECKING:
+    from ..viz.style import Style
 
 AVERAGING_LABELS = {"plain": "without averaging", "averaged": "averaged over copies"}
 
@@ -44,8 +50,8 @@ class Method:
     label: str
     colour: str
     marker: str
-    fit: Callable | None = None
-    parts: tuple = ()
+    fit: Fit | None = None
+    parts: tuple[str, ...] = ()
     learns: bool = True
     averaged: str = AVERAGING_LABELS["averaged"]
 
@@ -111,11 +117,11 @@ _SPARE_COLOURS = (style.GREEN, style.PURPLE, style.YELLOW, style.BLACK)
 _SPARE_MARKERS = ("d", "8", "H")
 
 
-def _spare_look(i):
+def _spare_look(i: int) -> tuple[str, str]:
     return _SPARE_COLOURS[i % len(_SPARE_COLOURS)], _SPARE_MARKERS[i % len(_SPARE_MARKERS)]
 
 
-def complete(records, searches):
+def complete(records: Iterable[Method], searches: dict[str, str]) -> dict[str, Method]:
     """Add a record for each search that has none: default parameters, and a look to spare.
 
     Parameters
@@ -144,7 +150,7 @@ METHODS = {name: method for name, method in _ALL.items() if method.fit}
 COMBINED = {name: method for name, method in _ALL.items() if method.parts}
 
 
-def label_of(name):
+def label_of(name: str) -> str:
     """Name a method for readers.
 
     Parameters
@@ -160,7 +166,7 @@ def label_of(name):
     return _ALL[name].label if name in _ALL else name
 
 
-def averaging_label(name, averaging):
+def averaging_label(name: str, averaging: str) -> str:
     """Say how a method predicts.
 
     Parameters
@@ -180,7 +186,7 @@ def averaging_label(name, averaging):
     return AVERAGING_LABELS[averaging]
 
 
-def learns_policy(name):
+def learns_policy(name: str) -> bool:
     """Tell whether the training of a method learns a policy.
 
     Parameters
@@ -196,7 +202,7 @@ def learns_policy(name):
     return name not in _ALL or _ALL[name].learns
 
 
-def sort_methods(names):
+def sort_methods(names: Iterable[str]) -> list[str]:
     """Sort methods: controls first, then the learners, then others by name.
 
     Parameters
@@ -213,7 +219,7 @@ def sort_methods(names):
     return sorted(set(names), key=lambda m: (known.index(m) if m in _ALL else len(known), m))
 
 
-def method_styles(names):
+def method_styles(names: Iterable[str]) -> dict[str, Style]:
     """Look up how methods are drawn.
 
     Parameters

@@ -1,11 +1,19 @@
 """What a benchmark consists of: one run for each method, training size, split and seed."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._checks import check_integer
 from .methods import COMBINED, METHODS
+
+if TYPE_CHECKING:
+    from .._typing import ArrayLike
+    from .settings import Settings
 
 # Random choices of training subjects, unless another number is asked for.
 N_CHOICES = 4
@@ -33,23 +41,23 @@ class Run:
     seed: int
 
     @property
-    def run_id(self):
+    def run_id(self) -> str:
         """Name of the run's file."""
         return f"{self.method}-train{self.n_train}-split{self.split}-seed{self.seed}"
 
     @property
-    def random_state(self):
+    def random_state(self) -> int:
         """Seed of the run: the same for all methods, so that they start from the same weights."""
         words = np.random.SeedSequence([self.seed, self.split]).generate_state(1)
         return int(words[0] % (2**31 - 1))
 
     @property
-    def keeps_network(self):
+    def keeps_network(self) -> bool:
         """Whether its network is kept, for a control of this plan or of a later one."""
         return self.method in {control.parts[0] for control in COMBINED.values()}
 
     @property
-    def parts(self):
+    def parts(self) -> list[Run]:
         """Runs that this one is made of, if it is a control that is made of two."""
         method = COMBINED.get(self.method)
         return [replace(self, method=name) for name in method.parts] if method else []
@@ -76,12 +84,12 @@ class Plan:
         If a method is unknown, or there would be no run.
     """
 
-    methods: tuple
-    n_train: tuple
+    methods: tuple[str, ...]
+    n_train: tuple[int, ...]
     n_splits: int
-    seeds: tuple
+    seeds: tuple[int, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("methods", "n_train", "seeds"):
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
         unknown = [name for name in self.methods if name not in METHODS]
@@ -91,21 +99,21 @@ class Plan:
             raise ValueError("A plan needs at least one split and one seed.")
 
     @property
-    def controls(self):
+    def controls(self) -> list[str]:
         """Names of the controls that two of the methods make."""
         return [name for name, control in COMBINED.items() if set(control.parts) <= {*self.methods}]
 
     @property
-    def trained(self):
+    def trained(self) -> list[Run]:
         """Runs that are trained, methods innermost: a part of them compares methods already."""
         return self._runs(self.methods)
 
     @property
-    def combined(self):
+    def combined(self) -> list[Run]:
         """Runs that are made of two trained ones."""
         return self._runs(self.controls)
 
-    def needs_network(self, run):
+    def needs_network(self, run: Run) -> bool:
         """Tell whether another run of the plan uses the network of a run.
 
         Parameters
@@ -120,7 +128,7 @@ class Plan:
         """
         return run.method in {COMBINED[name].parts[0] for name in self.controls}
 
-    def _runs(self, methods):
+    def _runs(self, methods: Iterable[str]) -> list[Run]:
         return [
             Run(method, size, split, seed)
             for split in range(self.n_splits)
@@ -130,7 +138,9 @@ class Plan:
         ]
 
 
-def count_splits(split_by, n_splits, subjects, sessions=None):
+def count_splits(
+    split_by: str, n_splits: int | None, subjects: np.ndarray, sessions: np.ndarray | None = None
+) -> int:
     """Count the splits of a plan.
 
     Parameters
@@ -174,7 +184,9 @@ def count_splits(split_by, n_splits, subjects, sessions=None):
     return most if n_splits is None else n_splits
 
 
-def choose_windows(run, settings, subjects, sessions=None):
+def choose_windows(
+    run: Run, settings: Settings, subjects: np.ndarray, sessions: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Choose training and test windows.
 
     Parameters
@@ -195,6 +207,8 @@ def choose_windows(run, settings, subjects, sessions=None):
         where sessions are left out, no session of a subject.
     """
     if settings.split_by == "session":
+        if sessions is None:
+            raise ValueError("To leave sessions out, the session of each window must be given.")
         ranks = _session_ranks(subjects, sessions)
         several = np.isin(subjects, subjects[ranks > 0])
         test = several & (ranks == run.split)
@@ -203,12 +217,13 @@ def choose_windows(run, settings, subjects, sessions=None):
     if settings.split_by == "subject":
         test = subjects == known[run.split]
         return ~test, test
-    sides = choose_subjects(known, run.n_train, run.split, settings.n_train, settings.n_test)
+    sizes = settings.n_train or (run.n_train,)
+    sides = choose_subjects(known, run.n_train, run.split, sizes, settings.n_test)
     train, test = (np.isin(subjects, side) for side in sides)
     return train, test
 
 
-def _session_ranks(subjects, sessions):
+def _session_ranks(subjects: np.ndarray, sessions: np.ndarray) -> np.ndarray:
     """Count, within each subject, the sessions before each window's."""
     ranks = np.zeros(len(subjects), dtype=int)
     for subject in np.unique(subjects):
@@ -217,7 +232,9 @@ def _session_ranks(subjects, sessions):
     return ranks
 
 
-def choose_subjects(subjects, n_train, split, sizes, n_test=None):
+def choose_subjects(
+    subjects: ArrayLike, n_train: int, split: int, sizes: tuple[int, ...], n_test: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Choose training and test subjects.
 
     The choices of one split are nested: fewer training subjects are a part of more, and the test

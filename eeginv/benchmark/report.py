@@ -1,7 +1,12 @@
 """The report: what was run, what came out, and how to read it, in one HTML file."""
 
+from __future__ import annotations
+
 import html
 import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -14,10 +19,16 @@ from .methods import AVERAGING_LABELS, label_of, learns_policy, method_styles, s
 from .store import Store
 from .tables import subjects_text
 
+if TYPE_CHECKING:
+    import mne
+    from matplotlib.figure import Figure
+
+    from .._typing import PathLike
+
 NAME = "report.html"
 
 
-def write_report(folder):
+def write_report(folder: PathLike) -> Path:
     """Write the report on the runs that a folder holds, finished or not.
 
     Parameters
@@ -79,17 +90,17 @@ def write_report(folder):
 class _Pages:
     """Adds texts, tables and figures to the current section of a report."""
 
-    def __init__(self, report):
+    def __init__(self, report: mne.Report) -> None:
         self.report = report
-        self.section = None
+        self.section: str | None = None
 
-    def html(self, title, text):
+    def html(self, title: str, text: str) -> None:
         self.report.add_html(text, title, tags=(), section=self.section)
 
-    def table(self, title, table, caption):
+    def table(self, title: str, table: pd.DataFrame, caption: str) -> None:
         self.html(title, f"<p>{html.escape(caption)}</p>{tables.html_table(table)}")
 
-    def figure(self, title, figure, caption):
+    def figure(self, title: str, figure: Figure, caption: str) -> None:
         """Add a figure with its caption, and close it."""
         import matplotlib.pyplot as plt
 
@@ -107,7 +118,7 @@ class _Pages:
 
 
 # sections -------------------------------------------------------------------------------------
-def _add_scores(pages, runs):
+def _add_scores(pages: _Pages, runs: Sequence[dict[str, Any]]) -> None:
     pages.section = "Results"
     summary = statistics.summary(runs)
     pages.table(
@@ -124,14 +135,14 @@ def _add_scores(pages, runs):
     )
 
 
-def _sampled(runs):
+def _sampled(runs: Sequence[dict[str, Any]]) -> str:
     """Say what intervals are over."""
     if any(run.get("split_by", "random") != "random" for run in runs):
         return "test subjects"
     return "test subjects and choices of training subjects"
 
 
-def _add_differences(pages, runs):
+def _add_differences(pages: _Pages, runs: Sequence[dict[str, Any]]) -> None:
     pages.section = "Paired differences"
     table = statistics.paired_differences(runs)
     if table.empty:
@@ -164,7 +175,7 @@ def _add_differences(pages, runs):
     )
 
 
-def _add_time(pages, runs):
+def _add_time(pages: _Pages, runs: Sequence[dict[str, Any]]) -> None:
     pages.section = "Accuracy against time"
     pages.figure(
         "Accuracy against time",
@@ -175,7 +186,7 @@ def _add_time(pages, runs):
     )
 
 
-def _add_policies(pages, runs):
+def _add_policies(pages: _Pages, runs: Sequence[dict[str, Any]]) -> None:
     pages.section = "Learned policies"
     learned = statistics.learned_policies(runs)
     truth = next((run["truth"] for run in runs if run.get("truth")), None)
@@ -247,13 +258,13 @@ def _add_policies(pages, runs):
     )
 
 
-def _moves(run):
+def _moves(run: dict[str, Any]) -> bool:
     """Whether the policy of a run changed while it was trained."""
     history = run.get("policy_history") or []
     return any(step != history[0] for step in history)
 
 
-def _add_confusion(pages, runs):
+def _add_confusion(pages: _Pages, runs: Sequence[dict[str, Any]]) -> None:
     pages.section = "Confusion matrices"
     for averaging, words in AVERAGING_LABELS.items():
         if any(averaging in run["scores"] for run in runs):
@@ -268,7 +279,9 @@ def _add_confusion(pages, runs):
 
 
 # texts and tables -----------------------------------------------------------------------------
-def _progress(plan, runs, failures):
+def _progress(
+    plan: dict[str, Any], runs: Sequence[dict[str, Any]], failures: Sequence[dict[str, Any]]
+) -> str:
     keys = ("methods", "n_train_subjects", "seeds")
     text = f"{len(runs)} run{'' if len(runs) == 1 else 's'} finished"
     if all(isinstance(plan.get(key), list) for key in keys) and isinstance(plan.get("splits"), int):
@@ -286,7 +299,7 @@ def _progress(plan, runs, failures):
     return f"<p><b>{html.escape(text)}</b></p>{code}"
 
 
-def _settings(values, otherwise):
+def _settings(values: dict[str, Any], otherwise: str) -> str:
     if not values:
         return f"<p>{otherwise}</p>"
     rows = []
@@ -301,7 +314,7 @@ def _settings(values, otherwise):
     return tables.html_table(pd.DataFrame(rows, columns=["setting", "value"]), wrap=True)
 
 
-def _failure(failure):
+def _failure(failure: dict[str, Any]) -> str:
     trace = str(failure.get("traceback") or "")
     details = f"<details><summary>traceback</summary><pre>{html.escape(trace)}</pre></details>"
     return (

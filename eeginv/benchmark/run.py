@@ -1,33 +1,41 @@
 """Run a benchmark: every run is one unit of work, written the moment it ends."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import joblib
 from tqdm.auto import tqdm
 
 from ..datasets.load import find_form
 from .data import SIMULATED, load_data
-from .plan import Plan, choose_windows, count_splits
+from .plan import Plan, Run, choose_windows, count_splits
 from .report import write_report
-from .settings import default_settings
+from .settings import Settings, default_settings
 from .store import Store
 from .units import execute_control, execute_run, import_quietly, try_backbone
 
+if TYPE_CHECKING:
+    from .._typing import PathLike
+    from ..datasets.labelled import LabelledWindows
+
 
 def run_benchmark(
-    output,
-    data=None,
+    output: PathLike,
+    data: Any = None,
     *,
-    settings=None,
-    methods=("none", "trivial", "augnet", "ddas"),
-    n_splits=None,
-    seeds=(0,),
-    n_jobs=None,
-    command="",
-    progress=True,
-    **changes,
-):
+    settings: Settings | None = None,
+    methods: Sequence[str] = ("none", "trivial", "augnet", "ddas"),
+    n_splits: int | None = None,
+    seeds: Sequence[int] = (0,),
+    n_jobs: int | None = None,
+    command: str = "",
+    progress: bool = True,
+    **changes: Any,
+) -> Path:
     """Train and score every method on the same subjects, backbone, optimiser and budget.
 
     Parameters
@@ -85,15 +93,16 @@ def run_benchmark(
         settings = default_settings(SIMULATED if data is None else data, **changes)
     elif changes:
         raise TypeError(f"Set {', '.join(changes)} in the settings, which are given.")
+    methods, seeds = tuple(methods), tuple(seeds)
     Plan(methods, settings.n_train or (1,), 1 if n_splits is None else n_splits, seeds)
     windows = load_data(settings, data)
     settings = settings.settle(windows, in_memory=_in_memory(data))
     n_splits = count_splits(settings.split_by, n_splits, windows.subjects, windows.sessions)
-    plan = Plan(methods, settings.n_train, n_splits, seeds)
+    plan = Plan(methods, settings.n_train or (1,), n_splits, seeds)
     for run in plan.trained:  # complain about the subjects now, not after an hour
         choose_windows(run, settings, windows.subjects, windows.sessions)
     shape, n_classes = windows.X.shape[1:], len(windows.classes)
-    try_backbone(settings.backbone, shape, n_classes, windows.sfreq)  # and about this
+    try_backbone(str(settings.backbone), shape, n_classes, windows.sfreq)  # and about this
     store = Store.create(output, settings)
     if progress:
         summary = repr(windows)[1:-1].removeprefix("LabelledWindows: ")
@@ -118,16 +127,24 @@ def run_benchmark(
     return write_report(store.folder)
 
 
-def _is_done(store, plan, run):
+def _is_done(store: Store, plan: Plan, run: Run) -> bool:
     lacks_network = plan.needs_network(run) and not store.has_network(run)
     return store.record(run) is not None and not lacks_network
 
 
-def _in_memory(data):
+def _in_memory(data: Any) -> bool:
     return data is not None and not isinstance(find_form(data)[1], (str, Path))
 
 
-def _execute(store, settings, windows, training, combining, n_jobs, progress):
+def _execute(
+    store: Store,
+    settings: Settings,
+    windows: LabelledWindows,
+    training: Sequence[Run],
+    combining: Sequence[Run],
+    n_jobs: int | None,
+    progress: bool,
+) -> None:
     arrays = windows.to_arrays()
     context = {name: getattr(windows, name) for name in ("sfreq", "ch_names", "kind", "sessions")}
     context["truth"] = windows.true_invariances
@@ -136,12 +153,12 @@ def _execute(store, settings, windows, training, combining, n_jobs, progress):
     bar = tqdm(total=len(training) + len(combining), unit="run", disable=not progress)
     calls = (joblib.delayed(execute_run)(run, settings, *arrays, context) for run in training)
     _write_all(store, calls, n_jobs, bar)
-    calls = list(_controls(store, combining, settings, *arrays, context))
-    _write_all(store, calls, n_jobs, bar)
+    controls = list(_controls(store, combining, settings, *arrays, context))
+    _write_all(store, controls, n_jobs, bar)
     bar.close()
 
 
-def _controls(store, runs, settings, *data):
+def _controls(store: Store, runs: Sequence[Run], settings: Settings, *data: Any) -> Iterator[Any]:
     """Yield the calls for the runs that are made of two others, as far as these have succeeded."""
     for run in runs:
         records = [store.record(part) for part in run.parts]
@@ -150,7 +167,7 @@ def _controls(store, runs, settings, *data):
             yield joblib.delayed(execute_control)(run, settings, *data, model, *records)
 
 
-def _write_all(store, calls, n_jobs, bar):
+def _write_all(store: Store, calls: Iterable[Any], n_jobs: int | None, bar: tqdm) -> None:
     for record, model in joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(calls):
         store.write(record, model)
         bar.update()
@@ -160,7 +177,7 @@ def _write_all(store, calls, n_jobs, bar):
             bar.write(f"{record['run_id']}: {_one_line(record)}")
 
 
-def _one_line(record):
+def _one_line(record: dict[str, Any]) -> str:
     accuracy = {kind: score["balanced_accuracy"] for kind, score in record["scores"].items()}
     words = ", ".join(f"{kind} {value:.3f}" for kind, value in accuracy.items())
     seconds = record["seconds_search"] + record["seconds_fit"]

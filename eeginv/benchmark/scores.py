@@ -1,10 +1,19 @@
 """Scores of predicted probabilities."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.metrics import cohen_kappa_score, confusion_matrix, roc_auc_score
 
+if TYPE_CHECKING:
+    from .._typing import ArrayLike
 
-def score_predictions(labels, probabilities, subjects, classes):
+
+def score_predictions(
+    labels: np.ndarray, probabilities: np.ndarray, subjects: np.ndarray, classes: ArrayLike
+) -> dict[str, Any]:
     """Score predictions, within each subject and over all windows.
 
     Parameters
@@ -65,7 +74,7 @@ def score_predictions(labels, probabilities, subjects, classes):
     }
 
 
-def calibration_error(probabilities, correct, n_bins=15):
+def calibration_error(probabilities: np.ndarray, correct: np.ndarray, n_bins: int = 15) -> float:
     """Compute the expected calibration error of the most likely class (Guo et al. 2017, ICML).
 
     Parameters
@@ -91,30 +100,30 @@ def calibration_error(probabilities, correct, n_bins=15):
     return float(np.sum(gaps) / len(confidence))
 
 
-def _balanced_accuracy(confusion):
+def _balanced_accuracy(confusion: np.ndarray) -> float:
     present = confusion.sum(axis=1) > 0
     return float((np.diag(confusion)[present] / confusion.sum(axis=1)[present]).mean())
 
 
-def _auc(truth, probabilities):
+def _auc(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
     """Area under the curve, with two classes of which both are there."""
     if probabilities.shape[1] != 2 or len(np.unique(truth)) < 2:
         return {}
     return {"auc": float(roc_auc_score(truth, probabilities[:, 1]))}
 
 
-def _mean_auc(by_subject):
+def _mean_auc(by_subject: dict[str, dict[str, float]]) -> dict[str, float]:
     known = [scores["auc"] for scores in by_subject.values() if "auc" in scores]
     return {"auc": float(np.mean(known))} if known else {}
 
 
-def _f1(confusion):
+def _f1(confusion: np.ndarray) -> np.ndarray:
     """F1 of each class; not a number for a class that is neither there nor predicted."""
     total = confusion.sum(axis=0) + confusion.sum(axis=1)
     return np.where(total > 0, 2 * np.diag(confusion) / np.maximum(total, 1), np.nan)
 
 
-def _kappa(truth, predicted, n_classes):
+def _kappa(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> float:
     if len(np.unique(np.concatenate([truth, predicted]))) < 2:
         return float("nan")
     return float(cohen_kappa_score(truth, predicted, labels=range(n_classes)))

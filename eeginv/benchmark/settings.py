@@ -1,10 +1,13 @@
 """What all runs of a benchmark share, and defaults that suit the data."""
 
+from __future__ import annotations
+
 import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,16 +18,28 @@ from ..datasets.load import find_form
 from ..datasets.sources.moabb import is_moabb
 from .data import SIMULATED, SLEEP_FOLDER, common_stages, file_digests
 
-_DEFAULTS = {
+if TYPE_CHECKING:
+    from ..datasets.labelled import LabelledWindows
+
+_DEFAULTS: dict[str, Any] = {
     "data_options": {"n_subjects": 12, "sfreq": 64.0, "random_state": 0},
     "n_train": (2,),
     "n_test": 6,
     "epochs": 40,
     "lr": 2e-3,
 }
-_DEFAULTS_OF_FOLDERS = {"data_options": {"crop_wake": None}, "n_train": (4,), "epochs": 12}
+_DEFAULTS_OF_FOLDERS: dict[str, Any] = {
+    "data_options": {"crop_wake": None},
+    "n_train": (4,),
+    "epochs": 12,
+}
 # Networks for trials of seconds need more passes over fewer windows.
-_DEFAULTS_OF_TASKS = {"data_options": {}, "n_train": None, "backbone": None, "epochs": 60}
+_DEFAULTS_OF_TASKS: dict[str, Any] = {
+    "data_options": {},
+    "n_train": None,
+    "backbone": None,
+    "epochs": 60,
+}
 _DEFAULTS_OF = {"simulated nights": _DEFAULTS, SLEEP_FOLDER: _DEFAULTS_OF_FOLDERS}
 _DEFAULTS_OF["a SleepDataset"] = {**_DEFAULTS_OF_TASKS, "epochs": 12}
 _BACKBONES = {"sleep": "SleepStagerChambon2018"}
@@ -82,8 +97,8 @@ class Settings:
     """
 
     data: str = SIMULATED
-    data_options: dict = field(default_factory=dict)
-    n_train: tuple | None = (2,)
+    data_options: dict[str, Any] = field(default_factory=dict)
+    n_train: tuple[int, ...] | None = (2,)
     n_test: int | None = None
     epochs: int = 20
     backbone: str | None = "SleepStagerChambon2018"
@@ -93,7 +108,7 @@ class Settings:
     split_by: str = "random"
     content: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.n_train is not None:
             sizes = tuple(check_integer("n_train", size, minimum=1) for size in self.n_train)
             if not sizes:
@@ -107,7 +122,7 @@ class Settings:
                 object.__setattr__(self, name, value)
         object.__setattr__(self, "lr", check_number("lr", self.lr, exclusive=True))
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """Hash everything here: runs of different fingerprints do not belong together.
 
         Returns
@@ -128,7 +143,7 @@ class Settings:
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    def settle(self, windows, in_memory=False):
+    def settle(self, windows: LabelledWindows, in_memory: bool = False) -> Settings:
         """Settle what depends on the data.
 
         Parameters
@@ -149,7 +164,9 @@ class Settings:
             If numbers of training subjects are given where the split decides on them.
         """
         n_subjects = len(np.unique(windows.subjects))
-        changes = {"backbone": self.backbone or _BACKBONES.get(windows.kind, _OTHER_BACKBONE)}
+        changes: dict[str, Any] = {
+            "backbone": self.backbone or _BACKBONES.get(windows.kind, _OTHER_BACKBONE)
+        }
         if self.split_by == "random":
             default = max(1, min(2 * n_subjects // 3, _MOST_SUBJECTS))
         else:
@@ -164,7 +181,7 @@ class Settings:
             changes["content"] = windows.digest()
         return replace(self, **changes)
 
-    def epochs_for(self, n_train):
+    def epochs_for(self, n_train: int) -> int:
         """Return the number of epochs that makes the same number of steps for fewer subjects.
 
         Parameters
@@ -177,10 +194,10 @@ class Settings:
         epochs : int
             Number of passes over the training windows.
         """
-        return max(1, round(self.epochs * max(self.n_train) / n_train))
+        return max(1, round(self.epochs * max(self.n_train or (n_train,)) / n_train))
 
 
-def default_settings(data=SIMULATED, *, smoke=False, **changes):
+def default_settings(data: Any = SIMULATED, *, smoke: bool = False, **changes: Any) -> Settings:
     """Choose settings that suit the data.
 
     Parameters
@@ -230,5 +247,5 @@ def default_settings(data=SIMULATED, *, smoke=False, **changes):
     return Settings(data=name, data_options=options, **{**fields, **changes})
 
 
-def _given(changes):
+def _given(changes: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in changes.items() if value is not None}

@@ -1,12 +1,16 @@
 """Tables of the benchmark: means, paired differences, learned policies."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..policy import Policy
-from .intervals import crossed_mean, holm, left_out_mean, shared_subjects
+from .intervals import CrossedMean, crossed_mean, holm, left_out_mean, shared_subjects
 from .methods import AVERAGING_LABELS, sort_methods
 
 # Known for each test subject, so with an interval over them.
@@ -19,7 +23,7 @@ GROUP = ["n_train_subjects", "method", "averaging"]
 UNIT = ["n_train_subjects", "split", "seed", "subject"]
 
 
-def subject_scores(runs):
+def subject_scores(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Tabulate the scores of every test subject in every run.
 
     Parameters
@@ -51,7 +55,7 @@ def subject_scores(runs):
     return table.sort_values(columns[:6]).reset_index(drop=True)
 
 
-def summary(runs):
+def summary(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Tabulate the mean scores of each method.
 
     Parameters
@@ -95,7 +99,9 @@ def summary(runs):
     return pd.DataFrame(rows, columns=columns)
 
 
-def paired_differences(runs, metric="balanced_accuracy", baseline="none"):
+def paired_differences(
+    runs: Sequence[dict[str, Any]], metric: str = "balanced_accuracy", baseline: str = "none"
+) -> pd.DataFrame:
     """Tabulate the difference of every method to a baseline on the same windows.
 
     Runs are paired by number of training subjects, split and seed, and their test subjects one by
@@ -161,7 +167,7 @@ def paired_differences(runs, metric="balanced_accuracy", baseline="none"):
     return table[columns]
 
 
-def class_scores(runs):
+def class_scores(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Tabulate the F1 score of each class, mean over runs.
 
     Parameters
@@ -190,7 +196,7 @@ def class_scores(runs):
     return pd.DataFrame(rows, columns=[*GROUP, *classes])
 
 
-def learned_policies(runs):
+def learned_policies(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Tabulate how far and how often each method uses each transform.
 
     Parameters
@@ -216,7 +222,9 @@ def learned_policies(runs):
         if run.get("policy"):
             for name, values in Policy.from_dict(run["policy"]).by_transform().iterrows():
                 rows.append((run["n_train_subjects"], run["method"], name, *values))
-    truth = next((run["truth"] for run in _sorted(runs) if run.get("truth")), {})
+    truth: dict[str, dict[str, Any]] = next(
+        (run["truth"] for run in _sorted(runs) if run.get("truth")), {}
+    )
     columns = [*keys, "unit", "extent", "extent_std", "usage", "usage_std", "n_runs"]
     columns += ["true_extent", "invariant"]
     long = pd.DataFrame(rows, columns=[*keys, "extent", "unit", "usage"])
@@ -239,21 +247,24 @@ def learned_policies(runs):
     return pd.DataFrame(table, columns=columns)
 
 
-def _mean_with_interval(cells, runs):
+def _mean_with_interval(
+    cells: tuple[np.ndarray, np.ndarray, np.ndarray], runs: Sequence[dict[str, Any]]
+) -> CrossedMean:
     """Average over subjects and splits, with the interval that suits how splits were made."""
     split_by = {run.get("split_by", "random") for run in runs}
     if split_by == {"random"}:
-        return crossed_mean(*cells, shared_subjects(runs))
-    return left_out_mean(*cells[:2], shares_training=split_by == {"subject"})
+        return crossed_mean(*cells, shared=shared_subjects(runs))
+    values, subjects, _ = cells
+    return left_out_mean(values, subjects, shares_training=split_by == {"subject"})
 
 
-def _cells(scores, name):
+def _cells(scores: pd.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return values, subjects and splits: one value a subject and split, the mean over seeds."""
     cells = scores.groupby(["subject", "split"])[name].mean().dropna().reset_index()
     return cells[name].to_numpy(), cells["subject"].to_numpy(), cells["split"].to_numpy()
 
 
-def _groups(runs):
+def _groups(runs: Sequence[dict[str, Any]]) -> list[tuple[int, str, str]]:
     """List numbers of training subjects, methods and ways of predicting, as they are reported."""
     found = {
         (run["n_train_subjects"], run["method"], averaging)
@@ -269,7 +280,7 @@ def _groups(runs):
     ]
 
 
-def _sorted(runs):
+def _sorted(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Sort the runs, so that sums do not depend, in the last digit, on the order given."""
     methods = sort_methods(run["method"] for run in runs)
     return sorted(
@@ -278,7 +289,9 @@ def _sorted(runs):
     )
 
 
-def _select(runs, size, method, averaging):
+def _select(
+    runs: Sequence[dict[str, Any]], size: int, method: str, averaging: str
+) -> list[dict[str, Any]]:
     return [
         run
         for run in _sorted(runs)
@@ -286,11 +299,11 @@ def _select(runs, size, method, averaging):
     ]
 
 
-def _number(value):
+def _number(value: Any) -> float:
     return math.nan if value is None else float(value)
 
 
-def _mean(values):
-    values = np.array([_number(value) for value in values])
-    values = values[np.isfinite(values)]
-    return float(values.mean()) if len(values) else math.nan
+def _mean(values: Iterable[Any]) -> float:
+    numbers = np.array([_number(value) for value in values])
+    numbers = numbers[np.isfinite(numbers)]
+    return float(numbers.mean()) if len(numbers) else math.nan

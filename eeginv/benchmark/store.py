@@ -1,19 +1,28 @@
 """Results on disk: each run is one file, there as a whole or not at all."""
 
+from __future__ import annotations
+
 import csv
 import io
 import json
 import platform
 import sys
 import warnings
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import joblib
 
 from .._files import unused_name, write_atomically
 from .._json import plain, read_object
 from ..estimators import InvariantClassifier
+
+if TYPE_CHECKING:
+    from .._typing import PathLike
+    from .plan import Run
+    from .settings import Settings
 
 _PACKAGES = ("eeginv", "torch", "braindecode", "skorch", "scikit-learn", "mne", "numpy")
 
@@ -39,7 +48,7 @@ class Store:
     ([], [])
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: PathLike) -> None:
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise FileNotFoundError(
@@ -50,7 +59,7 @@ class Store:
         self.networks = self.folder / "networks"
 
     @classmethod
-    def create(cls, folder, settings):
+    def create(cls, folder: PathLike, settings: Settings) -> Store:
         """Make a folder for runs, or go on with one.
 
         Parameters
@@ -89,7 +98,7 @@ class Store:
         store._check_settings(settings.fingerprint())
         return store
 
-    def _check_settings(self, fingerprint):
+    def _check_settings(self, fingerprint: str) -> None:
         path = self.folder / "settings.txt"
         known = path.read_text(errors="replace").strip() if path.exists() else fingerprint
         if known == fingerprint:
@@ -111,14 +120,14 @@ class Store:
             self._failed(failure["run_id"]).unlink(missing_ok=True)
         write_atomically(path, fingerprint + "\n")
 
-    def _done(self, run_id):
+    def _done(self, run_id: str) -> Path:
         return self.runs / f"{run_id}.json"
 
-    def _failed(self, run_id):
+    def _failed(self, run_id: str) -> Path:
         return self.runs / f"{run_id}.failed.json"
 
     # reading ----------------------------------------------------------------------------------
-    def load(self):
+    def load(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
         """Read what the runs have left.
 
         Returns
@@ -146,7 +155,7 @@ class Store:
                 runs.append(values)
         return runs, failures
 
-    def record(self, run):
+    def record(self, run: Run) -> dict[str, Any] | None:
         """Read the record of a run.
 
         Parameters
@@ -170,7 +179,7 @@ class Store:
         return record
 
     @staticmethod
-    def _read(path):
+    def _read(path: Path) -> dict[str, Any] | None:
         """Read the record of a finished run, without scores that are not there."""
         record = read_object(path)
         if record is None or record.get("status") != "done":
@@ -178,7 +187,7 @@ class Store:
         scores = record.get("scores", {})
         return {**record, "scores": {kind: score for kind, score in scores.items() if score}}
 
-    def has_network(self, run):
+    def has_network(self, run: Run) -> bool:
         """Tell whether the network of a run was kept.
 
         Parameters
@@ -193,7 +202,7 @@ class Store:
         """
         return (self.networks / run.run_id / "estimator.json").is_file()
 
-    def network(self, run):
+    def network(self, run: Run) -> InvariantClassifier:
         """Load the fitted classifier of a run.
 
         Parameters
@@ -208,7 +217,7 @@ class Store:
         """
         return InvariantClassifier.load(self.networks / run.run_id)
 
-    def description(self):
+    def description(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """Read what was planned, and on what machine.
 
         Returns
@@ -221,7 +230,7 @@ class Store:
         return plan, environment
 
     # writing ----------------------------------------------------------------------------------
-    def write(self, record, model=None):
+    def write(self, record: dict[str, Any], model: InvariantClassifier | None = None) -> None:
         """Write the record of a run, done or failed, and its policy.
 
         Parameters
@@ -243,7 +252,7 @@ class Store:
         write_atomically(self._done(run_id), json.dumps(record))
         self._failed(run_id).unlink(missing_ok=True)
 
-    def describe(self, plan):
+    def describe(self, plan: dict[str, Any]) -> None:
         """Write what was planned, and on what machine.
 
         Parameters
@@ -260,7 +269,7 @@ class Store:
         for name, values in (("plan.json", plain(plan)), ("environment.json", environment)):
             write_atomically(self.folder / name, json.dumps(values, indent=1))
 
-    def write_table(self):
+    def write_table(self) -> None:
         """Write ``results.csv``: one row for each run and way of predicting."""
         rows = [row for record in self.load()[0] for row in _rows(record)]
         names = list(dict.fromkeys(name for row in rows for name in row))
@@ -271,7 +280,7 @@ class Store:
         write_atomically(self.folder / "results.csv", text.getvalue())
 
 
-def _rows(record):
+def _rows(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for averaging, scores in record["scores"].items():
         yield {
             "data": record["data"],

@@ -1,6 +1,9 @@
 """Tables of the benchmark for readers: names in words, numbers with as many digits as matter."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Callable, Iterable
 
 import pandas as pd
 
@@ -18,7 +21,7 @@ GROUP = ["n_train_subjects", "method", "averaging"]
 KEYS = ["training subjects", "method", "prediction"]
 
 
-def score_table(table):
+def score_table(table: pd.DataFrame) -> pd.DataFrame:
     """Lay out the mean scores of the predicted classes."""
     shown = _named(table)[KEYS]
     for metric, name, form in (
@@ -30,13 +33,15 @@ def score_table(table):
         if metric == "auc" and table[metric].isna().all():
             continue  # more than two classes
         columns = [table[metric], table[f"{metric}_low"], table[f"{metric}_high"]]
-        shown[name] = [_interval(*values, form) for values in zip(*columns, strict=True)]
+        shown[name] = [
+            _interval(value, low, high, form) for value, low, high in zip(*columns, strict=True)
+        ]
     shown["test subjects"] = table["n_subjects"]
     shown["runs"] = table["n_runs"]
     return shown
 
 
-def cost_table(table):
+def cost_table(table: pd.DataFrame) -> pd.DataFrame:
     """Lay out how good the predicted probabilities are, and what they cost."""
     shown = _named(table)[KEYS]
     shown["negative log-likelihood"] = [_two(v) for v in table["nll"]]
@@ -47,7 +52,7 @@ def cost_table(table):
     return shown
 
 
-def difference_table(accuracy, f1, kappa):
+def difference_table(accuracy: pd.DataFrame, f1: pd.DataFrame, kappa: pd.DataFrame) -> pd.DataFrame:
     """Lay out the paired differences in three scores, of the same methods."""
     shown = _named(accuracy)[KEYS]
     shown["balanced accuracy"] = [_signed(v, 2) for v in accuracy["difference"]]
@@ -65,7 +70,7 @@ def difference_table(accuracy, f1, kappa):
     return shown
 
 
-def policy_table(table):
+def policy_table(table: pd.DataFrame) -> pd.DataFrame:
     """Lay out the table of learned policies."""
     rows = []
     for row in table.to_dict("records"):
@@ -84,7 +89,7 @@ def policy_table(table):
     return pd.DataFrame(rows).fillna("")
 
 
-def class_table(table):
+def class_table(table: pd.DataFrame) -> pd.DataFrame:
     """Lay out the table of F1 scores of the classes."""
     shown = _named(table)
     for name in shown.columns[3:]:
@@ -92,19 +97,19 @@ def class_table(table):
     return shown
 
 
-def html_table(table, wrap=False):
+def html_table(table: pd.DataFrame, wrap: bool = False) -> str:
     """Write a table as HTML, to be shown with the style sheet ``CSS``; wrap long cells or not."""
     classes = f"{CLASSES} wrapped" if wrap else CLASSES
     text = table.to_html(index=False, border=0, classes=classes, justify="left", na_rep="")
     return f'<div class="table-responsive">{text}</div>'
 
 
-def subjects_text(n_subjects):
+def subjects_text(n_subjects: int) -> str:
     """Write a number of training subjects in words."""
     return f"{n_subjects} training subject{'' if n_subjects == 1 else 's'}"
 
 
-def _named(table):
+def _named(table: pd.DataFrame) -> pd.DataFrame:
     """Give the columns and values that name a group their names in words."""
     table = table.copy()
     pairs = zip(table["method"], table["averaging"], strict=True)
@@ -115,30 +120,30 @@ def _named(table):
     )
 
 
-def _range(lows, highs):
+def _range(lows: Iterable[float], highs: Iterable[float]) -> list[str]:
     ranges = zip(lows, highs, strict=True)
     return ["" if math.isnan(a) else f"{_signed(a)} to {_signed(b)}" for a, b in ranges]
 
 
-def _interval(value, low, high, form):
+def _interval(value: float, low: float, high: float, form: Callable[[float], str]) -> str:
     return form(value) + ("" if math.isnan(low) else f" [{form(low)}, {form(high)}]")
 
 
-def _percent(value):
+def _percent(value: float) -> str:
     return "" if math.isnan(value) else f"{100 * value:.1f}"
 
 
-def _signed(value, digits=1):
+def _signed(value: float, digits: int = 1) -> str:
     return "" if math.isnan(value) else f"{100 * value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
-def _p_value(value):
+def _p_value(value: float) -> str:
     return "" if math.isnan(value) else "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _two(value):
+def _two(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.2f}"
 
 
-def _short(value):
+def _short(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.3g}" if value < 100 else f"{value:.0f}"

@@ -1,13 +1,18 @@
 """How each method is trained, and what is kept of it."""
 
+from __future__ import annotations
+
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from .. import search
 from ..augmentation import Augmentation, TrivialAugment
 from ..estimators import InvariantClassifier
+from ..policy import Policy
 from ..transforms import default_transforms
 
 
@@ -30,7 +35,7 @@ class Fitted:
     model: InvariantClassifier
     seconds_search: float = 0.0
     seconds_fit: float = 0.0
-    policy_history: list = field(default_factory=list)
+    policy_history: list[Policy] = field(default_factory=list)
     copies: Augmentation | None = None
 
 
@@ -38,7 +43,11 @@ class Fitted:
 # and the subjects, which returns Fitted. The functions below make such functions.
 
 
-def with_augmentation(augmentation):
+# From options of an estimator, signals, labels and subjects.
+Fit: TypeAlias = Callable[[dict[str, Any], np.ndarray, np.ndarray, np.ndarray], Fitted]
+
+
+def with_augmentation(augmentation: str | None) -> Fit:
     """Train a classifier once.
 
     Parameters
@@ -53,7 +62,7 @@ def with_augmentation(augmentation):
         The training.
     """
 
-    def fit(options, X, y, groups):
+    def fit(options: dict[str, Any], X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Fitted:
         candidates = options.get("transforms")
         if augmentation is None:  # which could do nothing with them
             options = {name: value for name, value in options.items() if name != "transforms"}
@@ -70,7 +79,9 @@ def with_augmentation(augmentation):
     return fit
 
 
-def with_search(name, budget=None, **parameters):
+def with_search(
+    name: str, budget: Callable[[int], dict[str, Any]] | None = None, **parameters: Any
+) -> Fit:
     """Search a policy on held-out subjects, and train a classifier under it.
 
     With a single subject, windows are held out.
@@ -90,7 +101,7 @@ def with_search(name, budget=None, **parameters):
         The search and the training.
     """
 
-    def fit(options, X, y, groups):
+    def fit(options: dict[str, Any], X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Fitted:
         cls = getattr(search, search.SEARCHES[name])
         options = dict(options)
         settings = {**parameters, "transforms": options.pop("transforms", None)}
@@ -107,7 +118,7 @@ def with_search(name, budget=None, **parameters):
     return fit
 
 
-def quarter(epochs):
+def quarter(epochs: int) -> dict[str, int]:
     """Give a search along a gradient a quarter of the epochs of the final training.
 
     Parameters
@@ -123,7 +134,7 @@ def quarter(epochs):
     return {"search_epochs": max(2, epochs // 4)}
 
 
-def half(epochs):
+def half(epochs: int) -> dict[str, int]:
     """Give a search half of the epochs; the network learns alone in the first half of them.
 
     Parameters
@@ -140,7 +151,7 @@ def half(epochs):
     return {"search_epochs": epochs, "warmup_epochs": epochs // 2}
 
 
-def quarter_each(epochs):
+def quarter_each(epochs: int) -> dict[str, int]:
     """Give each training of a search by trials a quarter of the epochs of the final training.
 
     Parameters

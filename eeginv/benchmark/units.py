@@ -1,16 +1,19 @@
 """The units of work of a benchmark: to train and score once, in whatever process."""
 
+from __future__ import annotations
+
 import copy
 import gc
 import time
 import traceback
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
 from .._process import ignoring, in_this_process
 from .._randomness import isolated
-from ..augmentation import PolicyAugmentation
+from ..augmentation import Augmentation, PolicyAugmentation
 from ..estimators import InvariantClassifier
 from ..estimators.backbone import build_backbone
 from ..exceptions import TorchaudioExtensionWarning
@@ -19,24 +22,28 @@ from ..policy import Policy
 from ..transforms import default_transforms
 from .memory import PeakMemory
 from .methods import METHODS
-from .plan import choose_windows
+from .plan import Run, choose_windows
 from .scores import score_predictions
+
+if TYPE_CHECKING:
+    from .settings import Settings
+    from .training import Fit
 
 
 class Outcome(NamedTuple):
     """What comes out of a run: a record of plain values, and the classifier if it is kept."""
 
-    record: dict
+    record: dict[str, Any]
     model: InvariantClassifier | None = None
 
 
-def import_quietly():
+def import_quietly() -> None:
     """Import Braindecode, without what third parties say whenever it is imported."""
     with ignoring(("", TorchaudioExtensionWarning), ("Montage name", FutureWarning)):
         import braindecode.models  # noqa: F401
 
 
-def try_backbone(name, shape, n_outputs, sfreq):
+def try_backbone(name: str, shape: tuple[int, ...], n_outputs: int, sfreq: float) -> None:
     """Build a backbone for signals of some shape and throw it away; an error says what is wrong.
 
     Parameters
@@ -55,7 +62,14 @@ def try_backbone(name, shape, n_outputs, sfreq):
         build_backbone(name, n_chans=n_chans, n_times=n_times, n_outputs=n_outputs, sfreq=sfreq)
 
 
-def execute_run(run, settings, X, y, groups, context):
+def execute_run(
+    run: Run,
+    settings: Settings,
+    X: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray,
+    context: dict[str, Any],
+) -> Outcome:
     """Train and score one method once.
 
     Parameters
@@ -81,7 +95,17 @@ def execute_run(run, settings, X, y, groups, context):
     return _attempt(run, settings, _train_and_score, X, y, groups, context)
 
 
-def execute_control(run, settings, X, y, groups, context, model, of_network, of_policy):
+def execute_control(
+    run: Run,
+    settings: Settings,
+    X: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray,
+    context: dict[str, Any],
+    model: InvariantClassifier,
+    of_network: dict[str, Any],
+    of_policy: dict[str, Any],
+) -> Outcome:
     """Score a fitted network averaged over copies under the policy of another run.
 
     Parameters
@@ -103,7 +127,12 @@ def execute_control(run, settings, X, y, groups, context, model, of_network, of_
     return _attempt(run, settings, _score_under_policy, X, y, groups, context, model, *records)
 
 
-def _attempt(run, settings, work, *arguments):
+def _attempt(
+    run: Run,
+    settings: Settings,
+    work: Callable[..., tuple[dict[str, Any], InvariantClassifier | None]],
+    *arguments: Any,
+) -> Outcome:
     identity = {
         "run_id": run.run_id,
         "data": settings.data,
@@ -127,7 +156,14 @@ def _attempt(run, settings, work, *arguments):
         return Outcome({**identity, **failure})
 
 
-def _train_and_score(run, settings, X, y, groups, context):
+def _train_and_score(
+    run: Run,
+    settings: Settings,
+    X: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray,
+    context: dict[str, Any],
+) -> tuple[dict[str, Any], InvariantClassifier | None]:
     rows, held_out = choose_windows(run, settings, groups, context["sessions"])
     train, test = np.unique(groups[rows]), np.unique(groups[held_out])
     options = {
@@ -143,14 +179,15 @@ def _train_and_score(run, settings, X, y, groups, context):
     }
     _warm_up(options, X.shape[1:])
     memory = PeakMemory()
-    fitted = METHODS[run.method].fit(options, X[rows], y[rows], groups[rows])
+    fit = cast("Fit", METHODS[run.method].fit)  # which only controls have not
+    fitted = fit(options, X[rows], y[rows], groups[rows])
     peak = memory.read()
     model = fitted.model
     copies = model.module_.augmentation if fitted.copies is None else fitted.copies
-    held_out = X[held_out], y[held_out], groups[held_out]
+    unseen = X[held_out], y[held_out], groups[held_out]
     scores = {
-        "plain": _score(model, None, 0, *held_out),
-        "averaged": _score(model, copies, settings.n_copies, *held_out),
+        "plain": _score(model, None, 0, *unseen),
+        "averaged": _score(model, copies, settings.n_copies, *unseen),
     }
     policies = fitted.policy_history
     found = {
@@ -171,7 +208,7 @@ def _train_and_score(run, settings, X, y, groups, context):
     return found, _without_net(model) if run.keeps_network else None
 
 
-def _candidates(context):
+def _candidates(context: dict[str, Any]) -> dict[str, Any]:
     """Choose the candidates by the kind of task."""
     if context["kind"] == "sleep":
         return {}  # those that the estimators have by themselves
@@ -181,7 +218,17 @@ def _candidates(context):
         return {"transforms": default_transforms(*(context[name] for name in names))}
 
 
-def _score_under_policy(run, settings, X, y, groups, context, model, of_network, of_policy):
+def _score_under_policy(
+    run: Run,
+    settings: Settings,
+    X: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray,
+    context: dict[str, Any],
+    model: InvariantClassifier,
+    of_network: dict[str, Any],
+    of_policy: dict[str, Any],
+) -> tuple[dict[str, Any], InvariantClassifier | None]:
     rows, held_out = choose_windows(run, settings, groups, context["sessions"])
     train, test = np.unique(groups[rows]), np.unique(groups[held_out])
     copies = PolicyAugmentation(Policy.from_dict(of_policy["policy"]), random_state=0)
@@ -202,7 +249,14 @@ def _score_under_policy(run, settings, X, y, groups, context, model, of_network,
     return found, None
 
 
-def _score(model, augmentation, n_copies, X, y, groups):
+def _score(
+    model: InvariantClassifier,
+    augmentation: Augmentation | None,
+    n_copies: int,
+    X: np.ndarray,
+    y: np.ndarray,
+    groups: np.ndarray,
+) -> dict[str, Any]:
     """Score the network of a classifier, averaged over copies."""
     predictor = averaged_over(model, augmentation, n_copies)
     start = time.perf_counter()
@@ -212,7 +266,9 @@ def _score(model, augmentation, n_copies, X, y, groups):
     return {**scores, "seconds_predict": seconds}
 
 
-def averaged_over(model, augmentation, n_copies):
+def averaged_over(
+    model: InvariantClassifier, augmentation: Augmentation | None, n_copies: int
+) -> InvariantClassifier:
     """Return a classifier with the network of another one, which averages over other copies.
 
     Parameters
@@ -235,14 +291,14 @@ def averaged_over(model, augmentation, n_copies):
     return predictor
 
 
-def _without_net(model):
+def _without_net(model: InvariantClassifier) -> InvariantClassifier:
     """Return the classifier without its net, which holds the training data."""
     model = copy.copy(model)
     del model.net_
     return model
 
 
-def _warm_up(options, shape):
+def _warm_up(options: dict[str, Any], shape: tuple[int, ...]) -> None:
     """Import and build everything once, so that the first run of a process is timed like others."""
     try_backbone(options["backbone"], shape, 2, options["sfreq"])
     gc.collect()

@@ -1,9 +1,14 @@
 """Which files of a folder belong together, and to whom."""
 
+from __future__ import annotations
+
 import re
 import unicodedata
 from collections import Counter
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from pathlib import Path, PurePath
+from re import Pattern
+from typing import Any, NamedTuple
 
 # Names of Sleep-EDF: the study, two digits for the subject, one for the night.
 SLEEP_EDF = re.compile(
@@ -48,11 +53,11 @@ class Pair(NamedTuple):
     """Polysomnogram and hypnogram, and the part of the name before ``-PSG.edf``."""
 
     stem: str
-    psg: object
-    hypnogram: object
+    psg: Path
+    hypnogram: Path
 
 
-def find_pairs(folder):
+def find_pairs(folder: Path) -> tuple[list[Pair], list[str]]:
     """List the pairs of polysomnogram and hypnogram in a folder, in the order of their names.
 
     Parameters
@@ -88,7 +93,10 @@ def find_pairs(folder):
             f"{folder} has no *-PSG.edf file{names}. Expected pairs such as SC4001E0-PSG.edf and "
             "SC4001EC-Hypnogram.edf, or night1-PSG.edf and night1-Hypnogram.edf."
         )
-    pairs, problems, used, seen = [], [], {}, {}
+    pairs: list[Pair] = []
+    problems: list[str] = []
+    used: dict[Path, str] = {}
+    seen: dict[tuple[int, int], Path] = {}
     for stem, psg in kinds["psg"]:
         found = _hypnograms_of(stem, kinds["hypnogram"])
         if len(found) > 1:
@@ -111,11 +119,11 @@ def find_pairs(folder):
     return pairs, [_named(path) for path in sorted([*unused, *dangling])]
 
 
-def _sort_by_kind(files):
+def _sort_by_kind(files: Iterable[Path]) -> dict[str, list[tuple[str, Path]]]:
     """List stem and path of the polysomnograms and of the hypnograms."""
     # macOS takes letters with accents apart
     names = {path: unicodedata.normalize("NFC", path.name) for path in files}
-    kinds = {"psg": [], "hypnogram": []}
+    kinds: dict[str, list[tuple[str, Path]]] = {"psg": [], "hypnogram": []}
     nsrr = set()
     for path, name in names.items():
         match = _FILE.fullmatch(name)
@@ -134,7 +142,7 @@ def _sort_by_kind(files):
     return kinds
 
 
-def has_pairs(folder):
+def has_pairs(folder: Path) -> bool:
     """Tell whether a folder holds polysomnograms.
 
     Parameters
@@ -151,7 +159,7 @@ def has_pairs(folder):
     return bool(_sort_by_kind(files)["psg"])
 
 
-def is_read(name):
+def is_read(name: str) -> bool:
     """Tell whether the loader of folders reads files of a name.
 
     Parameters
@@ -167,19 +175,19 @@ def is_read(name):
     return name[0] != "." and (name.lower().endswith(".edf") or bool(_FILE.fullmatch(name)))
 
 
-def _is_ours(name):
+def _is_ours(name: str) -> bool:
     """Tell whether a file is EDF, or is called as one of a pair is but for its ending."""
     return bool(_LIKE_OURS.search(name))
 
 
-def _named(path):
+def _named(path: Path) -> str:
     if path.is_dir():
         return f"{path.name} (a folder, which is not searched)"
     # what git-annex and DataLad leave where a file was not fetched
     return path.name if path.exists() else f"{path.name} (a link to a file that is not there)"
 
 
-def _hypnograms_of(stem, hypnograms):
+def _hypnograms_of(stem: str, hypnograms: list[tuple[str, Path]]) -> list[Path]:
     """Find the hypnograms with the name of a polysomnogram."""
     if SLEEP_EDF.match(stem):
         # Two letters after the night may differ.
@@ -190,7 +198,9 @@ def _hypnograms_of(stem, hypnograms):
     return edf or found
 
 
-def identify(stems, pattern=None):
+def identify(
+    stems: Sequence[str], pattern: str | None = None
+) -> tuple[list[dict[str, Any]], list[bool]]:
     """Find out which subject and which recording each name stands for.
 
     Parameters
@@ -211,7 +221,9 @@ def identify(stems, pattern=None):
     if pattern is not None:
         return _identify_by(_compile(pattern), stems), [True] * len(stems)
     studies = {match["study"].upper() for match in map(SLEEP_EDF.match, stems) if match}
-    rows, told, numbers = [], [], Counter()
+    rows: list[dict[str, Any]] = []
+    told: list[bool] = []
+    numbers: Counter[str] = Counter()
     for stem in stems:
         match, bids = SLEEP_EDF.match(stem), BIDS.match(stem)
         told.append(bool(match or bids))
@@ -227,7 +239,7 @@ def identify(stems, pattern=None):
     return rows, told
 
 
-def _compile(pattern):
+def _compile(pattern: str) -> Pattern[str]:
     """Compile a regular expression that has to tell the subject."""
     try:
         compiled = re.compile(pattern)
@@ -241,15 +253,16 @@ def _compile(pattern):
     return compiled
 
 
-def _identify_by(pattern, stems):
+def _identify_by(pattern: Pattern[str], stems: Sequence[str]) -> list[dict[str, Any]]:
     matches = [pattern.fullmatch(stem) for stem in stems]
     wrong = [stem for stem, match in zip(stems, matches, strict=True) if not match]
     if wrong:
         raise ValueError(
             f"pattern {pattern.pattern!r} does not fit the names {wrong[:5]} (without -PSG.edf)."
         )
-    rows, numbers = [], Counter()
-    for match in matches:
+    rows: list[dict[str, Any]] = []
+    numbers: Counter[str] = Counter()
+    for match in filter(None, matches):
         numbers[match["subject"]] += 1
         recording = match.groupdict().get("recording") or numbers[match["subject"]]
         number = int(recording) if str(recording).isdigit() else recording
@@ -257,7 +270,7 @@ def _identify_by(pattern, stems):
     return rows
 
 
-def alike(stems):
+def alike(stems: Sequence[str]) -> list[list[str]]:
     """Group names that differ only by what looks like the number of a night.
 
     Parameters
@@ -270,13 +283,13 @@ def alike(stems):
     groups : list of list of str
         Those of two names or more.
     """
-    groups = {}
+    groups: dict[str, list[str]] = {}
     for stem in stems:
         groups.setdefault(_NIGHT.sub("", stem).lower(), []).append(stem)
     return [group for group in groups.values() if len(group) > 1]
 
 
-def name_parts(path, pattern=None):
+def name_parts(path: PurePath, pattern: str | None = None) -> tuple[str, str | None]:
     r"""Find out whose a file is, and of which session, from its place in a folder.
 
     Parameters

@@ -119,7 +119,7 @@ def load_sleep_folder(
         )
     rows, told = identify([pair.stem for pair in pairs], pattern)
     kept = _choose(rows, subjects, folder)
-    pairs, rows, told = ([values[i] for i in kept] for values in (pairs, rows, told))
+    pairs, rows, told = [pairs[i] for i in kept], [rows[i] for i in kept], [told[i] for i in kept]
     recordings = [
         read_pair(pair.psg, pair.hypnogram, channels, hypnogram_start, coding) for pair in pairs
     ]

@@ -1,8 +1,11 @@
 """Labelled windows of several subjects: what every source of data leads to."""
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -68,23 +71,25 @@ class LabelledWindows:
     y: np.ndarray
     subjects: np.ndarray
     sfreq: float
-    ch_names: list | None = None
+    ch_names: list[str] | None = None
     sessions: np.ndarray | None = None
     kind: str = "generic"
     name: str = "arrays"
-    true_invariances: dict | None = None
+    true_invariances: dict[str, dict[str, Any]] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         X = np.asarray(self.X, dtype=np.float32)
         if X.ndim != 3 or 0 in X.shape:
             raise ValueError(
                 "X must have the shape (n_windows, n_channels, n_times), at least one each; got "
                 f"{X.shape}."
             )
-        columns = {"y": self.y, "subjects": self.subjects, "sessions": self.sessions}
-        for name, values in columns.items():
-            if values is not None or name != "sessions":
-                columns[name] = _check_column(name, values, len(X))
+        given = {"y": self.y, "subjects": self.subjects, "sessions": self.sessions}
+        columns = {
+            name: _check_column(name, values, len(X))
+            for name, values in given.items()
+            if values is not None or name != "sessions"
+        }
         names = None if self.ch_names is None else [str(name) for name in self.ch_names]
         if names is not None and len(names) != X.shape[1]:
             raise ValueError(f"ch_names has {len(names)} names, but X has {X.shape[1]} channels.")
@@ -97,11 +102,11 @@ class LabelledWindows:
             object.__setattr__(self, name, value)
 
     @property
-    def classes(self):
+    def classes(self) -> list[Any]:
         """The classes, sorted."""
         return np.unique(self.y).tolist()
 
-    def to_arrays(self):
+    def to_arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Give the windows as arrays, for scikit-learn's kind of estimators.
 
         Returns
@@ -111,7 +116,7 @@ class LabelledWindows:
         """
         return self.X, self.y, self.subjects
 
-    def digest(self):
+    def digest(self) -> str:
         """Hash everything that results depend on.
 
         Returns
@@ -119,18 +124,18 @@ class LabelledWindows:
         digest : str
             SHA-256, in hexadecimal digits.
         """
-        found = hashlib.sha256(np.ascontiguousarray(self.X))
+        found = hashlib.sha256(np.ascontiguousarray(self.X).data)
         columns = [self.y.tolist(), self.subjects.tolist()]
         columns += [None if self.sessions is None else self.sessions.tolist()]
         known = (self.X.shape, self.sfreq, self.ch_names, self.kind, columns)
         found.update(repr(known).encode())
         return found.hexdigest()
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Count the windows."""
         return len(self.X)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         """Summarise what there is."""
         classes, counts = np.unique(self.y, return_counts=True)
         listed = ", ".join(f"{name} {n}" for name, n in zip(classes, counts, strict=True))
@@ -146,11 +151,11 @@ class LabelledWindows:
         )
 
 
-def _s(number):
+def _s(number: int) -> str:
     return "" if number == 1 else "s"
 
 
-def _check_column(name, values, n_windows):
+def _check_column(name: str, values: Any, n_windows: int) -> np.ndarray:
     if values is None:
         raise ValueError(f"{name} is missing: one value for each of the {n_windows} windows.")
     values = np.asarray(values)
@@ -169,7 +174,7 @@ def _check_column(name, values, n_windows):
     return values
 
 
-def _check_finite(X, subjects):
+def _check_finite(X: np.ndarray, subjects: np.ndarray) -> None:
     # a sum is finite if, and (up to overflow, which float64 does not have here) only if, all are
     bad = np.flatnonzero(~np.isfinite(X.sum(axis=(1, 2), dtype=np.float64)))
     if len(bad):
@@ -179,7 +184,7 @@ def _check_finite(X, subjects):
         )
 
 
-def _as_classes(y):
+def _as_classes(y: np.ndarray) -> np.ndarray:
     """Return labels as text, or refuse numbers that are no classes."""
     values = y.tolist()
     if all(isinstance(value, Real) for value in values):

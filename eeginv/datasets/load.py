@@ -1,10 +1,14 @@
 """One door for all data: what users have, read into labelled windows."""
 
+from __future__ import annotations
+
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields, replace
 from os import PathLike
 from pathlib import Path
+from re import Pattern
+from typing import Any
 
 from ..estimators.windows import is_windows
 from ..transforms.candidates import KINDS
@@ -46,7 +50,7 @@ _EPOCHS = re.compile(r"[_-]epo\.fif(?:\.gz)?$", flags=re.IGNORECASE)
 _ARRAYS = re.compile(r"\.npz$", flags=re.IGNORECASE)
 
 
-def load_windows(data, *, kind=None, **options):
+def load_windows(data: Any, *, kind: str | None = None, **options: Any) -> LabelledWindows:
     r"""Read data of any form into labelled windows.
 
     Parameters
@@ -147,7 +151,7 @@ _IN_MEMORY = {
 }
 
 
-def find_form(data, options=()):
+def find_form(data: Any, options: Collection[str] = ()) -> tuple[str, Any]:
     """Find out what form data come in.
 
     Parameters
@@ -193,7 +197,7 @@ def find_form(data, options=()):
     )
 
 
-def _form_of_path(path, options):
+def _form_of_path(path: Path, options: Collection[str]) -> str:
     if not path.exists():
         raise FileNotFoundError(
             f"{path} is not a folder, nor a file: there is nothing of that name."
@@ -218,13 +222,13 @@ def _form_of_path(path, options):
     raise recorded.no_recordings(path)
 
 
-def _files(folder, ending):
+def _files(folder: Path, ending: Pattern[str]) -> list[Path]:
     return sorted(
         path for path in folder.rglob("*") if ending.search(path.name) and path.name[0] != "."
     )
 
 
-def _check_options(form, options):
+def _check_options(form: str, options: Mapping[str, Any]) -> None:
     """Refuse options that a form of data does not have."""
     takes = _FORMS[form]
     if takes is None:
@@ -239,7 +243,7 @@ def _check_options(form, options):
         )
 
 
-def _read_sleep(form, data, kind, options):
+def _read_sleep(form: str, data: Any, kind: str | None, options: dict[str, Any]) -> LabelledWindows:
     if "resample" in options:
         options["sfreq"] = options.pop("resample")
     name = str(data)

@@ -1,19 +1,25 @@
 """Events of a recording: which are wanted, and the windows around them."""
 
+from __future__ import annotations
+
 import warnings
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..._checks import check_number
+
+if TYPE_CHECKING:
+    import mne
 
 # Ends of bouts are written with so many digits.
 _ROUNDING = 0.02
 EXAMPLE = 'events={"T1": "left", "T2": "right"} (--events T1=left,T2=right)'
 
 
-def check_events(events):
+def check_events(events: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
     """Check which events are wanted.
 
     Parameters
@@ -42,7 +48,7 @@ def check_events(events):
     return events
 
 
-def check_span(tmin, tmax):
+def check_span(tmin: float | None, tmax: float | None) -> tuple[float, float | None]:
     """Check where windows begin and end.
 
     Parameters
@@ -63,7 +69,7 @@ def check_span(tmin, tmax):
     return tmin, tmax
 
 
-def find_trials(raw, events, what):
+def find_trials(raw: mne.io.BaseRaw, events: Mapping[str, str], what: str) -> np.ndarray:
     """Find the events of a recording.
 
     Parameters
@@ -105,7 +111,7 @@ def find_trials(raw, events, what):
     return raw.annotations.duration[wanted]
 
 
-def _annotate(raw):
+def _annotate(raw: mne.io.BaseRaw) -> None:
     """Turn a trigger channel, if there is one, into annotations."""
     import mne
 
@@ -125,7 +131,9 @@ def _annotate(raw):
         raw.set_annotations(annotations)
 
 
-def choose_end(trials, tmax, ignore_durations):
+def choose_end(
+    trials: Mapping[str, np.ndarray], tmax: float | None, ignore_durations: bool
+) -> float:
     """Check the end of the windows against the length of the trials, or take it from there.
 
     Parameters
@@ -148,7 +156,7 @@ def choose_end(trials, tmax, ignore_durations):
         If windows are longer than trials, or nothing says how long they are.
     """
     shortest = {what: durations.min() for what, durations in trials.items()}
-    what = min(shortest, key=shortest.get)
+    what = min(shortest, key=shortest.__getitem__)
     least = float(shortest[what])
     if tmax is None:
         if least <= 0:
@@ -167,7 +175,9 @@ def choose_end(trials, tmax, ignore_durations):
     return tmax
 
 
-def cut(raw, events, tmin, tmax, what):
+def cut(
+    raw: mne.io.BaseRaw, events: Mapping[str, str], tmin: float, tmax: float, what: str
+) -> tuple[np.ndarray, list[str]]:
     """Cut windows around events.
 
     Parameters

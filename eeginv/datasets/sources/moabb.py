@@ -1,7 +1,15 @@
 """Datasets of MOABB, which a paradigm of MOABB filters and cuts."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from ...estimators.inputs import read_signals
 from .windows import finish
+
+if TYPE_CHECKING:
+    from ..labelled import LabelledWindows
+    from .preprocessing import Preprocessing
 
 PREFIX = "moabb:"
 # What the options are called there.
@@ -16,7 +24,7 @@ _PARADIGM = {
 OPTIONS = {*_PARADIGM, "paradigm", "standardize"}
 
 
-def is_moabb(data):
+def is_moabb(data: object) -> bool:
     """Whether this is a dataset and a paradigm of MOABB, or the name of a dataset."""
     if isinstance(data, str):
         return data.startswith(PREFIX)
@@ -28,7 +36,9 @@ def is_moabb(data):
     )
 
 
-def read_moabb(data, preprocessing, *, kind, name, **options):
+def read_moabb(
+    data: Any, preprocessing: Preprocessing, *, kind: str | None, name: str, **options: Any
+) -> LabelledWindows:
     """Read a dataset through a paradigm.
 
     Parameters
@@ -76,7 +86,7 @@ def read_moabb(data, preprocessing, *, kind, name, **options):
     )  # fmt: skip
 
 
-def _make(name, paradigm=None, **options):
+def _make(name: str, paradigm: str | None = None, **options: Any) -> tuple[Any, Any]:
     try:
         import moabb.datasets
         import moabb.paradigms

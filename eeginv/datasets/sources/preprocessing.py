@@ -1,8 +1,11 @@
 """Preprocessing by options: of whole recordings before they are cut, or of windows."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,6 +13,10 @@ from ..._checks import check_number
 from ...estimators.units import FACTORS
 from ...transforms.layout import find_channels
 from ..preprocessing import prepare_recording, standardize_channel
+
+if TYPE_CHECKING:
+    import mne
+
 
 _DATA_TYPES = ("eeg", "seeg", "ecog", "dbs", "mag", "grad", "hbo", "hbr", "csd")
 
@@ -42,11 +49,11 @@ class Preprocessing:
     l_freq: float | None = None
     h_freq: float | None = None
     resample: float | None = None
-    channels: object = None
-    reference: object = None
+    channels: Any = None
+    reference: Any = None
     standardize: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("l_freq", "h_freq", "resample"):
             value = getattr(self, name)
             if value is not None:
@@ -67,15 +74,16 @@ class Preprocessing:
             if not reference:
                 raise ValueError('reference must be "average", or name channels.')
             object.__setattr__(self, "reference", reference)
-        if None not in (self.l_freq, self.h_freq) and self.l_freq >= self.h_freq:
+        low, high, resample = self.l_freq, self.h_freq, self.resample
+        if low is not None and high is not None and low >= high:
             raise ValueError(f"l_freq={self.l_freq:g} Hz must lie below h_freq={self.h_freq:g} Hz.")
-        if None not in (self.resample, self.h_freq) and self.h_freq > self.resample / 2:
+        if resample is not None and high is not None and high > resample / 2:
             raise ValueError(
                 f"h_freq={self.h_freq:g} Hz is above half of resample={self.resample:g} Hz: lower "
                 "the one or raise the other."
             )
 
-    def check_rate(self, sfreq, what):
+    def check_rate(self, sfreq: float, what: str) -> None:
         """Refuse filters that a sampling frequency does not allow.
 
         Parameters
@@ -93,7 +101,9 @@ class Preprocessing:
                     f"{sfreq / 2:g} Hz: lower it, or leave it out."
                 )
 
-    def choose(self, names, types, bads, what):
+    def choose(
+        self, names: list[str], types: list[str], bads: list[str], what: str
+    ) -> dict[str, str]:
         """Choose the channels of a recording.
 
         Parameters
@@ -129,12 +139,12 @@ class Preprocessing:
             )
         return {name: name for name in chosen}
 
-    def _reference_channels(self, names, what):
+    def _reference_channels(self, names: list[str], what: str) -> list[str]:
         if self.reference in (None, "average"):
             return []
         return list(choose_by_name(names, self.reference, what))
 
-    def of_recording(self, raw, what):
+    def of_recording(self, raw: mne.io.BaseRaw, what: str) -> mne.io.BaseRaw:
         """Preprocess a copy of a recording.
 
         Parameters
@@ -165,7 +175,7 @@ class Preprocessing:
             raw, None, self.l_freq, self.h_freq, self.resample, self.standardize
         )
 
-    def scale(self, X, types):
+    def scale(self, X: np.ndarray, types: list[str]) -> np.ndarray:
         """Bring windows of a recording from V to the unit of networks, unless standardised.
 
         Parameters
@@ -184,7 +194,13 @@ class Preprocessing:
             return X
         return X * np.array([[FACTORS.get(kind, 1.0)] for kind in types])
 
-    def of_windows(self, X, sfreq, ch_names, recordings):
+    def of_windows(
+        self,
+        X: np.ndarray,
+        sfreq: float,
+        ch_names: list[str] | None,
+        recordings: Sequence[Any] | np.ndarray,
+    ) -> tuple[np.ndarray, float, list[str] | None]:
         """Preprocess windows that were cut before.
 
         Parameters
@@ -229,7 +245,7 @@ class Preprocessing:
             X = _standardized(X, recordings)
         return X, sfreq, ch_names
 
-    def _pick(self, X, ch_names):
+    def _pick(self, X: np.ndarray, ch_names: list[str] | None) -> tuple[np.ndarray, list[str]]:
         if ch_names is None:
             raise ValueError("channels and reference need the names of the channels: ch_names.")
         if len(ch_names) != X.shape[1]:
@@ -244,7 +260,9 @@ class Preprocessing:
         return X[:, [ch_names.index(name) for name in chosen]], list(chosen.values())
 
 
-def choose_by_name(names, wanted, what):
+def choose_by_name(
+    names: list[str], wanted: Sequence[str] | Mapping[str, str], what: str
+) -> dict[str, str]:
     """Find channels by name, in any common spelling, or by pattern.
 
     Parameters
@@ -273,9 +291,9 @@ def choose_by_name(names, wanted, what):
     {'C3..': 'C3', 'EOG': 'EOG'}
     """
     chosen = {}
+    renamed = isinstance(wanted, Mapping)
     for wish in wanted:
-        renamed = isinstance(wanted, Mapping)
-        text = wanted[wish] if renamed else wish
+        text = wanted[wish] if isinstance(wanted, Mapping) else wish
         pattern = any(letter in text for letter in "*?")
         if pattern:
             found = [n for n in names if fnmatchcase(n.casefold(), text.casefold())]
@@ -297,7 +315,7 @@ def choose_by_name(names, wanted, what):
     return chosen
 
 
-def _standardized(X, recordings):
+def _standardized(X: np.ndarray, recordings: Sequence[Any] | np.ndarray) -> np.ndarray:
     """Bring each channel, over all windows of a recording, to mean 0 and standard deviation 1."""
     X = np.array(X, dtype=np.float32)
     recordings = np.asarray(recordings)

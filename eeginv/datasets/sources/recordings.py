@@ -1,10 +1,14 @@
 """Recordings with annotated events, in folders of any layout and of BIDS."""
 
+from __future__ import annotations
+
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,6 +16,11 @@ from ..file_names import name_parts
 from ..labelled import LabelledWindows
 from ..preprocessing import check_one_unit
 from . import events as trials
+
+if TYPE_CHECKING:
+    import mne
+
+    from .preprocessing import Preprocessing
 
 # Files of MNE's own formats that hold no recording have other names.
 _RECORDING = re.compile(
@@ -38,10 +47,12 @@ class Recording:
     name: str
     subject: str
     session: str | None
-    open: Callable
+    open: Callable[[], mne.io.BaseRaw]
 
 
-def find_recordings(folder, pattern=None, is_one=_RECORDING.search):
+def find_recordings(
+    folder: Path, pattern: str | None = None, is_one: Callable[[str], object] = _RECORDING.search
+) -> list[Recording]:
     r"""List the recordings of a folder and of those inside it.
 
     Parameters
@@ -71,11 +82,11 @@ def find_recordings(folder, pattern=None, is_one=_RECORDING.search):
     for path in paths:
         subject, session = name_parts(path.relative_to(folder), pattern)
         name = path.relative_to(folder).as_posix()
-        recordings.append(Recording(name, subject, session, lambda path=path: open_raw(path)))
+        recordings.append(Recording(name, subject, session, partial(open_raw, path)))
     return recordings
 
 
-def open_raw(path):
+def open_raw(path: Path) -> mne.io.BaseRaw:
     """Open a recording of any format that MNE reads, without reading its signals.
 
     Parameters
@@ -105,7 +116,7 @@ def open_raw(path):
         raise ValueError(f"{path} cannot be read: {error}") from error
 
 
-def find_bids(root, task):
+def find_bids(root: Path, task: str | None) -> list[Recording]:
     """List the recordings of one task in a folder of BIDS.
 
     Parameters
@@ -148,14 +159,14 @@ def find_bids(root, task):
             path.fpath.name,
             f"sub-{path.subject}",
             None if path.session is None else f"ses-{path.session}",
-            lambda path=path: _open_bids(path),
+            partial(_open_bids, path),
         )
         for path in sorted(paths, key=lambda path: path.fpath)
         if task in (None, path.task)
     ]
 
 
-def _open_bids(path):
+def _open_bids(path: Any) -> mne.io.BaseRaw:
     import mne_bids
 
     try:
@@ -168,9 +179,16 @@ def _open_bids(path):
 
 
 def read_recordings(
-    recordings, preprocessing, *, kind, name, events=None, tmin=None, tmax=None,
-    ignore_durations=False,
-):  # fmt: skip
+    recordings: Sequence[Recording],
+    preprocessing: Preprocessing,
+    *,
+    kind: str,
+    name: str,
+    events: Sequence[str] | Mapping[str, str] | None = None,
+    tmin: float | None = None,
+    tmax: float | None = None,
+    ignore_durations: bool = False,
+) -> LabelledWindows:
     """Preprocess recordings and cut them into windows around their events.
 
     Parameters
@@ -198,8 +216,8 @@ def read_recordings(
     """
     if events is None:
         trials.find_trials(recordings[0].open(), {}, recordings[0].name)  # tells what there is
-    events = trials.check_events(events)
-    tmin, tmax = trials.check_span(tmin, tmax)
+    events = trials.check_events(events or {})
+    start, stop = trials.check_span(tmin, tmax)
     # all that headers tell, before the first signal is read
     raws = [recording.open() for recording in recordings]
     durations, chosen = {}, {}
@@ -215,13 +233,16 @@ def read_recordings(
         _check_rates({what: raw.info["sfreq"] for what, raw in by_name.items()})
     if not preprocessing.standardize:
         check_one_unit(list(by_name.items()))
-    tmax = trials.choose_end(durations, tmax, ignore_durations)
+    stop = trials.choose_end(durations, stop, ignore_durations)
     names = chosen[recordings[0].name]
-    X, y, subjects, sessions = [], [], [], []
+    X: list[np.ndarray] = []
+    y: list[str] = []
+    subjects: list[str] = []
+    sessions: list[str | None] = []
     for one in recordings:
         raw = by_name.pop(one.name)
         raw = preprocessing.of_recording(raw, one.name).reorder_channels(names)
-        signals, labels = trials.cut(raw, events, tmin, tmax, one.name)
+        signals, labels = trials.cut(raw, events, start, stop, one.name)
         X.append(preprocessing.scale(signals, raw.get_channel_types()).astype(np.float32))
         y += labels
         subjects += [one.subject] * len(labels)
@@ -229,17 +250,17 @@ def read_recordings(
         sfreq = raw.info["sfreq"]
     return LabelledWindows(
         np.concatenate(X),
-        y,
-        subjects,
+        np.array(y),
+        np.array(subjects),
         sfreq,
         names,
-        None if None in sessions else sessions,
+        None if None in sessions else np.array(sessions),
         kind,
         name,
     )
 
 
-def _check_channels(chosen, bads):
+def _check_channels(chosen: dict[str, list[str]], bads: dict[str, list[str]]) -> None:
     """Refuse recordings whose channels differ; say in what, and what mends it."""
     first = next(iter(chosen))
     for what, names in chosen.items():
@@ -255,7 +276,7 @@ def _check_channels(chosen, bads):
             )
 
 
-def _check_rates(rates):
+def _check_rates(rates: dict[str, float]) -> None:
     first = next(iter(rates))
     for what, rate in rates.items():
         if rate != rates[first]:
@@ -265,7 +286,7 @@ def _check_rates(rates):
             )
 
 
-def no_recordings(folder):
+def no_recordings(folder: Path) -> FileNotFoundError:
     """Make the error that says what a folder should hold.
 
     Parameters

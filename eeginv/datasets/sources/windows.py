@@ -1,6 +1,10 @@
 """Windows that were cut before: arrays, epochs of MNE, datasets of Braindecode."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -8,6 +12,12 @@ from ...estimators.epochs import is_epochs
 from ...estimators.inputs import read_signals
 from ..file_names import name_parts
 from ..labelled import LabelledWindows
+
+if TYPE_CHECKING:
+    import mne
+
+    from ..._typing import ArrayLike
+    from .preprocessing import Preprocessing
 
 # Other names that files give the same.
 _NAMES = {
@@ -18,8 +28,16 @@ _NAMES = {
 
 
 def read_arrays(
-    data, preprocessing, *, kind, name, sfreq=None, ch_names=None, groups=None, sessions=None
-):
+    data: tuple[Any, ...],
+    preprocessing: Preprocessing,
+    *,
+    kind: str,
+    name: str,
+    sfreq: float | None = None,
+    ch_names: Sequence[str] | None = None,
+    groups: ArrayLike | None = None,
+    sessions: ArrayLike | None = None,
+) -> LabelledWindows:
     """Read ``(X, y)``, ``(X, y, groups)`` or ``(X, y, groups, sessions)``.
 
     Parameters
@@ -54,7 +72,15 @@ def read_arrays(
     return finish(X, y, groups, sessions, sfreq, ch_names, preprocessing, kind, name)
 
 
-def read_npz(paths, folder, preprocessing, *, kind, name, pattern=None):
+def read_npz(
+    paths: Sequence[Path],
+    folder: Path,
+    preprocessing: Preprocessing,
+    *,
+    kind: str,
+    name: str,
+    pattern: str | None = None,
+) -> LabelledWindows:
     """Read files of arrays, as :func:`numpy.savez` writes them.
 
     Parameters
@@ -95,16 +121,16 @@ def read_npz(paths, folder, preprocessing, *, kind, name, pattern=None):
         if part["sessions"] is None and session is not None:
             part["sessions"] = np.repeat(session, len(part["X"]))
     joined = {key: [part[key] for part in parts] for key in ("X", "y", "groups", "sessions")}
-    sessions = joined.pop("sessions")
+    told = joined.pop("sessions")
     X, y, groups = (np.concatenate(values) for values in joined.values())
-    sessions = None if any(s is None for s in sessions) else np.concatenate(sessions)
+    sessions = None if any(of_part is None for of_part in told) else np.concatenate(told)
     first = parts[0]
     return finish(
         X, y, groups, sessions, first["sfreq"], first["ch_names"], preprocessing, kind, name
     )
 
 
-def _read_npz(path, alone):
+def _read_npz(path: Path, alone: bool) -> dict[str, Any]:
     try:
         with np.load(path, allow_pickle=False) as file:
             saved = {key: file[key] for key in file.files}
@@ -115,8 +141,8 @@ def _read_npz(path, alone):
         if key not in saved:
             raise ValueError(f"{path} has no {key}; {has}.")
     found = {}
-    for key, names in _NAMES.items():
-        found[key] = next((saved[name] for name in names if name in saved), None)
+    for key, known_as in _NAMES.items():
+        found[key] = next((saved[name] for name in known_as if name in saved), None)
     if found["y"] is None:
         others = [key for key in saved if key.startswith("y_")]
         if len(others) != 1:
@@ -140,7 +166,15 @@ def _read_npz(path, alone):
     return {**found, **known}
 
 
-def read_epochs(data, preprocessing, *, kind, name, groups=None, sessions=None):
+def read_epochs(
+    data: Any,
+    preprocessing: Preprocessing,
+    *,
+    kind: str,
+    name: str,
+    groups: ArrayLike | None = None,
+    sessions: ArrayLike | None = None,
+) -> LabelledWindows:
     """Read epochs of MNE: one object, a list or a dict of one for each subject.
 
     Parameters
@@ -184,7 +218,7 @@ def read_epochs(data, preprocessing, *, kind, name, groups=None, sessions=None):
     )  # fmt: skip
 
 
-def _column(parts, name):
+def _column(parts: Sequence[mne.BaseEpochs], name: str) -> np.ndarray | None:
     """Read a column of metadata that all epochs have."""
     tables = [part.metadata for part in parts]
     if any(table is None or name not in table for table in tables):
@@ -192,7 +226,15 @@ def _column(parts, name):
     return np.concatenate([table[name].to_numpy() for table in tables])
 
 
-def read_epo_files(paths, folder, preprocessing, *, kind, name, pattern=None):
+def read_epo_files(
+    paths: Sequence[Path],
+    folder: Path,
+    preprocessing: Preprocessing,
+    *,
+    kind: str,
+    name: str,
+    pattern: str | None = None,
+) -> LabelledWindows:
     """Read files of epochs, as MNE writes them.
 
     Parameters
@@ -244,7 +286,15 @@ def read_epo_files(paths, folder, preprocessing, *, kind, name, pattern=None):
         raise ValueError(f"The epochs of {folder} ({listed}): {error}") from error
 
 
-def read_dataset(data, preprocessing, *, kind, name, groups=None, sessions=None):
+def read_dataset(
+    data: Any,
+    preprocessing: Preprocessing,
+    *,
+    kind: str,
+    name: str,
+    groups: ArrayLike | None = None,
+    sessions: ArrayLike | None = None,
+) -> LabelledWindows:
     """Read a dataset of windows of Braindecode.
 
     Parameters
@@ -283,21 +333,31 @@ def read_dataset(data, preprocessing, *, kind, name, groups=None, sessions=None)
     )  # fmt: skip
 
 
-def is_epochs_or_several(data):
+def is_epochs_or_several(data: object) -> bool:
     """Whether this is epochs of MNE, or a list or dict of such."""
     if isinstance(data, Mapping):
         data = list(data.values())
     return is_epochs(data)
 
 
-def finish(X, y, groups, sessions, sfreq, ch_names, preprocessing, kind, name):
+def finish(
+    X: ArrayLike,
+    y: Any,
+    groups: Any,
+    sessions: Any,
+    sfreq: float | None,
+    ch_names: Sequence[str] | None,
+    preprocessing: Preprocessing,
+    kind: str,
+    name: str,
+) -> LabelledWindows:
     """Preprocess windows and describe them.
 
     Parameters
     ----------
     X, y, groups, sessions : array-like
         Signals, and class, subject and session (or None) of each window.
-    sfreq : float
+    sfreq : float | None
         Sampling frequency in Hz.
     ch_names : list of str | None
         Names of the channels.
@@ -311,6 +371,8 @@ def finish(X, y, groups, sessions, sfreq, ch_names, preprocessing, kind, name):
     windows : LabelledWindows
         The windows.
     """
+    if sfreq is None:
+        raise ValueError("The sampling frequency of the windows is not known.")
     if groups is None:
         raise ValueError("groups, the subject of each window, is missing: methods are compared on "
                          "subjects that they have not seen.")  # fmt: skip
