@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..viz.style import Style
+    from .plan import RunRecord
 
 STAGES = ["W", "N1", "N2", "N3", "R", "REM"]
 
 
-def plot_accuracy_time(runs: Sequence[dict[str, Any]]) -> Figure:
+def plot_accuracy_time(runs: Sequence[RunRecord]) -> Figure:
     """Draw balanced accuracy against the seconds that searching and fitting took.
 
     Parameters
@@ -166,7 +167,7 @@ def plot_differences(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def plot_confusion(runs: Sequence[dict[str, Any]], averaging: str = "plain") -> Figure:
+def plot_confusion(runs: Sequence[RunRecord], averaging: str = "plain") -> Figure:
     """Draw which classes each method takes for which.
 
     Parameters
@@ -228,7 +229,7 @@ def plot_confusion(runs: Sequence[dict[str, Any]], averaging: str = "plain") -> 
     return figure
 
 
-def plot_learned(runs: Sequence[dict[str, Any]]) -> Figure:
+def plot_learned(runs: Sequence[RunRecord]) -> Figure:
     """Draw how far and how often each method uses each transform, beside the truth.
 
     Parameters
@@ -314,11 +315,11 @@ def _bounds(table: pd.DataFrame) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _sizes(runs: Sequence[dict[str, Any]]) -> list[int]:
+def _sizes(runs: Sequence[RunRecord]) -> list[int]:
     return sorted({run["n_train_subjects"] for run in runs})
 
 
-def _select(runs: Sequence[dict[str, Any]], method: str, size: int) -> list[dict[str, Any]]:
+def _select(runs: Sequence[RunRecord], method: str, size: int) -> list[RunRecord]:
     return [r for r in runs if r["method"] == method and r["n_train_subjects"] == size]
 
 
@@ -338,7 +339,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 
 def _mean_shares(
-    runs: Sequence[dict[str, Any]], averaging: str, classes: Sequence[str]
+    runs: Sequence[RunRecord], averaging: str, classes: Sequence[str]
 ) -> np.ndarray | None:
     """Row-normalised confusion matrix, mean over runs; NaN for classes never seen; None without."""
     total, known = np.zeros((len(classes),) * 2), np.zeros((len(classes), 1))

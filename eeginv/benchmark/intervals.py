@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy import optimize, stats
 
 if TYPE_CHECKING:
     from .._typing import ArrayLike
+    from .plan import RunRecord
 
 
 class CrossedMean(NamedTuple):
@@ -169,7 +170,7 @@ def left_out_mean(
     return CrossedMean(mean, mean - half, mean + half, p_value)
 
 
-def shared_subjects(runs: Sequence[dict[str, Any]]) -> float:
+def shared_subjects(runs: Sequence[RunRecord]) -> float:
     """Average the share of their training subjects that two choices have in common.
 
     Parameters

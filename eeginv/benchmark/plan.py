@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 # Random choices of training subjects, unless another number is asked for.
 N_CHOICES = 4
+
+# What the file of a finished run holds.
+RunRecord: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)

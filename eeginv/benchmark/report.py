@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from .._typing import PathLike
+    from .plan import RunRecord
 
 NAME = "report.html"
 
@@ -118,7 +119,7 @@ class _Pages:
 
 
 # sections -------------------------------------------------------------------------------------
-def _add_scores(pages: _Pages, runs: Sequence[dict[str, Any]]) -> None:
+def _add_scores(pages: _Pages, runs: Sequence[RunRecord]) -> None:
     pages.section = "Results"
     summary = statistics.summary(runs)
     pages.table(
@@ -135,14 +136,14 @@ def _add_scores(pages: _Pages, runs: Sequence[dict[str, Any]]) -> None:
     )
 
 
-def _sampled(runs: Sequence[dict[str, Any]]) -> str:
+def _sampled(runs: Sequence[RunRecord]) -> str:
     """Say what intervals are over."""
     if any(run.get("split_by", "random") != "random" for run in runs):
         return "test subjects"
     return "test subjects and choices of training subjects"
 
 
-def _add_differences(pages: _Pages, runs: Sequence[dict[str, Any]]) -> None:
+def _add_differences(pages: _Pages, runs: Sequence[RunRecord]) -> None:
     pages.section = "Paired differences"
     table = statistics.paired_differences(runs)
     if table.empty:
@@ -175,7 +176,7 @@ def _add_differences(pages: _Pages, runs: Sequence[dict[str, Any]]) -> None:
     )
 
 
-def _add_time(pages: _Pages, runs: Sequence[dict[str, Any]]) -> None:
+def _add_time(pages: _Pages, runs: Sequence[RunRecord]) -> None:
     pages.section = "Accuracy against time"
     pages.figure(
         "Accuracy against time",
@@ -186,7 +187,7 @@ def _add_time(pages: _Pages, runs: Sequence[dict[str, Any]]) -> None:
     )
 
 
-def _add_policies(pages: _Pages, runs: Sequence[dict[str, Any]]) -> None:
+def _add_policies(pages: _Pages, runs: Sequence[RunRecord]) -> None:
     pages.section = "Learned policies"
     learned = statistics.learned_policies(runs)
     truth = next((run["truth"] for run in runs if run.get("truth")), None)
@@ -258,13 +259,13 @@ def _add_policies(pages: _Pages, runs: Sequence[dict[str, Any]]) -> None:
     )
 
 
-def _moves(run: dict[str, Any]) -> bool:
+def _moves(run: RunRecord) -> bool:
     """Whether the policy of a run changed while it was trained."""
     history = run.get("policy_history") or []
     return any(step != history[0] for step in history)
 
 
-def _add_confusion(pages: _Pages, runs: Sequence[dict[str, Any]]) -> None:
+def _add_confusion(pages: _Pages, runs: Sequence[RunRecord]) -> None:
     pages.section = "Confusion matrices"
     for averaging, words in AVERAGING_LABELS.items():
         if any(averaging in run["scores"] for run in runs):
@@ -280,7 +281,7 @@ def _add_confusion(pages: _Pages, runs: Sequence[dict[str, Any]]) -> None:
 
 # texts and tables -----------------------------------------------------------------------------
 def _progress(
-    plan: dict[str, Any], runs: Sequence[dict[str, Any]], failures: Sequence[dict[str, Any]]
+    plan: dict[str, Any], runs: Sequence[RunRecord], failures: Sequence[RunRecord]
 ) -> str:
     keys = ("methods", "n_train_subjects", "seeds")
     text = f"{len(runs)} run{'' if len(runs) == 1 else 's'} finished"
@@ -314,7 +315,7 @@ def _settings(values: dict[str, Any], otherwise: str) -> str:
     return tables.html_table(pd.DataFrame(rows, columns=["setting", "value"]), wrap=True)
 
 
-def _failure(failure: dict[str, Any]) -> str:
+def _failure(failure: RunRecord) -> str:
     trace = str(failure.get("traceback") or "")
     details = f"<details><summary>traceback</summary><pre>{html.escape(trace)}</pre></details>"
     return (

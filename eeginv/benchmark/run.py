@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from ..datasets.load import find_form
 from .data import SIMULATED, load_data
-from .plan import Plan, Run, choose_windows, count_splits
+from .plan import Plan, Run, RunRecord, choose_windows, count_splits
 from .report import write_report
 from .settings import Settings, default_settings
 from .store import Store
@@ -177,7 +177,7 @@ def _write_all(store: Store, calls: Iterable[Any], n_jobs: int | None, bar: tqdm
             bar.write(f"{record['run_id']}: {_one_line(record)}")
 
 
-def _one_line(record: dict[str, Any]) -> str:
+def _one_line(record: RunRecord) -> str:
     accuracy = {kind: score["balanced_accuracy"] for kind, score in record["scores"].items()}
     words = ", ".join(f"{kind} {value:.3f}" for kind, value in accuracy.items())
     seconds = record["seconds_search"] + record["seconds_fit"]

@@ -12,6 +12,7 @@ import pandas as pd
 from ..policy import Policy
 from .intervals import CrossedMean, crossed_mean, holm, left_out_mean, shared_subjects
 from .methods import AVERAGING_LABELS, sort_methods
+from .plan import RunRecord
 
 # Known for each test subject, so with an interval over them.
 SUBJECT_METRICS = ["balanced_accuracy", "kappa", "macro_f1", "auc"]
@@ -23,7 +24,7 @@ GROUP = ["n_train_subjects", "method", "averaging"]
 UNIT = ["n_train_subjects", "split", "seed", "subject"]
 
 
-def subject_scores(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def subject_scores(runs: Sequence[RunRecord]) -> pd.DataFrame:
     """Tabulate the scores of every test subject in every run.
 
     Parameters
@@ -55,7 +56,7 @@ def subject_scores(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return table.sort_values(columns[:6]).reset_index(drop=True)
 
 
-def summary(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def summary(runs: Sequence[RunRecord]) -> pd.DataFrame:
     """Tabulate the mean scores of each method.
 
     Parameters
@@ -100,7 +101,7 @@ def summary(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def paired_differences(
-    runs: Sequence[dict[str, Any]], metric: str = "balanced_accuracy", baseline: str = "none"
+    runs: Sequence[RunRecord], metric: str = "balanced_accuracy", baseline: str = "none"
 ) -> pd.DataFrame:
     """Tabulate the difference of every method to a baseline on the same windows.
 
@@ -167,7 +168,7 @@ def paired_differences(
     return table[columns]
 
 
-def class_scores(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def class_scores(runs: Sequence[RunRecord]) -> pd.DataFrame:
     """Tabulate the F1 score of each class, mean over runs.
 
     Parameters
@@ -196,7 +197,7 @@ def class_scores(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*GROUP, *classes])
 
 
-def learned_policies(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:
+def learned_policies(runs: Sequence[RunRecord]) -> pd.DataFrame:
     """Tabulate how far and how often each method uses each transform.
 
     Parameters
@@ -248,7 +249,7 @@ def learned_policies(runs: Sequence[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _mean_with_interval(
-    cells: tuple[np.ndarray, np.ndarray, np.ndarray], runs: Sequence[dict[str, Any]]
+    cells: tuple[np.ndarray, np.ndarray, np.ndarray], runs: Sequence[RunRecord]
 ) -> CrossedMean:
     """Average over subjects and splits, with the interval that suits how splits were made."""
     split_by = {run.get("split_by", "random") for run in runs}
@@ -264,7 +265,7 @@ def _cells(scores: pd.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray, np.
     return cells[name].to_numpy(), cells["subject"].to_numpy(), cells["split"].to_numpy()
 
 
-def _groups(runs: Sequence[dict[str, Any]]) -> list[tuple[int, str, str]]:
+def _groups(runs: Sequence[RunRecord]) -> list[tuple[int, str, str]]:
     """List numbers of training subjects, methods and ways of predicting, as they are reported."""
     found = {
         (run["n_train_subjects"], run["method"], averaging)
@@ -280,7 +281,7 @@ def _groups(runs: Sequence[dict[str, Any]]) -> list[tuple[int, str, str]]:
     ]
 
 
-def _sorted(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _sorted(runs: Sequence[RunRecord]) -> list[RunRecord]:
     """Sort the runs, so that sums do not depend, in the last digit, on the order given."""
     methods = sort_methods(run["method"] for run in runs)
     return sorted(
@@ -289,9 +290,7 @@ def _sorted(runs: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     )
 
 
-def _select(
-    runs: Sequence[dict[str, Any]], size: int, method: str, averaging: str
-) -> list[dict[str, Any]]:
+def _select(runs: Sequence[RunRecord], size: int, method: str, averaging: str) -> list[RunRecord]:
     return [
         run
         for run in _sorted(runs)

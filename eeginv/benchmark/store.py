@@ -21,7 +21,7 @@ from ..estimators import InvariantClassifier
 
 if TYPE_CHECKING:
     from .._typing import PathLike
-    from .plan import Run
+    from .plan import Run, RunRecord
     from .settings import Settings
 
 _PACKAGES = ("eeginv", "torch", "braindecode", "skorch", "scikit-learn", "mne", "numpy")
@@ -127,7 +127,7 @@ class Store:
         return self.runs / f"{run_id}.failed.json"
 
     # reading ----------------------------------------------------------------------------------
-    def load(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def load(self) -> tuple[list[RunRecord], list[RunRecord]]:
         """Read what the runs have left.
 
         Returns
@@ -155,7 +155,7 @@ class Store:
                 runs.append(values)
         return runs, failures
 
-    def record(self, run: Run) -> dict[str, Any] | None:
+    def record(self, run: Run) -> RunRecord | None:
         """Read the record of a run.
 
         Parameters
@@ -179,7 +179,7 @@ class Store:
         return record
 
     @staticmethod
-    def _read(path: Path) -> dict[str, Any] | None:
+    def _read(path: Path) -> RunRecord | None:
         """Read the record of a finished run, without scores that are not there."""
         record = read_object(path)
         if record is None or record.get("status") != "done":
@@ -230,7 +230,7 @@ class Store:
         return plan, environment
 
     # writing ----------------------------------------------------------------------------------
-    def write(self, record: dict[str, Any], model: InvariantClassifier | None = None) -> None:
+    def write(self, record: RunRecord, model: InvariantClassifier | None = None) -> None:
         """Write the record of a run, done or failed, and its policy.
 
         Parameters
@@ -280,7 +280,7 @@ class Store:
         write_atomically(self.folder / "results.csv", text.getvalue())
 
 
-def _rows(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _rows(record: RunRecord) -> Iterator[dict[str, Any]]:
     for averaging, scores in record["scores"].items():
         yield {
             "data": record["data"],

@@ -22,7 +22,7 @@ from ..policy import Policy
 from ..transforms import default_transforms
 from .memory import PeakMemory
 from .methods import METHODS
-from .plan import Run, choose_windows
+from .plan import Run, RunRecord, choose_windows
 from .scores import score_predictions
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Outcome(NamedTuple):
     """What comes out of a run: a record of plain values, and the classifier if it is kept."""
 
-    record: dict[str, Any]
+    record: RunRecord
     model: InvariantClassifier | None = None
 
 
@@ -103,8 +103,8 @@ def execute_control(
     groups: np.ndarray,
     context: dict[str, Any],
     model: InvariantClassifier,
-    of_network: dict[str, Any],
-    of_policy: dict[str, Any],
+    of_network: RunRecord,
+    of_policy: RunRecord,
 ) -> Outcome:
     """Score a fitted network averaged over copies under the policy of another run.
 
@@ -130,7 +130,7 @@ def execute_control(
 def _attempt(
     run: Run,
     settings: Settings,
-    work: Callable[..., tuple[dict[str, Any], InvariantClassifier | None]],
+    work: Callable[..., tuple[RunRecord, InvariantClassifier | None]],
     *arguments: Any,
 ) -> Outcome:
     identity = {
@@ -163,7 +163,7 @@ def _train_and_score(
     y: np.ndarray,
     groups: np.ndarray,
     context: dict[str, Any],
-) -> tuple[dict[str, Any], InvariantClassifier | None]:
+) -> tuple[RunRecord, InvariantClassifier | None]:
     rows, held_out = choose_windows(run, settings, groups, context["sessions"])
     train, test = np.unique(groups[rows]), np.unique(groups[held_out])
     options = {
@@ -226,9 +226,9 @@ def _score_under_policy(
     groups: np.ndarray,
     context: dict[str, Any],
     model: InvariantClassifier,
-    of_network: dict[str, Any],
-    of_policy: dict[str, Any],
-) -> tuple[dict[str, Any], InvariantClassifier | None]:
+    of_network: RunRecord,
+    of_policy: RunRecord,
+) -> tuple[RunRecord, InvariantClassifier | None]:
     rows, held_out = choose_windows(run, settings, groups, context["sessions"])
     train, test = np.unique(groups[rows]), np.unique(groups[held_out])
     copies = PolicyAugmentation(Policy.from_dict(of_policy["policy"]), random_state=0)
