@@ -353,7 +353,7 @@ def test_augmentation_has_its_own_learning_rate():
     fast = classifier(warmup=0.0, augmentation_lr=0.05, penalty=1.0).fit(X, y)
     slow = classifier(warmup=0.0, augmentation_lr=1e-9, penalty=1.0).fit(X, y)
     start = {e.transform: e.extent for e in slow.policy_.entries}
-    assert start["SignFlip"] == pytest.approx(0.2, abs=1e-4)
+    assert start["SignFlip"] == pytest.approx(0.25, abs=1e-4)
     assert all(
         e.extent != pytest.approx(start[e.transform], abs=1e-3) for e in fast.policy_.entries
     )
