@@ -143,7 +143,7 @@ def benchmark(
         str,
         typer.Option(
             help="Methods, separated by commas: none, trivial (random augmentation), augnet, "
-            f"augerino, {', '.join(SEARCHES)}."
+            f"augerino, auto, {', '.join(SEARCHES)}."
         ),
     ] = "none,trivial,augnet,ddas",
     split_by: Annotated[

@@ -86,6 +86,7 @@ _RECORDS = [
     ),
     Method("augnet", "AugNet", style.BLUE, "D", with_augmentation("augnet")),
     Method("augerino", "Augerino", style.SKY, "v", with_augmentation("augerino")),
+    Method("auto", "AugNet and random (auto)", style.BLUE, "p", with_augmentation("auto")),
     Method("ddas", "DDAS", style.VERMILION, "^", with_search("ddas", quarter)),
     Method("dada", "DADA", style.GREEN, "P", with_search("dada", half)),
     Method("adda", "ADDA", style.PURPLE, "X", with_search("adda", half)),
