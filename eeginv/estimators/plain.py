@@ -61,8 +61,8 @@ def to_json(value: object) -> Any:
         if all(type(key) is str and key != "__kind__" for key in value):
             return {key: to_json(one) for key, one in value.items()}
         return _kind("dict", [[to_json(key), to_json(one)] for key, one in value.items()])
-    for name, of_kind, write, _ in _KINDS:
-        if isinstance(value, of_kind):
+    for name, cls, write, _ in _KINDS:
+        if isinstance(value, cls):
             return _kind(name, write(value))
     if isinstance(value, numbers.Real):
         return int(value) if isinstance(value, numbers.Integral) else float(value)
