@@ -1,4 +1,4 @@
-"""Learnable distributions over transforms, and the fixed ones to compare them with."""
+"""Learnable distributions over transforms, and fixed ones as baselines."""
 
 from .augerino import Augerino
 from .augnet import AugNet

@@ -1,4 +1,4 @@
-"""Augerino: every transform in sequence, each with an extent of its own."""
+"""Augerino: all transforms in sequence, each with its own learned extent."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 class Augerino(AugNet):
     """Learn how far each of several transforms leaves the label unchanged [1]_.
 
-    All transforms are applied to every example, one after the other, each with a strength or
-    probability of its own. In contrast to :class:`AugNet` nothing is chosen, so what is harmless
-    need not compete with what is harmless as well; the cost grows with the number of transforms.
+    All transforms are applied to every example, one after the other. Each has its own strength or
+    probability. Unlike :class:`AugNet`, no transform is chosen, so harmless transforms do not
+    compete with each other. The cost grows with the number of transforms.
 
     Parameters
     ----------
@@ -29,23 +29,23 @@ class Augerino(AugNet):
     penalty : float
         Weight of the reward against the mean loss of an example.
     reward : str | callable
-        "orbit_length" (measured in the data), "weighted_norm" (the norm of all strengths, each
-        divided by the end of its range, which is that of the paper), or a callable with the
-        signature of :class:`~eeginv.augmentation.OrbitLength`.
+        "orbit_length" (measured in the data), "weighted_norm" (as in the paper: the norm of all
+        strengths, each divided by the end of its range), or a callable with the signature of
+        :class:`~eeginv.augmentation.OrbitLength`.
     warmup : float
-        Share of the training in which the extents stay as they were given; see :class:`AugNet`.
+        Share of the training in which the extents keep their initial values; see :class:`AugNet`.
     random_state : int | None
         Seed of all draws.
     joint : bool
-        Draw transforms that generate a group jointly, through one matrix exponential, at the place
-        of the first of them: :class:`JointLayer` says which do. Otherwise each is applied on its
-        own.
+        Whether to draw transforms that generate a group jointly, through one matrix exponential,
+        at the position of the first of them. :class:`JointLayer` lists the groups. If False, each
+        transform is applied separately.
 
     Notes
     -----
-    The published code draws the six affine transforms of an image jointly. The transforms of a
-    group that do not commute (a shift in time and a dilation, two rotations) otherwise act in the
-    order in which they are given, and together cover a slightly different set.
+    The published code draws the six affine transforms of an image jointly. With ``joint=False``,
+    transforms of a group that do not commute (a time shift and a dilation, two rotations) act in
+    the given order, and together cover a slightly different set.
 
     References
     ----------
@@ -60,7 +60,7 @@ class Augerino(AugNet):
     >>> augmentation.policy().by_transform()["extent"].round(2).to_dict()
     {'FrequencyShift': 0.2, 'SignFlip': 0.1}
 
-    Rotations of the head by any axis, one draw of all three angles:
+    Rotations of the head about any axis, with one joint draw of the three angles:
 
     >>> from eeginv.transforms import SensorsXRotation, SensorsYRotation, SensorsZRotation
     >>> names = ["Fz", "C3", "Cz", "C4", "Pz", "O1", "O2", "P7", "P8"]

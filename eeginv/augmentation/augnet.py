@@ -25,28 +25,28 @@ class AugNet(Augmentation):
     """Learn which transforms leave the label unchanged, and how far [1]_.
 
     A sequence of layers, each of which draws one transform per example. Choices, probabilities and
-    strengths are learned together with the network from the training loss minus a reward for
-    width: what does no harm grows, what destroys the label shrinks.
+    strengths are learned together with the network, from the training loss minus a reward for wide
+    distributions. Harmless transforms become stronger; transforms that destroy the label weaker.
 
     Parameters
     ----------
     transforms : list of Transform | list of list of Transform
         Candidates, or a list of candidates for each layer. They are copied.
     n_layers : int | None
-        For a flat list: None makes one layer of each family of transforms (temporal, amplitude,
-        ...), so that transforms of one kind compete and those of different kinds combine; a number
-        makes so many layers of all of them.
+        For a flat list: None makes one layer for each family of transforms (temporal, amplitude,
+        ...), so that transforms of one family compete and those of different families combine. An
+        integer makes that many layers, each with all candidates.
     penalty : float
         Weight of the reward against the mean loss of an example.
     reward : str | callable
         "orbit_length" (measured in the data), "weighted_norm" (the paper's), or a callable with
         the signature of :class:`~eeginv.augmentation.OrbitLength`.
     warmup : float
-        Share of the training in which the distribution stays as it was given while the network
-        learns under it. What a transform costs before the network could learn to ignore it says
+        Share of the training in which the distribution is fixed while the network learns under it.
+        Before the network can learn to ignore a transform, the loss that the transform causes says
         nothing about the labels. Training loops report their progress by :meth:`set_progress`;
-        without it there is no warm-up. Parameters that were frozen (``requires_grad_(False)``) stay
-        so afterwards.
+        without it there is no warm-up. Frozen parameters (``requires_grad_(False)``) stay frozen
+        afterwards.
     random_state : int | None
         Seed of all draws.
 
@@ -57,10 +57,10 @@ class AugNet(Augmentation):
 
     Notes
     -----
-    Differs from the published code where that was found to fail: each example gets a choice of its
-    own in training and evaluation, one signal is never a weighted sum of several transformed
-    ones, no probability is frozen, no strength is clamped, all draws come from one saved stream
-    that evaluation does not move, and the reward is measured in the data.
+    The implementation differs from the published code where that was found to fail. Each example
+    has its own choice in training and evaluation. A signal is never a weighted sum of several
+    transformed ones. No probability is frozen and no strength is clamped. All draws come from one
+    saved random stream, which evaluation does not advance. The reward is measured in the data.
 
     References
     ----------
@@ -112,19 +112,19 @@ class AugNet(Augmentation):
 
     @property
     def displacements(self) -> list[Tensor]:
-        """How far the transforms of each layer move the data, a list of tensors."""
+        """Displacement of the data by the transforms of each layer, a list of tensors."""
         return [getattr(self, f"displacement_{index}") for index in range(len(self.layers))]
 
     def calibrate(self, X: Tensor) -> Self:
         """Measure how far each transform moves the signals.
 
-        Done with the first training batch in which there is something to measure; signals without
-        any, such as the zeros of a dry run, are waited out.
+        Training calls this with the first batch that has measurable signals. Batches without any,
+        such as the zeros of a dry run, are skipped.
 
         Parameters
         ----------
         X : Tensor, shape (n_examples, n_channels, n_times)
-            Training signals. Examples that are not finite, or zero throughout, do not count.
+            Training signals. Examples that are not finite, or all zero, are ignored.
 
         Returns
         -------
@@ -134,8 +134,8 @@ class AugNet(Augmentation):
         Raises
         ------
         ValueError
-            If all signals are zero, or the same constant, or not finite; or if a transform moves
-            them by what is not finite, which it names.
+            If all signals are zero, or the same constant, or not finite; or if the displacement of
+            a transform is not finite. The message names that transform.
         """
         measurable = _measurable(X)
         if not len(measurable):
@@ -152,12 +152,12 @@ class AugNet(Augmentation):
             values = [transform.displacement(X, generator) for transform in layer.transforms]
             check_displacements(layer, values, X)
             buffer.copy_(torch.tensor(values))
-        self._calibrated = True  # as all of them are finite
+        self._calibrated = True  # all displacements are finite
 
     def sample(
         self, X: Tensor, generator: torch.Generator | None = None, undo: Undo = NO_UNDO
     ) -> tuple[Tensor, Tensor | None]:
-        # without gradients nothing is learned, and the signals need not be those of a training
+        # without gradients nothing is learned, and the signals may not be training signals
         if torch.is_grad_enabled() and not self.calibrated and X.ndim == 3:
             measurable = _measurable(X)
             if len(measurable):
@@ -168,7 +168,8 @@ class AugNet(Augmentation):
     @property
     def calibrated(self) -> bool:
         """Whether the displacements have been measured."""
-        # asks the device, so not in every step; but the first process sends its own to the others
+        # cached, because it synchronises with the device; but under DistributedDataParallel the
+        # first process broadcasts its buffers to the others
         if self._calibrated is None or is_distributed():
             self._calibrated = not any(bool(d.isnan().any()) for d in self.displacements)
         return self._calibrated
@@ -178,7 +179,7 @@ class AugNet(Augmentation):
         self._calibrated = None
 
     def set_progress(self, fraction: float) -> None:
-        """Hold the distribution during the warm-up, learn it afterwards.
+        """Fix the distribution during the warm-up, and learn it afterwards.
 
         Parameters
         ----------
@@ -186,24 +187,24 @@ class AugNet(Augmentation):
             0 at the start of the training, 1 at the end.
         """
         held = fraction < self.warmup
-        if held and not self._held:  # an optimiser passes over what has no gradient
+        if held and not self._held:  # optimisers skip parameters without a gradient
             for parameter in self.parameters():
                 parameter.grad = None
         self._held = held
 
     @property
     def held(self) -> bool:
-        """Whether this is the warm-up, in which the distribution stays as it is."""
+        """Whether the warm-up is in progress, in which the distribution is fixed."""
         return self._held
 
     def reward(self) -> Tensor | None:
-        """Return what width earns; subtracted from the loss.
+        """Return the reward for a wide distribution, which is subtracted from the loss.
 
         Returns
         -------
         reward : Tensor | None
-            A scalar, at least 0. Before the first training batch the data that it is measured in
-            are not known, and it is 0. None during the warm-up, and if all parameters are frozen.
+            A scalar, at least 0. It is 0 until the displacements have been measured. None during
+            the warm-up, and if all parameters are frozen.
         """
         if self._held or not any(p.requires_grad for p in self.parameters()):
             return None
@@ -213,7 +214,7 @@ class AugNet(Augmentation):
 
 
 def _measurable(X: Tensor) -> Tensor:
-    """Return the signals in which a displacement can be measured; none if there are none."""
+    """Return the signals in which a displacement can be measured, possibly none."""
     X = X.detach()
     finite = torch.isfinite(X).flatten(1).all(dim=1)
     used = finite & (X != 0).flatten(1).any(dim=1)

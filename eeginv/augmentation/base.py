@@ -1,4 +1,4 @@
-"""What every augmentation is: layers in sequence, a stream of randomness, a policy."""
+"""Base class of all augmentations: a sequence of layers, a random stream and a policy."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Augmentation(OnHost):
 
     Notes
     -----
-    In training mode, calling the object transforms signals; in evaluation mode it is the
-    identity, and :meth:`copies` gives the fixed draws that predictions are averaged over. Draws
-    of training come from a stream that is part of ``state_dict``; evaluation does not move it.
+    In training mode, calling the object transforms signals. In evaluation mode it is the identity,
+    and :meth:`copies` yields the fixed draws that predictions are averaged over. Training draws
+    from a random stream that is part of ``state_dict``; evaluation does not advance it.
 
     Examples
     --------
@@ -68,7 +68,7 @@ class Augmentation(OnHost):
     @property
     def probability(self) -> float:
         """Probability with which an example is transformed at all."""
-        if self._known_probability is None:  # it was set, or loaded
+        if self._known_probability is None:  # it was just set or loaded
             self._known_probability = self._probability.item()
         return self._known_probability
 
@@ -84,14 +84,14 @@ class Augmentation(OnHost):
     def sample(
         self, X: Tensor, generator: torch.Generator | None = None, undo: Undo = NO_UNDO
     ) -> tuple[Tensor, Tensor | None]:
-        """Transform each example by draws of its own.
+        """Transform each example by its own draws.
 
         Parameters
         ----------
         X : Tensor, shape (n_examples, n_channels, n_times)
             Signals.
         generator : torch.Generator | None
-            Source of randomness; None takes the next one of the object's own stream.
+            Source of randomness; None takes the next generator of the object's own stream.
         undo : Undo
             Records the steps that move the examples in time, so that outputs can be mapped
             back.
@@ -101,8 +101,8 @@ class Augmentation(OnHost):
         X_transformed : Tensor, same shape, dtype and device as X
             The transformed signals.
         log_prob : Tensor, shape (n_examples,), or None
-            Log-probability of the discrete draws, as far as parameters can change it; None where
-            nothing learns from it.
+            Log-probability of the discrete draws, as far as it depends on learnable parameters.
+            None if no parameter learns from it.
         """
         if X.ndim != 3:
             raise ValueError(
@@ -128,20 +128,20 @@ class Augmentation(OnHost):
         return transformed, log_prob.total()
 
     def _strengths(self) -> list[list[Tensor]]:
-        """Return the strengths of all transforms of each layer, read at once."""
+        """Return the strengths of all transforms of each layer, read in one call."""
         transforms = [transform for layer in self.layers for transform in layer.transforms]
         strengths = iter(read_strengths(transforms).unbind() if transforms else ())
         return [list(islice(strengths, len(layer.transforms))) for layer in self.layers]
 
     def forward(self, X: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Transform signals in training mode; return them as they are in evaluation mode.
+        """Transform signals in training mode; return them unchanged in evaluation mode.
 
         Parameters
         ----------
         X : Tensor, shape (n_examples, n_channels, n_times)
             Signals.
         generator : torch.Generator | None
-            Source of randomness; None takes the next one of the object's own stream.
+            Source of randomness; None takes the next generator of the object's own stream.
 
         Returns
         -------
@@ -170,34 +170,35 @@ class Augmentation(OnHost):
         X : Tensor, shape (n_examples, n_channels, n_times)
             Signals.
         n_copies : int
-            Number of copies, at least 1. Only one exists at a time.
+            Number of copies, at least 1. Only one is in memory at a time.
         with_undo : bool
-            Also yield, with each copy, what brings outputs along time back to the times of X.
+            Whether to also yield, with each copy, the function that maps outputs along time back
+            to the times of X.
 
         Yields
         ------
         X_copy : Tensor, same shape as X
             One transformed copy.
         undo : Undo
-            A function from outputs to outputs; only ``with_undo``.
+            A function from outputs to outputs. Only if ``with_undo``.
         """
-        # drawn on the CPU, whose generator gives the same numbers for a model on any device
+        # drawn on the CPU, so that a model has the same copies on any device
         generator = self.stream.fixed("cpu")
         template = torch.empty(1, *X.shape[1:], dtype=X.dtype)
-        # points that fill the cube evenly, and each of its sides: where there are several
-        # on/off transforms, all combinations occur as often as they should
+        # low-discrepancy points, stratified on each axis: with several on/off transforms, all
+        # combinations occur at the right frequency
         seed = int(torch.randint(2**31, (), generator=generator))
         cube = torch.quasirandom.SobolEngine(self._n_choices, scramble=True, seed=seed)
         points = strata(cube.draw(n_copies))
         for maps in self._fixed_draws(template, points, generator):
             copy = X
-            for one in maps:
-                copy = one(copy)
+            for transform in maps:
+                copy = transform(copy)
             yield (copy, Undo.of(maps, X.shape[-1])) if with_undo else copy
 
     @property
     def _n_choices(self) -> int:
-        """How many choices make a copy: two a layer, and whether to transform at all."""
+        """Number of choices per copy: two for each layer, and whether to transform at all."""
         return 2 * len(self.layers) + 1
 
     def _fixed_draws(
@@ -214,11 +215,11 @@ class Augmentation(OnHost):
 
     @property
     def held(self) -> bool:
-        """Whether the distribution stays as it is for the time being, and learns later."""
+        """Whether the distribution is fixed at present, and is learned later."""
         return False
 
     def reward(self) -> Tensor | None:
-        """Return what width earns; subtracted from the loss.
+        """Return the reward for a wide distribution, which is subtracted from the loss.
 
         Returns
         -------
@@ -228,7 +229,7 @@ class Augmentation(OnHost):
         return None
 
     def policy(self) -> Policy:
-        """Return the distribution as it is now.
+        """Return the current distribution.
 
         Returns
         -------
@@ -239,7 +240,7 @@ class Augmentation(OnHost):
         return Policy(entries, self.probability)
 
     def set_progress(self, fraction: float) -> None:
-        """Tell how much of the training is done; schedules follow it.
+        """Set the training progress, which schedules follow.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What loss to expect of an example, whatever it will be transformed by."""
+"""Expected loss of an example, independent of the transforms that it undergoes."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from torch import Tensor
 
 from .memory import Memory
 
-# The batches before count as so many examples of each label: enough for labels that are rare in a
-# batch, while what was learned since then does not make it stale for those that are not.
+# Previous batches count as this number of examples of each label. That is enough for labels that
+# are rare in a batch, and keeps outdated losses from dominating for frequent labels.
 PAST_EXAMPLES = 10
-# Share of its weight that a batch keeps in the next.
+# Factor by which the weight of past batches decays in each step.
 DECAY = 0.9
 
 
 class Baseline(Memory):
-    """Mean loss of the examples of a label: of the others of the batch, and of batches before.
+    """Mean loss per label, over the other examples of the batch and over previous batches.
 
-    Multiplied by the derivative of the log-probability of what an example underwent, the difference
-    between its loss and a baseline estimates the derivative of the expected loss. The estimate is
-    unbiased whatever the baseline, as long as that does not depend on what the example itself
-    underwent [1]_; its spread is the less, the more of the loss the baseline explains. Labels
-    differ in how hard they are, and in their weights.
+    The difference between the loss of an example and a baseline, times the derivative of the
+    log-probability of its draws, estimates the derivative of the expected loss. The estimate is
+    unbiased for any baseline that does not depend on the draws of the example itself [1]_. Its
+    variance is smaller the more of the loss the baseline explains. Labels differ in difficulty and
+    weight, so each has its own baseline.
 
     References
     ----------
@@ -41,27 +41,27 @@ class Baseline(Memory):
     """
 
     past: Tensor | None
-    _kept = ("past",)  # shares of the weight, and weighted losses, of each label
+    _kept = ("past",)  # for each label, its share of the weight and its weighted losses
 
     def update(self, losses: Tensor, weights: Tensor, labels: Tensor) -> Tensor:
-        """Return the baselines of a batch, and take it in for the next.
+        """Return the baselines of a batch, and store its losses for later batches.
 
         Parameters
         ----------
         losses : Tensor, shape (n_examples, n_positions)
-            Losses. All positions of an example have undergone the same.
+            Losses. All positions of an example share the same draws.
         weights : Tensor, shape (n_examples, n_positions)
-            What multiplies each in the total loss.
+            Weight of each loss in the total loss.
         labels : Tensor, shape (n_examples, n_positions, n_labels)
-            One-hot.
+            One-hot labels.
 
         Returns
         -------
         baseline : Tensor, shape (n_examples, n_positions)
-            What to subtract from each loss. Where nothing else is known, the loss itself.
+            Value to subtract from each loss. The loss itself if no other losses are known.
         """
         labels = labels.to(losses)
-        # weights, and weighted losses, of each example (first), in both (second), by label
+        # (n_examples, 2, n_labels): weights and weighted losses of each example
         own = torch.stack([weights, weights * losses], dim=1) @ labels
         batch = own.sum(dim=0)
         others = batch - own
@@ -71,7 +71,7 @@ class Baseline(Memory):
         past = torch.zeros_like(batch)
         if self.past is not None and self.past.shape == batch.shape:
             past = self.past.to(batch)
-        if len(losses) == 1:  # there are no others
+        if len(losses) == 1:  # there are no other examples
             weight, weighted = past.sum(dim=1)
             mean = _ratio(weight, weighted, mean)
         mean = _ratio(past[0], past[1], mean)
@@ -84,5 +84,5 @@ class Baseline(Memory):
 
 
 def _ratio(weight: Tensor, weighted: Tensor, otherwise: Tensor) -> Tensor:
-    """Mean of what has a weight, and something else where there is none."""
+    """Return the weighted mean, and a fallback where the weight is zero."""
     return torch.where(weight > 0, weighted / weight.clamp_min(1e-30), otherwise)

@@ -1,4 +1,4 @@
-"""Branches: each example is transformed by one of the members of a mixture."""
+"""Mixtures of policies: each example is transformed by one branch of the mixture."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 class Branches(OnHost):
-    """Draw a branch of a mixture for each example, and what its layers do to it.
+    """Draw a branch of a mixture for each example, and apply its layers.
 
-    What each branch may do is written in tables, from which each example reads its own row. A
-    transform is then called once a layer, for all examples that chose it, whichever their branch
-    and strength: the cost does not grow with the number of branches, of which a policy that a
-    search has merged has hundreds.
+    The branches are stored as tables, and each example reads the row of its branch. A transform is
+    called once per layer, for all examples that chose it, whatever their branch and strength. So
+    the cost does not grow with the number of branches, of which a merged policy of a search has
+    hundreds.
 
     Parameters
     ----------
@@ -81,12 +81,12 @@ class Branches(OnHost):
         self._branch_weights = torch.zeros(shape[0], **table)
         self._probabilities = torch.zeros(shape[0], **table)
         self._weights, self._extents = torch.zeros(shape, **table), torch.zeros(shape, **table)
-        # the same for the device that draws
+        # copies on the device that draws
         self.register_buffer("_branch_edges", torch.zeros(shape[0]), persistent=False)
         self.register_buffer("_chances", torch.zeros(shape[0]), persistent=False)
         self.register_buffer("_edges", torch.zeros(shape), persistent=False)
         self.register_buffer("_strengths", torch.zeros(shape), persistent=False)
-        # which transform, -1 for none
+        # number of the transform, -1 for none
         self.register_buffer("_kinds", torch.zeros(shape, dtype=torch.int64))
         self.register_buffer("_random", torch.zeros(shape, dtype=torch.bool))
         self.set_policy(policy)
@@ -103,7 +103,7 @@ class Branches(OnHost):
         chances = [branch.probability for branch in policy.branches]
         self._probabilities.copy_(torch.tensor(chances, dtype=torch.float64))
         self._weights.zero_()
-        self._weights[..., 0] = 1  # where a branch has fewer layers than others
+        self._weights[..., 0] = 1  # for branches with fewer layers than others
         self._kinds.fill_(-1)
         for b, i, entries in _layers(policy):
             if entries[0].joint:
@@ -123,7 +123,7 @@ class Branches(OnHost):
         self._send()
 
     def _send(self) -> None:
-        """Renew what the device draws by."""
+        """Update the copies on the device."""
         self._branch_edges.copy_(edges_of(self._branch_weights))
         self._chances.copy_(self._probabilities)
         self._edges.copy_(edges_of(self._weights))
@@ -134,12 +134,12 @@ class Branches(OnHost):
         self._send()
 
     def policy(self) -> Policy:
-        """Return the mixture as it is now.
+        """Return the current mixture.
 
         Returns
         -------
         policy : Policy
-            Equal to the one that was set.
+            Equal to the policy that was set.
         """
         weights, extents = self._weights.tolist(), self._extents.tolist()
         members = []
@@ -168,7 +168,7 @@ class Branches(OnHost):
         X : Tensor, shape (n_examples, n_channels, n_times)
             Signals.
         branch_edges : Tensor, shape (n_branches,) or (n_examples, n_branches)
-            Of the probabilities of the branches, what :func:`edges_of` makes.
+            Edges of the branch probabilities, from :func:`edges_of`.
         generator : torch.Generator
             Source of randomness.
         undo : Undo
@@ -179,7 +179,7 @@ class Branches(OnHost):
         X_transformed : Tensor, same shape as X
             The transformed signals.
         """
-        # which branch, whether to transform at all, and which entry of each layer; above 0
+        # above 0: one point for the branch, one for whether to transform, one for each layer
         n_points = 2 + self._weights.shape[1]
         points = 1 - torch.rand(len(X), n_points, generator=generator, device=X.device)
         branch = _choose(branch_edges, points[:, 0])
@@ -189,7 +189,7 @@ class Branches(OnHost):
             table[branch].gather(-1, slots).squeeze(-1)
             for table in (self._kinds, self._strengths, self._random)
         )
-        choices = torch.where(applied, kinds + 1, 0)  # the first leaves signals as they are
+        choices = torch.where(applied, kinds + 1, 0)  # 0 leaves signals unchanged
         for choice, extent, varies in zip(
             *(values.unbind(1) for values in (choices, extents, random)), strict=True
         ):
@@ -219,14 +219,14 @@ class Branches(OnHost):
     # evaluation -------------------------------------------------------------------------------
     @property
     def _n_choices(self) -> int:
-        """Which branch, two choices a layer, and whether to transform at all."""
+        """Number of choices per copy: the branch, two for each layer, and whether to transform."""
         return 2 + 2 * self._weights.shape[1]
 
     def _fixed_draws(
         self, template: Tensor, points: Tensor, generator: torch.Generator
     ) -> list[list[Map]]:
         branch = _choose(edges_of(self._branch_weights), points[:, 0])
-        # the copies of one branch fill its choices as evenly as all copies fill theirs
+        # stratify the copies within each branch, as all copies are
         points = _strata_within(points[:, 1:], branch)
         applied = points[:, -1] < self._probabilities[branch]
         maps: list[list[Map]] = [[] for _ in points]
@@ -240,9 +240,9 @@ class Branches(OnHost):
                 rows = (kind == number).nonzero()[:, 0]
                 if len(rows):
                     extent, random = self._extents[place][rows], self._random.cpu()[place][rows]
-                    of_kind = self._maps(number, template, there[rows], extent, random, generator)
-                    for row, one in zip(rows.tolist(), of_kind, strict=True):
-                        maps[row].append(one)
+                    drawn = self._maps(number, template, there[rows], extent, random, generator)
+                    for row, transform in zip(rows.tolist(), drawn, strict=True):
+                        maps[row].append(transform)
         return maps
 
     def _maps(
@@ -273,12 +273,12 @@ class Branches(OnHost):
 
 
 def make_transforms(entries: Iterable[PolicyEntry]) -> list[Transform]:
-    """Make the transforms that entries of a policy name, at their strengths.
+    """Make the transforms of the entries of a policy, at their strengths.
 
     Parameters
     ----------
     entries : iterable of PolicyEntry
-        Of transforms in the registry.
+        Entries whose transforms are in the registry.
 
     Returns
     -------
@@ -304,7 +304,7 @@ def _make(entry: PolicyEntry) -> Transform:
             f"config={{{', '.join(f'{name!r}: ...' for name in missing)}}})."
         )
     transform = cls(**{cls.strength_name: entry.extent}, **entry.config)
-    if entry.unit not in ("1", transform.unit):  # a number without a unit is taken as it is
+    if entry.unit not in ("1", transform.unit):  # an extent without a unit is not converted
         raise ValueError(
             f"The policy has {entry.transform} in {entry.unit}, but its unit is {transform.unit}: "
             f"convert the extent, {entry.extent:g}."
@@ -313,7 +313,7 @@ def _make(entry: PolicyEntry) -> Transform:
 
 
 def _layers(policy: Policy) -> Iterator[tuple[int, int, list[PolicyEntry]]]:
-    """Yield number of the branch, number of the layer and entries of all layers of a mixture."""
+    """Yield the branch number, the layer number and the entries of each layer of a mixture."""
     for b, branch in enumerate(policy.branches):
         for i in range(branch.n_layers):
             yield b, i, branch.layer(i)
@@ -331,7 +331,7 @@ def _draw_strength(
     generator: torch.Generator,
     stratified: bool = False,
 ) -> Tensor:
-    """Strength of each example: its extent, or, if it varies, uniform below it (on/off: 1)."""
+    """Return each extent, or a uniform draw below it where it varies (1 for on/off transforms)."""
     if transform.binary:
         drawn = torch.ones_like(extent)
     else:
@@ -346,18 +346,18 @@ def _apply_joint(
 
 
 def edges_of(weights: Tensor) -> Tensor:
-    """Return the points at which a choice goes over to the next.
+    """Return the cumulative probabilities at which one option ends and the next begins.
 
     Parameters
     ----------
     weights : Tensor, shape (..., n_options)
-        Probabilities, on the host: sums on a GPU may differ from run to run.
+        Probabilities, on the host, because sums on a GPU may differ from run to run.
 
     Returns
     -------
     edges : Tensor of float32, same shape
-        Sums up to each option; infinite for the last that has a weight, wherever rounding leaves
-        the sum.
+        Sums up to each option. Infinite for the last option with a weight, so that rounding has no
+        effect.
     """
     order = torch.arange(weights.shape[-1])
     last = ((weights > 0) * order).amax(dim=-1, keepdim=True)
@@ -365,13 +365,13 @@ def edges_of(weights: Tensor) -> Tensor:
 
 
 def _choose(edges: Tensor, points: Tensor) -> Tensor:
-    """Choose by :func:`edges_of`; return where each point, from 0 to 1, falls."""
+    """Return the option in whose interval each point (0 to 1) falls; see :func:`edges_of`."""
     edges = edges.expand(*points.shape, -1).contiguous()
     return torch.searchsorted(edges, points.unsqueeze(-1).contiguous()).squeeze(-1)
 
 
 def _strata_within(points: Tensor, members: Tensor) -> Tensor:
-    """Spread the points of each group evenly, on each axis."""
+    """Stratify the points of each group on each axis."""
     points = points.clone()
     for member in members.unique():
         rows = (members == member).nonzero()[:, 0]

@@ -1,4 +1,4 @@
-"""Checks of the candidates that users pass: a list of transforms."""
+"""Checks of the list of candidate transforms that users pass."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..transforms import Transform
 
 
 def list_transforms(transforms: Iterable[Any]) -> list[Any]:
-    """Return candidates as a list; refuse a single transform and a name.
+    """Return candidates as a list, and reject a single transform or a name.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def list_transforms(transforms: Iterable[Any]) -> list[Any]:
 
 
 def check_transforms(transforms: Iterable[Any]) -> list[Transform]:
-    """Return candidates as a list of transforms; say what to pass instead of anything else.
+    """Return candidates as a list of transforms; the error for others says what to pass instead.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def check_transforms(transforms: Iterable[Any]) -> list[Transform]:
 
 
 def _instead_of(value: object) -> str:
-    """Say what to pass instead of a value that is no transform."""
+    """Say what to pass instead of a value that is not a transform."""
     if isinstance(value, str):
         return f"Make it by name: eeginv.transforms.make_transform({value!r})."
     if isinstance(value, type) and issubclass(value, Transform):

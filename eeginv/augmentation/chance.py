@@ -1,4 +1,4 @@
-"""What knowing nothing costs: the mean loss of the best constant output."""
+"""Chance level: the mean loss of the best constant output."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .memory import Memory
 if TYPE_CHECKING:
     from .._typing import Criterion
 
-# Targets that are not class labels are remembered up to so many numbers in all.
+# Maximum total number of values of stored targets that are not class labels.
 MAX_NUMBERS = 2**16
-# The best constant is looked for again when so many times as many targets have been seen.
+# The best constant is computed again when the number of targets seen has grown by this factor.
 GROWTH = 1.1
 
 
 class ChanceLevel(Memory):
-    """Mean loss of the best constant output, over all targets seen, where a formula gives it.
+    """Mean loss of the best constant output over all targets seen, by a closed formula.
 
-    The entropy of the labels for a cross-entropy, their variance for a squared error.
+    It is the entropy of the labels for cross-entropy, and their variance for squared error.
 
     Parameters
     ----------
@@ -32,19 +32,19 @@ class ChanceLevel(Memory):
     """
 
     sums: Tensor | None
-    _kept = ("sums",)  # of weights, weighted targets and weighted squares
+    _kept = ("sums",)  # sums of weights, weighted targets and weighted squares
 
     def __init__(self, loss: str) -> None:
         super().__init__()
         self.loss = loss
 
     def update(self, targets: Tensor, weights: Tensor) -> Tensor:
-        """Take in a batch and return the level.
+        """Add a batch and return the chance level.
 
         Parameters
         ----------
         targets : Tensor, shape (n_examples, n_positions, n_outputs)
-            Labels, one-hot, or values.
+            One-hot labels, or values.
         weights : Tensor, shape (n_examples, n_positions)
             Weights of the targets.
 
@@ -65,12 +65,12 @@ class ChanceLevel(Memory):
 
 
 class BestConstant(Memory):
-    """Mean loss of the best constant output under any loss of examples, found by minimising it.
+    """Mean loss of the best constant output under any per-example loss, found by minimisation.
 
-    The same loss is applied to an output that is the same for all examples, and that output is
-    varied until the mean over the targets is smallest. For class labels the mean is over all labels
-    seen; of other targets a random sample is kept. The search is repeated as more is seen, each
-    time that it has grown by a tenth.
+    The loss is applied to an output that is the same for all examples, and its mean over the
+    targets is minimised. For class labels the mean is over all labels seen. For other targets it
+    is over a random sample of those seen. The minimisation is repeated each time the number of
+    targets seen has grown by a tenth.
 
     Examples
     --------
@@ -82,12 +82,12 @@ class BestConstant(Memory):
     1.0
     """
 
-    # of examples: seen, and when the last constant was found
+    # number of examples seen, now and when the last constant was found
     counts: Tensor | None
-    # of class labels
+    # for class labels
     of_label: Tensor | None
     label_losses: Tensor
-    # of other targets
+    # for other targets
     targets: Tensor | None
     target_weights: Tensor
     level: Tensor
@@ -101,20 +101,20 @@ class BestConstant(Memory):
         weights: Tensor,
         labels: Tensor | None = None,
     ) -> Tensor:
-        """Take in a batch and return the level.
+        """Add a batch and return the chance level.
 
         Parameters
         ----------
         criterion : callable
-            From outputs and targets to losses of shape (n_examples, ...).
+            Maps outputs and targets to losses of shape (n_examples, ...).
         output : Tensor, shape (n_examples, ...)
-            Outputs, of which only the shape counts.
+            Outputs. Only their shape is used.
         target : Tensor, shape (n_examples, ...)
             Targets.
         weights : Tensor, shape (n_examples, n_positions)
-            What multiplies each loss in the total.
+            Weight of each loss in the total.
         labels : Tensor, shape (n_examples, n_positions, n_outputs) | None
-            The targets one-hot, if they are labels of classes.
+            The targets as one-hot labels, if they are class labels.
 
         Returns
         -------
@@ -132,7 +132,7 @@ class BestConstant(Memory):
         else:
             weighted = self._take_labels(labels, weights)
         seen += len(output)
-        if solved == 0 and not weighted.any():  # of what has no weight, nothing is best
+        if solved == 0 and not weighted.any():  # without weights there is no best constant
             self.counts = torch.tensor([seen, 0])
             return widest(torch.zeros((), device=output.device))
         if seen >= GROWTH * solved:
@@ -142,13 +142,13 @@ class BestConstant(Memory):
                     self._solve_targets(criterion, output, targets, weighted)
                 else:
                     self._solve_labels(criterion, output, target, weighted)
-        self.counts = torch.tensor([seen, solved])  # for the host alone
+        self.counts = torch.tensor([seen, solved])  # on the host
         if labels is None:
             return self.level
         return (weighted * self.label_losses.to(weighted)).sum() / weighted.sum()
 
     def _take_labels(self, labels: Tensor, weights: Tensor) -> Tensor:
-        """Return the weight of each label in all that was seen."""
+        """Return the total weight of each label over all batches seen."""
         sums = torch.einsum("ip,ipl->l", weights, labels.to(weights))
         if self.of_label is not None and self.of_label.shape == sums.shape:
             sums = self.of_label.to(sums) + sums
@@ -156,7 +156,7 @@ class BestConstant(Memory):
         return sums
 
     def _take_targets(self, target: Tensor, weights: Tensor, seen: int) -> tuple[Tensor, Tensor]:
-        """Return a sample in which each target that was seen is equally likely, and weights."""
+        """Return a uniform sample of all targets seen, and its weights (reservoir sampling)."""
         target, weights = target.detach(), weights.detach()
         if self.targets is None or self.targets.shape[1:] != target.shape[1:]:
             self.targets, self.target_weights, seen = target[:0], weights[:0], 0
@@ -221,7 +221,7 @@ def _flat(losses: Tensor) -> Tensor:
 
 
 def _minimise(function: Callable[[Tensor], Tensor], starts: list[Tensor]) -> Tensor:
-    """Return where a function of a tensor is smallest, from the best of several starts."""
+    """Minimise a function of a tensor from the best of several starting points."""
     with torch.no_grad():
         values = [function(start).item() for start in starts]
     start = starts[min(range(len(starts)), key=values.__getitem__)]

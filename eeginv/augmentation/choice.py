@@ -23,19 +23,19 @@ class Subset:
         Returns
         -------
         part : Tensor, shape (n_part, ...)
-            Those that belong to the subset.
+            The rows of the subset.
         """
         return values
 
     def put(self, whole: Tensor, part: Tensor) -> Tensor:
-        """Return the batch with other rows for the examples.
+        """Return the batch with the rows of the subset replaced.
 
         Parameters
         ----------
         whole : Tensor, shape (n_examples, ...)
             One row for each example of the batch.
         part : Tensor, shape (n_part, ...)
-            The other rows.
+            The new rows of the subset.
 
         Returns
         -------
@@ -46,12 +46,12 @@ class Subset:
 
 
 class Rows(Subset):
-    """The examples of some numbers.
+    """The examples with given row indices.
 
     Parameters
     ----------
     rows : Tensor of int, shape (n_part,)
-        Their numbers.
+        Row indices.
     """
 
     def __init__(self, rows: Tensor) -> None:
@@ -65,14 +65,14 @@ class Rows(Subset):
 
 
 class Where(Subset):
-    """The examples for which something holds, how many the host does not know.
+    """The examples selected by a mask, whose number the host does not know.
 
-    Everything is computed for all examples, and counts for these.
+    Values are computed for all examples, and only those under the mask are used.
 
     Parameters
     ----------
     holds : Tensor of bool, shape (n_examples,)
-        Whether it holds.
+        The mask.
     """
 
     def __init__(self, holds: Tensor) -> None:
@@ -88,9 +88,9 @@ class Within(Subset):
     Parameters
     ----------
     outer : Subset
-        Of the batch.
+        Subset of the batch.
     inner : Subset
-        Of what ``outer`` takes from the batch.
+        Subset of the rows that ``outer`` takes.
     """
 
     def __init__(self, outer: Subset, inner: Subset) -> None:
@@ -105,12 +105,12 @@ class Within(Subset):
 
 ALL = Subset()
 
-# What is done to some examples of a batch.
+# A function of the signals of some examples of a batch, and the subset that they form.
 Operation: TypeAlias = Callable[[Tensor, Subset], Tensor]
 
 
 def reads_are_cheap(device: torch.device) -> bool:
-    """Whether the host may look at values without waiting for what computes them."""
+    """Whether the host can read values without waiting for the device."""
     return device.type == "cpu"
 
 
@@ -122,22 +122,22 @@ def apply_by_choice(
 ) -> Tensor:
     """Apply to each example the operation that it has chosen.
 
-    Where the host can look at the choice without waiting, the examples are sorted by it, and each
-    operation is applied to its own. Elsewhere, as on a GPU, each is applied to all examples: that
-    is more arithmetic, but as many kernels to launch, and nothing to wait for.
+    Where the host can read the choice without waiting, the examples are sorted by it, and each
+    operation is applied to its own examples. Elsewhere, as on a GPU, each is applied to all
+    examples. That takes more arithmetic, but no more kernel launches and no synchronisation.
 
     Parameters
     ----------
     X : Tensor, shape (n_examples, n_channels, n_times)
         Signals.
     choice : Tensor of int, shape (n_examples,) | None
-        Number of the operation of each example; None is the first one for all.
+        Index of the operation of each example. None applies the first one to all.
     operations : list of callable | None
-        ``operation(X, subset)`` returns transformed signals of some examples; ``subset.take``
-        finds what belongs to them. None leaves signals as they are.
+        ``operation(X, subset)`` returns the transformed signals of some examples; ``subset.take``
+        selects their rows of other tensors. None leaves signals unchanged.
     split : bool | None
-        Whether to sort the examples by their choice, which the host has to read; None does so where
-        that is cheap.
+        Whether to sort the examples by their choice, which the host has to read. None does so where
+        reading is cheap.
 
     Returns
     -------

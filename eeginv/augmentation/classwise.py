@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 class ClasswiseAugmentation(PolicyAugmentation):
     """Augment each training example with the policy of its class [1]_.
 
-    Labels are known in training only, where they are needed. The copies that predictions are
-    averaged over follow the policy of a class drawn by frequency.
+    Labels are needed, and known, in training only. Predictions are averaged over copies, each of
+    which follows the policy of a class drawn by frequency.
 
     Parameters
     ----------
@@ -34,14 +34,14 @@ class ClasswiseAugmentation(PolicyAugmentation):
     random_state : int | None
         Seed of all draws.
     classes : sequence of label | None
-        What the codes 0, 1, ... of labels in training stand for. Classes that have a policy may be
-        missing, classes that have none may not. None leaves it to :meth:`set_classes`, which the
-        estimators call; labels are then given by name.
+        Label of each code 0, 1, ... in training. Each needs a policy, but not every policy needs a
+        label. None leaves this to :meth:`set_classes`, which the estimators call; until then,
+        labels are given by name.
 
     Notes
     -----
-    In a training loop of one's own, ``module.example_labels = y`` before each batch gives the
-    labels to an :class:`~eeginv.InvariantModule`.
+    In a custom training loop, set ``module.example_labels = y`` of the
+    :class:`~eeginv.InvariantModule` before each batch.
 
     References
     ----------
@@ -67,7 +67,7 @@ class ClasswiseAugmentation(PolicyAugmentation):
     tensor([ 1., -1., -1.])
     """
 
-    # training loops give the labels of the batch to what has this attribute
+    # training loops pass the labels of the batch to augmentations with this attribute
     takes_labels = True
     branches: Branches
     _class_edges: Tensor
@@ -94,7 +94,7 @@ class ClasswiseAugmentation(PolicyAugmentation):
         )
         super().__init__(mixture, random_state)
         self.policies, self.weights = policies, None if weights is None else dict(weights)
-        # of the branches of the mixture, each class draws from those of its own policy
+        # each class draws from the branches of its own policy
         own = [torch.tensor([policies[label].weights], dtype=torch.float64) for label in labels]
         edges = edges_of(torch.block_diag(*own))
         self.register_buffer("_class_edges", edges, persistent=False)
@@ -103,7 +103,7 @@ class ClasswiseAugmentation(PolicyAugmentation):
             self.set_classes(classes)
 
     def set_classes(self, classes: Sequence[Label]) -> None:
-        """Say what the codes of labels stand for.
+        """Set the label of each code.
 
         Parameters
         ----------
@@ -120,7 +120,7 @@ class ClasswiseAugmentation(PolicyAugmentation):
         self.classes = classes
 
     def _policies_of(self, labels: Sequence[Label]) -> list[int]:
-        """Return the number of the policy of each label."""
+        """Return the index of the policy of each label."""
         number = {label: i for i, label in enumerate(sorted(self.policies))}
         missing = [label for label in dict.fromkeys(labels) if label not in number]
         if missing:
@@ -131,7 +131,7 @@ class ClasswiseAugmentation(PolicyAugmentation):
         return [number[label] for label in labels]
 
     def _resolve(self, labels: Sequence[Label] | Tensor | None, n_examples: int) -> Tensor:
-        """Return the number of the policy of each example."""
+        """Return the index of the policy of each example."""
         if labels is None:
             raise ValueError(
                 "A policy for each class needs the labels in training: set module.example_labels "
@@ -143,7 +143,7 @@ class ClasswiseAugmentation(PolicyAugmentation):
             _check_number(names, n_examples)
             return torch.tensor(self._policies_of(names))
         _check_number(labels, n_examples)
-        # on a GPU, what is out of range is an error of its own, as of every index
+        # on a GPU, indexing itself fails on codes out of range
         if reads_are_cheap(labels.device) and len(labels):
             lowest, highest = labels.min().item(), labels.max().item()
             if not 0 <= lowest <= highest < len(classes):
@@ -161,20 +161,20 @@ class ClasswiseAugmentation(PolicyAugmentation):
         undo: Undo = NO_UNDO,
         labels: Sequence[Label] | Tensor | None = None,
     ) -> tuple[Tensor, None]:
-        """Transform each example by draws of its own.
+        """Transform each example by its own draws.
 
         Parameters
         ----------
         X : Tensor, shape (n_examples, n_channels, n_times)
             Signals.
         generator : torch.Generator | None
-            Source of randomness; None takes the next one of the object's own stream.
+            Source of randomness; None takes the next generator of the object's own stream.
         undo : Undo
             Records the steps that move the examples in time, so that outputs can be mapped
             back.
         labels : sequence of label | Tensor of int, shape (n_examples,)
-            Label of each example by name; or, as a tensor, by its code in ``classes``, where these
-            are known.
+            Label of each example by name, or, if it is a tensor and ``classes`` is known, its code
+            in ``classes``.
 
         Returns
         -------
@@ -194,7 +194,7 @@ class ClasswiseAugmentation(PolicyAugmentation):
         return self.branches.sample(X, self._class_edges[policy_of], generator, undo), None
 
     def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *args: Any) -> None:
-        # models that were saved before held the policy of each class once more
+        # older saved models hold a second copy of the policy of each class
         for key in [key for key in state_dict if key.startswith(f"{prefix}members.")]:
             del state_dict[key]
         super()._load_from_state_dict(state_dict, prefix, *args)
@@ -208,5 +208,5 @@ def _check_number(labels: Sized, n_examples: int) -> None:
 
 
 def _plain(labels: Sequence[Label] | Tensor) -> list[Any]:
-    """Labels as a list of values of Python, as the keys of policies compare with them."""
+    """Return labels as a list of Python values, which compare equal to the keys of policies."""
     return labels.tolist() if hasattr(labels, "tolist") else list(labels)

@@ -1,4 +1,4 @@
-"""Read the parameters of a module as constants for a while."""
+"""Treat the parameters of a module as constants within a context."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
 
 @contextmanager
 def as_constants(module: nn.Module, active: bool = True) -> Iterator[None]:
-    """Let no gradient reach the parameters from what is computed inside.
+    """Stop gradients of computations inside the context from reaching the parameters.
 
-    In contrast to ``requires_grad_(False)`` this changes nothing that others look at: what a user
-    froze stays frozen afterwards, and nothing else; optimisers and DistributedDataParallel see the
-    same parameters throughout.
+    Unlike ``requires_grad_(False)``, this changes nothing that other code sees. Parameters that a
+    user froze stay frozen afterwards, and no others; optimisers and DistributedDataParallel see
+    the same parameters throughout.
 
     Parameters
     ----------
     module : nn.Module
         The module.
     active : bool
-        Whether to do anything.
+        If False, the context has no effect.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Find out which transform is to blame when a training step is not finite."""
+"""Find the transform that causes a training step to be not finite."""
 
 from __future__ import annotations
 
@@ -25,30 +25,31 @@ def explain_not_finite(
     reward: Tensor | None = None,
     **options: Any,
 ) -> str:
-    """Replay a step of training, and say where the first value came from that is not finite.
+    """Replay a training step, and explain where the first value that is not finite came from.
 
-    Nothing of this runs in an ordinary step.
+    An ordinary step does not call this.
 
     Parameters
     ----------
     augmentation : Augmentation | None
-        What transformed the signals, with the parameters that it had in the step.
+        The augmentation of the step, with the parameters that it had then.
     X : Tensor, shape (n_examples, n_channels, n_times)
         Signals of the step, before they were transformed.
     number : int | None
-        The step's number in the stream of randomness; None is the last one.
+        Number of the step in the random stream; None is the last one.
     output : Tensor | None
-        What the network made of them.
+        Output of the network.
     reward : Tensor | None
         The reward of the augmentation.
     **options
-        What else :meth:`Augmentation.sample` was given.
+        Other arguments of :meth:`Augmentation.sample` in the step.
 
     Returns
     -------
     message : str
-        Names the transforms whose output, or whose part in the reward, is not finite for finite
-        signals; or else says whether it was the signals, the network or the targets.
+        Names the transforms whose output, or whose contribution to the reward, is not finite for
+        finite signals. If there are none, says whether the signals, the network or the targets
+        are the cause.
     """
     if not torch.isfinite(X).all():
         return _explain_signals(X)
@@ -60,7 +61,7 @@ def explain_not_finite(
         )
     if augmentation is not None and reward is not None and not torch.isfinite(reward).all():
         return _explain_reward(augmentation, reward)
-    # as whoever meets this has most likely chosen a learning rate that is too large
+    # the most likely cause is a learning rate that is too large
     if output is None or not torch.isfinite(output).all():
         return (
             "Training diverged: the output of the network is not finite, although the signals "
@@ -74,7 +75,7 @@ def explain_not_finite(
 
 
 class Replay:
-    """Explains why a step of training was not finite, by what it started from.
+    """Inputs of a training step, kept to explain why it was not finite.
 
     Parameters
     ----------
@@ -85,7 +86,7 @@ class Replay:
     X : Tensor, shape (n_examples, n_channels, n_times)
         Signals of the step.
     **options
-        What else :meth:`Augmentation.sample` was given.
+        Other arguments of :meth:`Augmentation.sample` in the step.
     """
 
     def __init__(
@@ -96,35 +97,36 @@ class Replay:
         self._number = augmentation.stream.n_drawn
 
     def explain(self, output: Tensor | None = None, reward: Tensor | None = None) -> str:
-        """Return the message of the error; the parameters are those of the step."""
+        """Return the error message; the parameters must be those of the step."""
         return explain_not_finite(
             self._augmentation, self._X, self._number, output, reward, **self._options
         )
 
 
 def parameters_are_finite(module: nn.Module) -> bool:
-    """Whether nothing is lost yet."""
+    """Whether all parameters are finite."""
     return all(bool(torch.isfinite(p).all()) for p in module.parameters())
 
 
 def check_displacements(
     layer: AugmentationLayer, displacements: Sequence[float], X: Tensor
 ) -> None:
-    """Refuse a distance by which a transform moves the signals that is not finite.
+    """Reject displacements that are not finite.
 
     Parameters
     ----------
     layer : AugmentationLayer
         The layer.
     displacements : list of float
-        What :meth:`~eeginv.transforms.Transform.displacement` gave for its transforms.
+        Results of :meth:`~eeginv.transforms.Transform.displacement` for its transforms.
     X : Tensor, shape (n_examples, n_channels, n_times)
-        The signals in which it was measured.
+        The signals in which they were measured.
 
     Raises
     ------
     ValueError
-        Names the transforms, or says that the signals were not finite.
+        If one is not finite. The message names the transforms, or the signals if these are not
+        finite.
     """
     wrong = [
         f"{transform.name} moves the signals by {value} of their norm"
@@ -150,7 +152,7 @@ def _explain_signals(X: Tensor) -> str:
 def _replay(
     augmentation: Augmentation, X: Tensor, number: int | None, options: dict[str, Any]
 ) -> list[str]:
-    """Describe what each transform did that it should not have done, in the order of the calls."""
+    """Describe the transforms that returned signals that are not finite, in order of the calls."""
     found: list[str] = []
     watched = [
         (module, "sample" if isinstance(module, JointLayer) else "transform", _label(module, name))
@@ -169,7 +171,7 @@ def _replay(
 
 
 def _explain_reward(augmentation: Augmentation, reward: Tensor) -> str:
-    """Say which transforms contribute to the reward what is not finite."""
+    """Say which transforms make the reward not finite."""
     found = []
     for number, layer in enumerate(augmentation.layers):
         displacements = getattr(augmentation, "displacements", None)
@@ -187,7 +189,7 @@ def _explain_reward(augmentation: Augmentation, reward: Tensor) -> str:
 
 
 def _watching(function: Callable[..., Any], label: str, found: list[str]) -> Callable[..., Any]:
-    """Return the function, noting when it turns finite signals into others."""
+    """Wrap a function, to record when it makes finite signals not finite."""
 
     def watch(X: Tensor, *arguments: Any, **options: Any) -> Any:
         result = function(X, *arguments, **options)
@@ -204,7 +206,7 @@ def _watching(function: Callable[..., Any], label: str, found: list[str]) -> Cal
 
 
 def _label(module: Transform | JointLayer, path: str) -> str:
-    """Name of a transform, where it is, and how strong."""
+    """Return the name of a transform, its layer and its strength."""
     numbers = [word for word in path.split(".") if word.isdigit()]
     place = f"layer {numbers[0]}, " if path.startswith("layers.") and numbers else ""
     if isinstance(module, JointLayer):

@@ -1,4 +1,4 @@
-"""Augmentations that learn nothing: a given policy, a schedule of them, or plain chance."""
+"""Augmentations that learn nothing: a given policy, a schedule of policies, or random ones."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def _fixed_layers(policy: Policy) -> list[AugmentationLayer]:
 
 
 class PolicyAugmentation(Augmentation):
-    """Augment with a given policy, or with one that changes while training.
+    """Augment with a given policy, or with a schedule of policies.
 
     Parameters
     ----------
     policy : Policy | list of Policy
-        The policy; a list is a schedule whose members share the training time equally. All
-        members have the same transforms, and as many branches, if they are mixtures. Evaluation
-        uses the last one reached.
+        The policy. A list is a schedule, whose members share the training time equally. All
+        members have the same transforms and, if they are mixtures, the same number of branches.
+        Evaluation uses the last member reached.
     random_state : int | None
         Seed of all draws.
 
@@ -80,8 +80,8 @@ class PolicyAugmentation(Augmentation):
         self.schedule = schedule
         self.requires_grad_(False)
 
-    # The layers of a plain policy may hold several transforms that differ in nothing but their
-    # strength; the branches of a mixture tell these apart by example.
+    # A layer of a plain policy may hold several transforms that differ only in strength. In a
+    # mixture these are one transform, whose strength is set for each example.
     def _sample(
         self, X: Tensor, generator: torch.Generator, undo: Undo
     ) -> tuple[Tensor, Tensor | None]:
@@ -104,7 +104,7 @@ class PolicyAugmentation(Augmentation):
         return super().policy() if self.branches is None else self.branches.policy()
 
     def set_progress(self, fraction: float) -> None:
-        """Move to the policy that the schedule holds for this part of the training.
+        """Switch to the policy of the schedule for this part of the training.
 
         Parameters
         ----------
@@ -121,7 +121,7 @@ class PolicyAugmentation(Augmentation):
 
 
 def _structure(policy: Policy) -> tuple[Any, ...]:
-    """Return what all members of a schedule share."""
+    """Return the structure that all members of a schedule must share."""
     return tuple(
         tuple(
             (e.layer, e.transform, e.joint, e.random_strength, repr(sorted(dict(e.config).items())))
@@ -143,9 +143,9 @@ def _set_layers(layers: Iterable[AugmentationLayer], policy: Policy) -> None:
 
 
 class TrivialAugment(Augmentation):
-    """Random augmentation: one transform, equally likely, at a uniform strength [1]_.
+    """Random augmentation: one transform, drawn uniformly, at a uniform strength [1]_.
 
-    Nothing is learned or tuned: the control that every learned policy has to beat.
+    Nothing is learned or tuned. It is the baseline that every learned policy has to beat.
 
     Parameters
     ----------

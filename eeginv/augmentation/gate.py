@@ -1,4 +1,4 @@
-"""How far the reward counts: as far as the network explains the targets."""
+"""Weight of the reward: the share of the chance level that the network explains."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ from torch import Tensor
 
 from .memory import Memory
 
-# The mean loss is that of about so many examples: few enough to follow the network, and enough that
-# the mean of a small batch, which by chance is below the level of chance, does not count as
-# something learned.
+# The mean loss is over about this many examples. That is few enough to follow the network, and
+# enough that a small batch whose mean loss is below chance level at random has little effect.
 PAST_EXAMPLES = 500
 
 
 class Gate(Memory):
-    """Share of the chance level that the network explains, at least 0, over the last examples.
+    """Share of the chance level that the network explains over recent examples, at least 0.
 
-    ``1 - mean loss / chance level``. It is the running mean that is kept at 0 or above: a share
-    that were so for each batch by itself would be positive on average for a network that knows
-    nothing.
+    It is ``1 - mean loss / chance level``. The share is clamped at 0 after averaging over batches:
+    clamped for each batch, it would be positive on average for a network at chance level.
 
     Examples
     --------
@@ -35,14 +33,14 @@ class Gate(Memory):
     _kept = ("sums",)
 
     def update(self, losses: Tensor, weights: Tensor, chance: Tensor) -> Tensor:
-        """Take in a batch and return the share.
+        """Add a batch and return the explained share.
 
         Parameters
         ----------
         losses : Tensor, shape (n_examples, n_positions)
             Losses.
         weights : Tensor, shape (n_examples, n_positions)
-            What multiplies each in the total loss.
+            Weight of each loss in the total loss.
         chance : Tensor
             Mean loss of the best constant output.
 
@@ -52,7 +50,7 @@ class Gate(Memory):
             A scalar between 0 and 1.
         """
         n = len(losses)
-        # in a mean, the weight of an example falls with the size of its batch
+        # in a mean loss, the weight of an example is inversely proportional to the batch size
         sums = n * torch.stack([weights.sum(), (weights * losses).sum()])
         if self.sums is not None:
             sums = sums + self.sums.to(sums) / (1 + n / PAST_EXAMPLES)

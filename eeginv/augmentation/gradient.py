@@ -1,21 +1,20 @@
-"""How a choice learns under any training loop.
+"""Gradients of discrete choices under any training loop.
 
-A strength such as a frequency shift moves the output smoothly and gets its gradient by ordinary
-backpropagation. A choice (which transform, applied or not, which channels) makes the output jump;
-the right derivative is that of the expected loss, ``E[(loss - baseline) d log p(choice)]``, with
-the mean loss of examples of the same label as baseline (:mod:`eeginv.augmentation.baseline`). That
-needs the loss of each example before they are reduced to one number. There are two ways to it:
+The output depends smoothly on a strength such as a frequency shift, which learns by ordinary
+backpropagation. The output jumps with a choice (which transform, applied or not, which channels).
+Its score-function gradient is ``E[(loss - baseline) d log p(choice)]``, with the mean loss of
+examples of the same label as baseline (:mod:`eeginv.augmentation.baseline`). That needs the loss of
+each example before the reduction. There are two ways to obtain it:
 
-- Whoever computes the losses hands them over (:class:`~eeginv.PerExampleLoss`), whatever they are.
-  The estimators do. Nothing is inferred then; what multiplies the total loss afterwards (mixed
-  precision, accumulated gradients) multiplies everything.
-- Otherwise they are read from the gradient at the output, where its form leaves no doubt
-  (:mod:`eeginv.augmentation.inference`); elsewhere it is an error.
+- :class:`~eeginv.PerExampleLoss` hands over the losses of any criterion, as in the estimators.
+  Nothing is inferred then. A factor on the total loss (mixed precision, accumulated gradients)
+  scales all gradients.
+- Otherwise the losses are inferred from the gradient at the output, if its form is unambiguous
+  (:mod:`eeginv.augmentation.inference`). If it is not, an error is raised.
 
-Both meet in a :class:`Step`, which a forward pass in training leaves in the graph of its output.
-Where something is not finite, the step is replayed to say why
-(:mod:`eeginv.augmentation.diagnosis`), unless the loss is scaled for mixed precision: then the
-step is passed on, for the scaler to skip it.
+Both use a :class:`Step`, which a forward pass in training stores in the graph of its output. If a
+value is not finite, the step is replayed to explain why (:mod:`eeginv.augmentation.diagnosis`). If
+the loss is scaled for mixed precision, there is no error, and the gradient scaler skips the step.
 """
 
 from __future__ import annotations
@@ -43,50 +42,50 @@ LOSSES = ("cross_entropy", "squared_error")
 
 
 class Past:
-    """What reading gradients remembers. Not worth saving: the next steps show it again."""
+    """State of the inference from gradients. It is not saved, as the next steps restore it."""
 
     def __init__(self) -> None:
         self.label_weights = LabelWeights()
-        self.largest: Tensor | None = None  # entry of the last finite gradient
-        self.scale: Tensor | None = None  # the last that multiplied a loss that was handed over
+        self.largest: Tensor | None = None  # largest entry of the last finite gradient
+        self.scale: Tensor | None = None  # last factor on a loss that was handed over
         self.verdicts = Verdicts()
 
 
 @dataclass
 class Step:
-    """What a forward pass in training leaves for the loss.
+    """Record of a forward pass in training, which the backward pass uses.
 
     Parameters
     ----------
     log_prob : Tensor, shape (n_examples,), or None
         Log-probability of the discrete draws. None if nothing is learned from it.
     reward : Tensor | None
-        Scalar that is subtracted from the mean loss, as far as the network explains the targets.
-        Before the network knows anything, no transformation costs anything, and a reward would let
-        all of them grow until there is nothing left to learn from. None if nothing is learned.
+        Scalar that is subtracted from the mean loss, weighted by the share of the chance level that
+        the network explains. For an untrained network no transform has a cost, and an unweighted
+        reward would make all of them grow until no signal is left. None if nothing is learned.
     chance : ChanceLevel
-        Keeps what it has seen of the targets, and says which loss the output is trained with.
+        Running chance level of the targets, and the name of the loss.
     baseline : Baseline
-        Keeps what it has seen of the losses.
+        Running mean losses per label.
     gate : Gate
-        Keeps how much was explained.
+        Running share of the chance level that is explained.
     constant : BestConstant | None
-        Takes the place of ``chance`` under losses of other kinds.
+        Replaces ``chance`` for losses without a formula.
     past : Past
-        Keeps what the gradients have shown.
+        State of the inference from gradients.
     weights, targets : Tensor | None
-        Of the examples, if they were announced.
+        Weights and targets of the examples, if they were announced.
     replay : Replay | None
-        Explains what is not finite.
+        Explains values that are not finite.
     half : bool
-        Whether the forward pass was in half precision, which needs a loss that is scaled.
+        Whether the forward pass was in half precision, which needs a scaled loss.
     forget : list of Parameter
-        Whose gradients are dropped after the backward pass: those that are held, where all
-        processes have to take part.
+        Parameters whose gradients are dropped after the backward pass. In distributed training
+        these are fixed parameters, which need a gradient in all processes.
     n_examples : int | None
-        How many examples there were.
+        Number of examples.
     handed_over, delivered : bool
-        Whether a loss has claimed this step, and whether it was that loss that was minimised.
+        Whether losses were handed over for this step, and whether that loss was backpropagated.
     """
 
     log_prob: Tensor | None
@@ -118,16 +117,16 @@ class Step:
         Parameters
         ----------
         losses, weights : Tensor, shape (n_examples, n_positions)
-            Loss of each position, and what multiplies it in the total loss.
+            Loss of each position, and its weight in the total loss.
         labels : Tensor, shape (n_examples, n_positions, n_labels)
-            One-hot; a single one for all where there are none.
+            One-hot labels; one common label if there are no classes.
         chance : Tensor
-            What knowing nothing costs.
+            The chance level.
 
         Returns
         -------
         of_log_prob : Tensor, shape (n_examples,)
-            Positions, if any, belong to their example.
+            Derivative for each example, summed over its positions.
         of_reward : Tensor
             A scalar.
         """
@@ -136,9 +135,9 @@ class Step:
         return (weights * (losses - baseline)).sum(dim=1), -weights.sum() * explained
 
     def not_finite(self, scaled: bool, **values: Tensor | None) -> None:
-        """Raise an error that says why; return if a scaler will skip the step.
+        """Raise an error that explains the cause; return if a gradient scaler skips the step.
 
-        That nobody skips such steps would show in parameters that are not finite.
+        Parameters that are not finite show that no scaler skips such steps.
         """
         if scaled and (self.replay is None or parameters_are_finite(self.replay.module)):
             return
@@ -147,21 +146,21 @@ class Step:
         raise ValueError(self.replay.explain(**values))
 
     def release(self) -> None:
-        """Let go of the batch: losses that are kept for a report keep their graph."""
+        """Release the batch, because losses that are kept for a report keep their graph."""
         self.log_prob = self.replay = self.weights = self.targets = None
 
 
 def learn_from_output(output: Tensor, step: Step, tie: Tensor | None = None) -> Tensor:
-    """Return the output, such that backpropagation through it also trains the augmentation.
+    """Return the output, so that backpropagation through it also trains the augmentation.
 
     Parameters
     ----------
     output : Tensor, shape (n_examples, n_outputs, ...)
         Output of the network for one transformed copy of each example.
     step : Step
-        What it was transformed with.
+        Record of the forward pass.
     tie : Tensor | None
-        A scalar zero that depends on parameters which have to get a gradient, if only of zero.
+        A scalar zero that depends on parameters that must have a gradient, even if it is zero.
 
     Returns
     -------
@@ -182,7 +181,7 @@ class _AtOutput(torch.autograd.Function):
         step: Step,
     ) -> Tensor:
         targets = step.targets if isinstance(step.targets, torch.Tensor) else None
-        # and not by way of the step, which would lack them in a second backward pass
+        # saved here, because the step releases them after the first backward pass
         ctx.save_for_backward(output, reward, step.weights, targets)
         ctx.step, ctx.tied, ctx.dtype = step, tie is not None, getattr(log_prob, "dtype", None)
         return output.view_as(output)
@@ -191,15 +190,15 @@ class _AtOutput(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         step, (output, reward, *announced) = ctx.step, ctx.saved_tensors
         of_log_prob = of_reward = None
-        # a loss may have been handed over only to be looked at, and another one be minimised
+        # losses may have been handed over but not backpropagated, with another loss minimised
         if step.delivered or not step.learns:
-            # on a GPU, a look at the values would wait for it
+            # on a GPU, reading the values would synchronise
             if reads_are_cheap(gradient.device) and not torch.isfinite(gradient).all():
                 step.not_finite(_is_scaled(step, gradient), output=output)
             elif not step.delivered:
                 step.past.largest = gradient.detach().abs().amax()
         else:
-            with torch.no_grad():  # of a graph of gradients, nothing may stay in what is remembered
+            with torch.no_grad():  # the running state must not keep a graph of gradients
                 of_log_prob, of_reward = _infer(step, output, gradient, reward, *announced)
             of_log_prob = _as(of_log_prob, ctx.dtype)
         if step.forget:
@@ -217,7 +216,7 @@ def _infer(
     weights: Tensor | None,
     targets: Tensor | None,
 ) -> tuple[Tensor, Tensor]:
-    # not a number if the reward is not, which so needs no look of its own at the device
+    # NaN if the reward is not finite, so that one check covers both
     checked = widest(gradient) + 0 * widest(reward)
     cheap = reads_are_cheap(gradient.device)
     module = None if step.replay is None else step.replay.module
@@ -261,7 +260,7 @@ def _infer(
 
 
 def _as(of_log_prob: Tensor, dtype: torch.dtype | None) -> Tensor | None:
-    """Gradient in the precision of log-probabilities; none where there are none.
+    """Return the gradient in the precision of the log-probabilities, or None without these.
 
     In half precision, a sum over the batch would overflow.
     """
@@ -269,14 +268,14 @@ def _as(of_log_prob: Tensor, dtype: torch.dtype | None) -> Tensor | None:
 
 
 def _pass_over(finite: Tensor, losses: Tensor, weights: Tensor) -> Iterator[Tensor]:
-    """Leave a step that is not finite out of what is remembered, without a look at it."""
+    """Exclude a step that is not finite from the running state, without synchronising."""
     return (torch.where(finite, values, 0.0) for values in (losses, weights))
 
 
 def _fail_late(module: nn.Module | None, scaled: bool) -> None:
-    """Raise the error of a step that was not finite, some steps later."""
+    """Raise the error for an earlier step that was not finite."""
     if scaled and (module is None or parameters_are_finite(module)):
-        return  # a scaler has skipped it
+        return  # a gradient scaler has skipped it
     raise ValueError(
         "The loss, the reward or the gradient at the output was not finite, some steps ago. "
         "Training with device='cpu' says which transform, or which signals, that comes from."
@@ -284,25 +283,25 @@ def _fail_late(module: nn.Module | None, scaled: bool) -> None:
 
 
 def _is_scaled(step: Step, gradient: Tensor) -> bool:
-    """Whether the loss was multiplied, so that half precision can hold its gradient."""
+    """Whether the loss was scaled to keep its gradient in the range of half precision."""
     if step.delivered:
         return bool(step.past.scale is not None and step.past.scale > 1)
     finite = gradient[torch.isfinite(gradient)]
     seen = [finite.abs().max()] if len(finite) else []
     seen += [] if step.past.largest is None else [step.past.largest]
-    # that of a mean, or a sum, of cross-entropies is at most 1
+    # without a scale, the gradient of a mean or sum of cross-entropies is at most 1
     return step.half or any(bool(largest > 1) for largest in seen)
 
 
 def _after_backward(parameters: Sequence[nn.Parameter]) -> None:
-    """Drop gradients once the backward pass is over, and with it what averages over processes."""
+    """Drop gradients after the backward pass and its averaging over processes."""
     engine = torch.autograd.Variable._execution_engine
 
     def forget() -> None:
         for parameter in parameters:
             parameter.grad = None
 
-    # queued by what is queued, it comes after all that the backward pass itself will queue
+    # a callback queued by a callback runs after all those that the backward pass queues
     engine.queue_callback(lambda: engine.queue_callback(forget))
 
 
@@ -321,7 +320,7 @@ def find_steps(losses: Tensor) -> list[Step]:
     Returns
     -------
     steps : list of Step
-        One for each forward pass in training; none where the module augments nothing.
+        One for each forward pass in training. Empty if the module does not augment.
     """
     found: list[Step] = []
     seen: set[Any] = set()
@@ -332,7 +331,7 @@ def find_steps(losses: Tensor) -> list[Step]:
             continue
         seen.add(node)
         step = getattr(node, "step", None)
-        if isinstance(step, Step):  # what is behind it is the network
+        if isinstance(step, Step):  # the rest of the graph is the network
             found.append(step)
         else:
             to_visit.extend(before for before, _ in node.next_functions)
@@ -349,25 +348,25 @@ def hand_over(
     labels: Tensor | None = None,
     criterion: Criterion | None = None,
 ) -> Tensor:
-    """Return the total loss, such that backpropagation from it also trains the augmentation.
+    """Return the total loss, so that backpropagation from it also trains the augmentation.
 
     Parameters
     ----------
     total : Tensor
         The scalar ``(weights * losses).sum()``.
     step : Step
-        Of the forward pass that the losses were computed from.
+        Record of the forward pass that the losses were computed from.
     losses : Tensor, shape (n_examples, n_positions)
         Losses.
     weights : Tensor, shape (n_examples, n_positions)
-        What multiplies each in the total.
+        Weight of each loss in the total.
     output, target : Tensor, shape (n_examples, ...)
-        What the losses were computed from.
+        Outputs and targets that the losses were computed from.
     labels : Tensor, shape (n_examples, n_positions, n_labels) | None
-        The targets one-hot, if they are labels, within which the losses of examples are compared.
+        The targets as one-hot labels, if they are class labels. The baseline is per label.
     criterion : callable | None
-        What gave the losses, to find the best constant output with; None where ``step.chance`` has
-        a formula for it.
+        Criterion of the losses, for finding the best constant output. None if ``step.chance`` has a
+        formula for it.
 
     Returns
     -------
@@ -397,7 +396,7 @@ class _AtLoss(torch.autograd.Function):
         target: Tensor | None,
     ) -> Tensor:
         ctx.step, ctx.criterion, ctx.dtype = step, criterion, getattr(log_prob, "dtype", None)
-        # and not as attributes, which would keep the batch as long as the loss
+        # as saved tensors, because attributes would keep the batch as long as the loss
         ctx.save_for_backward(reward, losses, weights, labels, out, target)
         return total.view_as(total)
 

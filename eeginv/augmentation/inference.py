@@ -1,13 +1,13 @@
-"""Losses and weights of examples, read from the gradient at the output, and when that is certain.
+"""Inference of the losses and weights of examples from the gradient at the output.
 
-The gradient of the cross-entropy of logits is ``c (softmax - onehot)``: its only negative entry is
-the label, its size the weight ``c`` of the example. But with two classes the gradient of *every*
-loss of the logits' difference has that form, and with more that of every loss of the probability of
-the label (a focal loss); label smoothing, or a temperature, with two classes as well. What tells
-them apart is that their ``c`` depends on the output. So it has to be the same for all examples of a
-label, up to weights that were announced, and between labels from step to step. The gradient of a
-squared error is proportional to the residual, and by what factor it does not tell: the targets have
-to be announced.
+The gradient of the cross-entropy of logits is ``c (softmax - onehot)``. Its only negative entry is
+at the label, and ``c`` is the weight of the example. Other losses have gradients of that form too:
+with two classes *every* loss of the difference of the logits (such as label smoothing or a
+temperature), with more every loss of the probability of the label (a focal loss). Their ``c``
+depends on the output. So the inference requires that ``c``, up to announced weights, is the same
+for all examples of a label, and that its ratios between labels are the same in all steps. The
+gradient of a squared error is the residual times an unknown factor, so the targets have to be
+announced.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ HAND_OVER = (
     "target) with any criterion of reduction='none', such as torch.nn.CrossEntropyLoss(reduction="
     "'none', label_smoothing=0.1)."
 )
-# Relative deviation that is allowed: of a gradient from what it should be; of the weights of labels
-# to each other, from step to step.
+# Largest accepted relative deviation: of a gradient from its expected value, and of the ratios of
+# the label weights between steps.
 DEVIATION, DRIFT = 0.01, 0.2
 
 
 class LabelWeights:
-    """The weights of labels relative to each other, which may not change from step to step."""
+    """The relative weights of labels, which must not change between steps."""
 
     def __init__(self) -> None:
         self._known: Tensor | None = None
         self._single: Tensor | None = None
 
     def check(self, sizes: Tensor, trusted: Tensor, alone: bool) -> Tensor:
-        """Compare the weights of a batch with those before.
+        """Compare the weights of a batch with those of previous batches.
 
         Parameters
         ----------
         sizes : Tensor, shape (n_labels,)
             Weight of an example of each label.
         trusted : Tensor of bool, shape (n_labels,)
-            Where that is known to within a few per cent.
+            Where the weight is known to within a few per cent.
         alone : bool
-            Whether the batch is of a single example and position. Of several, a mean by the weights
-            of all of them decides about each, also of those whose gradient is rounded to zero.
+            Whether the batch is a single example at a single position. Otherwise the weights of
+            all labels are compared up to a common factor.
 
         Returns
         -------
@@ -60,8 +60,8 @@ class LabelWeights:
         offset = (logs - known).nanmedian()
         agrees = ~((logs - known - offset).abs() > DRIFT).any()
         if alone:
-            # nothing beside it to compare with; only the scale of mixed precision may change since
-            # this label was seen, by a factor of 2 for each step that was skipped
+            # no other label to compare with; since this label was last seen, only the scale of
+            # mixed precision may have changed, by a factor of 2 for each skipped step
             moved = (logs - single) / math.log(2)
             agrees &= ~((moved - moved.round()).abs() * math.log(2) > DRIFT).any()
             self._single = torch.where(trusted, logs, single)
@@ -73,7 +73,7 @@ class LabelWeights:
 
 
 def refuse_at_once(agrees: Tensor, message: str) -> None:
-    """Raise an error with the message unless what was found agrees with what was expected."""
+    """Raise an error with the message unless the gradient agrees with the expected one."""
     if not agrees:
         raise ValueError(message)
 
@@ -100,31 +100,31 @@ def losses_from_gradient(
     loss : str
         "cross_entropy" or "squared_error".
     weights : Tensor, shape (n_examples,) | None
-        Weights of the examples that were announced; None is equal weights, but for what a
-        cross-entropy weights its classes with, which is recovered.
+        Announced weights of the examples. None is equal weights; the class weights of a
+        cross-entropy are recovered.
     targets : Tensor | None
         The targets, for a squared error.
     dtype : torch.dtype | None
-        Precision that output and gradient were computed in; None is their own.
+        Precision in which output and gradient were computed; None is their own.
     past : LabelWeights | None
-        What was seen in the steps before.
+        Label weights of previous steps.
     refuse_unless : callable
-        Takes a boolean tensor, whether the gradient is that of the loss, and the message of the
-        error if not.
+        Takes a boolean tensor that tells whether the gradient is that of the loss, and the error
+        message if it is not.
 
     Returns
     -------
     losses : Tensor, shape (n_examples, n_positions)
-        Loss of each position; without positions, and for a squared error, of each example.
+        Loss of each position. Without positions, and for a squared error, loss of each example.
     weights : Tensor, shape (n_examples, n_positions)
-        What multiplied it in the total loss.
+        Weight of each loss in the total loss.
     targets : Tensor, shape (n_examples, n_positions, n_outputs)
-        Labels, one-hot, or values.
+        One-hot labels, or values.
 
     Raises
     ------
     ValueError
-        If the gradient is not that of the loss, or it cannot be told.
+        If the gradient is not that of the loss, or is ambiguous.
     """
     if weights is not None:
         if weights.shape != (len(output),):
@@ -151,12 +151,12 @@ def _cross_entropy(
     refuse_unless: Callable[[Tensor, str], None],
 ) -> tuple[Tensor, Tensor, Tensor]:
     n_examples, n_classes = output.shape[:2]
-    # examples and positions in one, classes in the other
+    # shape (n_examples * n_positions, n_classes)
     flat, pull = (t.movedim(1, -1).reshape(-1, n_classes) for t in (output, gradient))
     log_p = torch.log_softmax(flat, dim=1)
     p = log_p.exp()
     silent = (pull == 0).all(dim=1)
-    # of an example that is all but certain, what pulls at the label is rounded away
+    # for a nearly certain prediction, the gradient at the label is rounded to zero
     certain = pull.amin(dim=1) >= 0
     label = torch.where(certain, flat.argmax(dim=1), pull.argmin(dim=1)).unsqueeze(1)
     one_hot = torch.zeros_like(flat).scatter_(1, label, 1.0)
@@ -167,7 +167,7 @@ def _cross_entropy(
     relative = torch.ones_like(miss)
     if announced is not None:
         relative = announced.repeat_interleave(n_positions)
-    # of each label one size, by its least certain examples, in which it is best to be seen
+    # one weight per label, dominated by its least certain examples, which are the most precise
     heard = torch.where(silent, 0.0, 1.0)
     miss_of, push_of = (
         torch.einsum("i,il->l", value, one_hot) for value in (heard * relative * miss, push)
@@ -175,7 +175,7 @@ def _cross_entropy(
     sizes = torch.where(miss_of > 0, push_of / miss_of.clamp_min(_tiny(miss_of)), 0.0)
     weights = relative * heard * sizes.gather(0, label[:, 0])
     expected = weights.unsqueeze(1) * (p - one_hot)
-    # what the precision allows: of the gradient, of the logarithms, and of one minus what is near 1
+    # rounding errors: of the gradient, of the logarithms, and of 1 - p for p near 1
     rounding = eps * (4 + (log_p.clamp_min(-1e4) * p).norm(dim=1))
     allowed = (DEVIATION + 4 * eps) * pull.norm(dim=1) + weights * rounding + _spacing(eps)
     agrees = ((pull - expected).norm(dim=1) <= allowed).all()
@@ -224,7 +224,7 @@ def _squared_error(
     residual = flat - targets
     direction = weights.unsqueeze(1) * residual
     scale = (pull * direction).sum() / direction.square().sum().clamp_min(_tiny(direction))
-    # a difference that is small next to what it is the difference of
+    # cancellation, where the residual is small relative to output and target
     rounding = 4 * eps * (flat.abs() + targets.abs()).norm(dim=1) * (scale.abs() * weights)
     allowed = (DEVIATION + 4 * eps) * pull.norm(dim=1) + rounding + _spacing(eps)
     refuse_unless(
@@ -243,6 +243,6 @@ def _tiny(values: Tensor) -> float:
 
 
 def _spacing(eps: float) -> float:
-    """Distance of the smallest numbers of a precision; only half precision comes near it."""
+    """Return the spacing of subnormal numbers, which matters in half precision only."""
     half = torch.finfo(torch.float16)
     return half.tiny * half.eps * 4 if eps == half.eps else 1e-40

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 class JointLayer(AugmentationLayer):
     """Apply several transforms of a group to each example, jointly [1]_.
 
-    One draw of all coordinates, each uniform up to an extent of its own in its own unit, times
-    their generators, summed, and one matrix exponential. In contrast to an
-    :class:`AugmentationLayer` nothing is chosen, in contrast to a sequence of layers the order of
-    the transforms means nothing. The groups are
+    All coordinates are drawn at once, each uniform up to its own extent in its own unit. The map is
+    the matrix exponential of the sum of coordinates times generators. Unlike in an
+    :class:`AugmentationLayer`, no transform is chosen. Unlike in a sequence of layers, the order of
+    the transforms has no effect. The groups are
 
     - "time": :class:`~eeginv.transforms.TimeShift` and
       :class:`~eeginv.transforms.TimeWarp` with ``shape="dilation"``, which generate the affine
@@ -33,8 +33,8 @@ class JointLayer(AugmentationLayer):
       :class:`~eeginv.transforms.SensorsXRotation`, which generate all rotations of the head
       (matrices of shape (3, 3));
     - "channels": :class:`~eeginv.transforms.AmplitudeScale` and
-      :class:`~eeginv.transforms.ChannelsGenerator`, one's own matrices of shape (n_channels,
-      n_channels).
+      :class:`~eeginv.transforms.ChannelsGenerator`, with user-defined matrices of shape
+      (n_channels, n_channels).
 
     Parameters
     ----------
@@ -43,8 +43,8 @@ class JointLayer(AugmentationLayer):
 
     Notes
     -----
-    The coordinate of a dilation is the logarithm of the speed, and the speed is uniform, as in
-    :class:`~eeginv.transforms.TimeWarp`; all other coordinates are uniform.
+    The coordinate of a dilation is the logarithm of the speed. As in
+    :class:`~eeginv.transforms.TimeWarp`, the speed is uniform; all other coordinates are uniform.
 
     References
     ----------
@@ -68,11 +68,11 @@ class JointLayer(AugmentationLayer):
 
     def __init__(self, transforms: Sequence[Transform]) -> None:
         super().__init__(transforms)
-        make_group(self.transforms)  # says so if they are none
+        make_group(self.transforms)  # raises an error if they do not form a group
 
     @property
     def weights(self) -> Tensor:
-        """One for each transform: all of them are applied."""
+        """Weight of one for each transform, because all of them are applied."""
         return self.logits.new_ones(len(self.transforms))
 
     def sample(
@@ -104,7 +104,7 @@ class JointLayer(AugmentationLayer):
 
 
 class _JointMap:
-    """A group with everything random fixed."""
+    """A group of transforms with fixed draws."""
 
     def __init__(self, group: TransformGroup, noises: Sequence[Noise]) -> None:
         self.group, self.noises = group, noises
@@ -121,17 +121,17 @@ class _JointMap:
 
 
 def joint_layers(transforms: Iterable[Transform]) -> list[AugmentationLayer]:
-    """Arrange transforms in a sequence of layers, with those of one group in one of them.
+    """Arrange transforms in a sequence of layers, with one layer for each group.
 
     Parameters
     ----------
     transforms : iterable of Transform
-        The transforms. Those of one group take the place of the first of them.
+        The transforms. Those of a group move to the position of the first of them.
 
     Returns
     -------
     layers : list of AugmentationLayer
-        Joint ones where several transforms belong together.
+        Joint layers for groups of several transforms.
     """
     together: dict[int | str, list[Transform]] = {}
     for number, transform in enumerate(transforms):

@@ -1,4 +1,4 @@
-"""A layer draws, for each example, one of its candidate transforms."""
+"""A layer that draws one of its candidate transforms for each example."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ class AugmentationLayer(nn.Module):
     weights : list of float | None
         Initial probabilities of the choice; None for equal ones.
     random_strength : bool
-        Draw the strength of each application uniformly between 0 and the transform's own
-        (and always apply on/off transforms) instead of taking its own.
+        Whether to draw the strength of each application uniformly between 0 and the strength of
+        the transform. On/off transforms are then always applied.
 
     Attributes
     ----------
     transforms : nn.ModuleList
         The candidates, with learnable strengths.
     logits : Parameter, shape (n_transforms,)
-        The choice is their softmax.
+        Logits of the choice.
 
     Notes
     -----
-    In contrast to a weighted sum of all transformed signals, the network only ever sees signals
-    that the transforms can make, training and evaluation see the same distribution, and the cost
-    does not grow with the number of candidates. What the choice costs in gradients is paid by
-    ``log_prob``: see :mod:`eeginv.augmentation.gradient`.
+    Unlike with a weighted sum of all transformed signals, the network only sees signals that the
+    transforms can produce, training and evaluation have the same distribution, and the cost does
+    not grow with the number of candidates. The choice is not differentiable, so it learns from
+    ``log_prob``; see :mod:`eeginv.augmentation.gradient`.
 
     Examples
     --------
@@ -112,7 +112,7 @@ class AugmentationLayer(nn.Module):
         log_prob: LogProb = NO_LOG_PROB,
         strengths: Sequence[Tensor] | None = None,
     ) -> Tensor:
-        """Transform each example by a candidate of its own.
+        """Transform each example by its own draw of a candidate.
 
         Parameters
         ----------
@@ -124,9 +124,9 @@ class AugmentationLayer(nn.Module):
             Records the steps that move the examples in time, so that outputs can be mapped
             back.
         log_prob : LogProb
-            Records what was chosen, with the probabilities that it had.
+            Records the choices and their probabilities.
         strengths : list of Tensor | None
-            The strength of each candidate; None reads them.
+            Strength of each candidate; None reads it from the transforms.
 
         Returns
         -------
@@ -164,25 +164,24 @@ class AugmentationLayer(nn.Module):
     def fixed_draws(
         self, template: Tensor, points: Tensor, generator: torch.Generator
     ) -> list[Map]:
-        """Draw, once for all examples, what each of several copies will undergo.
+        """Draw a fixed transform for each of several copies, the same for all examples.
 
         Parameters
         ----------
         template : Tensor, shape (1, n_channels, n_times)
-            Says shape and dtype of the signals, and on which device to draw.
+            Gives shape and dtype of the signals, and the device to draw on.
         points : Tensor, shape (n_copies, 2)
-            Numbers between 0 and 1 that decide, for each copy, which candidate is chosen and
-            whether an on/off transform is applied. All other draws are stratified over the
-            copies.
+            Numbers between 0 and 1 that determine, for each copy, the candidate and whether an
+            on/off transform is applied. All other draws are stratified over the copies.
         generator : torch.Generator
             Source of randomness.
 
         Returns
         -------
         maps : list of callable
-            ``n_copies`` functions from signals to transformed signals. Their ``keeps_time`` says
-            whether they leave time as it is; if not, their ``undo(output, n_times)`` brings
-            outputs along time back to the times of the original signals.
+            ``n_copies`` functions from signals to transformed signals. Their attribute
+            ``keeps_time`` tells whether they leave time unchanged. If not, their method
+            ``undo(output, n_times)`` maps outputs along time back to the original times.
         """
         device = template.device
         last = len(self.transforms) - 1
@@ -196,7 +195,7 @@ class AugmentationLayer(nn.Module):
                 noise = transform.draw(several, generator, stratified=True)
                 if transform.binary:
                     noise["uniform"] = strata(points[rows, 1])
-                drawn = None  # its own, wherever the transform will be
+                drawn = None  # the current strength of the transform, on its device
                 if self.random_strength:
                     drawn = self._draw_strength(
                         transform, transform.strength, several, generator, stratified=True
@@ -207,17 +206,17 @@ class AugmentationLayer(nn.Module):
         return [maps[row] for row in range(len(points))]
 
     def entries(self, layer: int = 0) -> list[PolicyEntry]:
-        """Describe the layer.
+        """Return the policy entries of the layer.
 
         Parameters
         ----------
         layer : int
-            Number to give it.
+            Number of the layer in the policy.
 
         Returns
         -------
         entries : list of PolicyEntry
-            One a candidate.
+            One entry for each candidate.
         """
         return [
             PolicyEntry(
@@ -236,12 +235,12 @@ class AugmentationLayer(nn.Module):
 
 
 def strata(points: Tensor) -> Tensor:
-    """Move numbers to the middles of as many equal parts of [0, 1], in their order."""
+    """Replace n numbers by the midpoints of n equal parts of [0, 1], in the same order."""
     return (points.argsort(dim=0).argsort(dim=0) + 0.5) / len(points)
 
 
 class _Map:
-    """A transform with everything random fixed."""
+    """A transform with fixed draws."""
 
     def __init__(self, transform: Transform, noise: Noise, strength: Tensor | None) -> None:
         self.transform, self.noise, self.strength = transform, noise, strength

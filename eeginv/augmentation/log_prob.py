@@ -1,4 +1,4 @@
-"""The log-probability of all discrete draws of a step, which choices learn from."""
+"""Log-probability of all discrete draws of a step, for the score-function gradient."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class LogProb:
-    """Log-probability of what each example has drawn, as far as learnable parameters change it.
+    """Log-probability of the draws of each example, as far as it depends on learnable parameters.
 
-    It is the sum, over everything that can happen, of how often it happened to an example times the
-    logarithm of its probability: one product of counts and logarithms, however many transforms and
-    layers there are. What no gradient is asked of is left out.
+    It is the sum over all events of the count of the event in an example times the logarithm of its
+    probability. That is a single matrix product for any number of transforms and layers. Events
+    whose probability requires no gradient are left out.
     """
 
     def __init__(self) -> None:
@@ -35,14 +35,14 @@ class LogProb:
         Parameters
         ----------
         logits : Tensor, shape (n_options,)
-            Its probabilities are their softmax.
+            Logits of the options.
         choice : Tensor of int, shape (n_examples,)
-            What was chosen.
+            Index of the chosen option.
         """
         if _learns(logits):
             options = torch.arange(len(logits), device=logits.device)
             self._counts.append(choice.unsqueeze(1) == options)
-            # not the logarithm of the softmax: one that underflows would make all gradients NaN
+            # log of softmax could underflow, which would make all gradients NaN
             self._log_probs.append(torch.log_softmax(logits, dim=0))
 
     def add_transform(
@@ -59,9 +59,9 @@ class LogProb:
         strength : Tensor
             Its strength, a scalar.
         subset : Subset
-            The examples that underwent it.
+            The examples to which it was applied.
         n_examples : int
-            How many examples there are in all.
+            Number of examples in the batch.
         """
         if not transform.continuous and _learns(strength):
             happened = transform.events(noise, strength.detach())
@@ -76,7 +76,7 @@ class LogProb:
         Returns
         -------
         log_prob : Tensor, shape (n_examples,), or None
-            A differentiable function of the parameters; None where nothing learns from it.
+            A differentiable function of the parameters. None if no parameter learns from it.
         """
         counts, log_probs = [*self._counts, *self._event_counts], list(self._log_probs)
         if not counts:
@@ -87,7 +87,7 @@ class LogProb:
 
 
 class _NoLogProb(LogProb):
-    """Records nothing, where nobody asks."""
+    """Records nothing, for callers that need no log-probability."""
 
     def add_choice(self, logits: Tensor, choice: Tensor) -> None:
         pass

@@ -1,4 +1,4 @@
-"""What learning remembers of the batches before, saved with the model."""
+"""Running state of learning over previous batches, saved with the model."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..transforms.precision import has_double
 
 
 class Memory(nn.Module):
-    """Tensors that training fills, empty at first.
+    """A module with buffers that are empty until training fills them.
 
-    They are part of ``state_dict`` once there is something in them, so that a training that is
-    resumed goes on as if it had not been interrupted. A state without them, of a model that was
-    saved before there was anything to remember, empties them.
+    Filled buffers are part of ``state_dict``, so that a resumed training continues as if it had not
+    been interrupted. Loading a state without them, from a model saved before training, empties
+    them.
     """
 
     _kept: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Memory(nn.Module):
     def _load_from_state_dict(
         self, state_dict: dict[str, Tensor], prefix: str, *args: Any, **kwargs: Any
     ) -> None:
-        # torch's own would ask for the same names and shapes as there are now
+        # torch's method would require the current names and shapes
         for name in self._kept:
             value = state_dict.get(prefix + name)
             setattr(self, name, None if value is None else value.detach().clone())

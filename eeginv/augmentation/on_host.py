@@ -1,4 +1,4 @@
-"""Numbers of a module that stay on the host, in double precision, wherever the module goes."""
+"""Tensors of a module that stay on the host in double precision when the module is moved."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 
 class OnHost(nn.Module):
-    """A module some of whose tensors stay on the host, and are saved like its buffers.
+    """A module some of whose tensors stay on the host and are saved like buffers.
 
-    The host knows them without waiting for a device. They are in double precision, in which a
-    policy is equal to the one that was given, and which not every device has.
+    The host reads them without synchronising with a device. They are in double precision, which
+    represents a given policy exactly, and which not every device supports.
     """
 
     _on_host: tuple[str, ...] = ()  # names of attributes that are tensors
@@ -33,7 +33,7 @@ class OnHost(nn.Module):
         *lists: list[str],
     ) -> None:
         for name in self._on_host:
-            # taken out, as torch's own would not know them
+            # removed, because torch's method does not know them
             value, here = state_dict.pop(prefix + name, None), getattr(self, name)
             if value is None:
                 missing.append(prefix + name)

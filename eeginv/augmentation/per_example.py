@@ -1,4 +1,4 @@
-"""The explicit way to let an augmentation learn from any loss."""
+"""Loss module that lets an augmentation learn from any criterion."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ if TYPE_CHECKING:
 
 
 class PerExampleLoss(nn.Module):
-    """Mean of the losses of examples, which hands them to the module that they came from.
+    """Mean of per-example losses, which also hands them to the module that they came from.
 
-    Choices of an augmentation learn from the loss of each example before these are reduced to one
-    number. This wraps *any* criterion that gives one: with label smoothing, a focal or robust loss,
-    one of your own. It stands where the criterion would; the total may be divided, summed
-    over batches, or scaled for mixed precision, and everything that is learned follows.
+    The choices of an augmentation learn from the loss of each example before the reduction. This
+    class wraps *any* criterion that returns per-example losses: with label smoothing, a focal or
+    robust loss, or your own. It replaces the criterion in a training loop. The total may be
+    divided, summed over batches, or scaled for mixed precision; all gradients are scaled with it.
 
     Parameters
     ----------
     criterion : callable
-        From outputs and targets to losses of shape (n_examples, ...), such as
-        ``torch.nn.HuberLoss(reduction="none")``. Losses are at least 0, and 0 for a perfect output:
-        the reward of the augmentation counts as far as their mean is below that of the best
-        constant output, which is found by applying the criterion to constant outputs.
+        Maps outputs and targets to losses of shape (n_examples, ...), such as
+        ``torch.nn.HuberLoss(reduction="none")``. Losses must be at least 0, and 0 for a perfect
+        output. The reward of the augmentation is weighted by the relative reduction of their mean
+        below that of the best constant output, which is found by applying the criterion to
+        constant outputs.
 
     Notes
     -----
-    The mean is over all losses, weighted, but for those of the ``ignore_index`` of the criterion.
-    (``torch.nn.CrossEntropyLoss(weight=...)`` by itself divides by the sum of the weights of the
-    classes in the batch; this does not.) Outside of training, and without augmentation, it is a
-    mean like any other.
+    The losses are multiplied by their weights, and the mean is over all losses except those of
+    targets equal to the ``ignore_index`` of the criterion. (``torch.nn.CrossEntropyLoss(weight=
+    ...)`` instead divides by the sum of the class weights in the batch.) Outside of training, and
+    without augmentation, it is an ordinary mean.
 
-    The losses are found by the graph of the computation: whatever is done between the module and
-    the criterion is part of the loss. They must depend on one forward pass of one
-    :class:`~eeginv.InvariantModule`, and be in the order of its examples. Choices learn from these
-    losses only: what the examples cost beside them (a term of one's own that is added to the total)
-    belongs into the criterion.
+    The forward pass is found through the autograd graph, so any computation between the module and
+    the criterion is part of the loss. The losses must depend on one forward pass of one
+    :class:`~eeginv.InvariantModule`, in the order of its examples. Choices learn from these losses
+    only: a per-example term that you add to the total must be part of the criterion.
 
     Examples
     --------
@@ -85,8 +85,8 @@ class PerExampleLoss(nn.Module):
         Raises
         ------
         ValueError
-            If the criterion does not give one loss an example, or the losses do not come from one
-            forward pass.
+            If the criterion does not return per-example losses, or the losses do not come from a
+            single forward pass.
         """
         losses = self.criterion(output, target)
         if not isinstance(losses, torch.Tensor) or losses.ndim == 0 or len(losses) != len(output):
@@ -152,9 +152,9 @@ class PerExampleLoss(nn.Module):
 
 
 def _one_hot(output: Tensor, target: Tensor, losses: Tensor) -> Tensor | None:
-    """Labels of classes, shape (n_examples, n_positions, n_classes); None if they are none."""
+    """Return one-hot labels (n_examples, n_positions, n_classes), or None for other targets."""
     if target.is_floating_point() or output.ndim < 2 or target.numel() != losses.numel():
         return None
     classes = torch.arange(output.shape[1], device=target.device)
-    # those outside of the classes, which are ignored, belong to none
+    # ignored targets are outside of the classes, and get a row of zeros
     return target.reshape(*losses.shape, 1) == classes

@@ -1,4 +1,4 @@
-"""Learned invariances, and random augmentation that fades out while they are learned."""
+"""Learned invariances, combined with random augmentation that fades out during training."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 
 
 class RegularizedAugNet(AugNet):
-    """Learn invariances while random augmentation keeps the network from relying on too much.
+    """Learn invariances while random augmentation regularises the network.
 
-    Two things that one objective cannot do. What leaves the label alone (reversals, shifts, gains,
-    rotations) is learned from the training loss, as in :class:`AugNet`. What takes information away
-    (noise, masks, dropout, random phases) always costs training loss and would be unlearned; it
-    serves as a regulariser. So every example also undergoes one of these at random strength, as in
-    :class:`TrivialAugment` [1]_, until ``fade``; from then on ever fewer of them do, so that the
-    network ends on signals as it will predict from. Predictions are averaged over
-    the learned invariances alone, and policies report them alone.
+    One objective cannot do both. Transforms that preserve the label (reversals, shifts, gains,
+    rotations) are learned from the training loss, as in :class:`AugNet`. Transforms that remove
+    information (noise, masks, dropout, random phases) always increase the training loss and would
+    be unlearned, so they serve as a regulariser. Until ``fade``, every example also undergoes one
+    of these at random strength, as in :class:`TrivialAugment` [1]_. From then on the share of such
+    examples decreases, so that training ends on signals like those at prediction. Predictions are
+    averaged over the learned invariances only, and policies contain only these.
 
     Parameters
     ----------
     transforms : list of Transform
-        Candidates; they are copied. Those whose ``loses_information`` is False are learned, the
-        others regularise.
+        Candidates; they are copied. Those whose ``loses_information`` is False are learned. The
+        others are the regulariser.
     n_layers : int
         Number of learned layers.
     penalty : float
@@ -41,10 +41,10 @@ class RegularizedAugNet(AugNet):
     reward : str | callable
         As in :class:`AugNet`.
     warmup : float
-        Share of the training in which what is learned stays as it was given.
+        Share of the training in which the learned layers keep their initial values.
     fade : float
-        Share of the training after which the random augmentation begins to fade out, linearly to
-        the end. Training loops report their progress by :meth:`set_progress`; without it, it stays.
+        Share of the training after which the random augmentation fades out, linearly to the end.
+        Training loops report their progress by :meth:`set_progress`; without it there is no fading.
     random_state : int | None
         Seed of all draws.
 
@@ -113,7 +113,7 @@ class RegularizedAugNet(AugNet):
         return transformed, log_prob
 
     def set_progress(self, fraction: float) -> None:
-        """Hold the distribution during the warm-up; let the random augmentation fade out.
+        """Fix the distribution during the warm-up, and fade the random augmentation out.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""What pays for a wide distribution of transformations."""
+"""Rewards for a wide distribution of transformations."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..transforms.strength import constant, read_strengths
 if TYPE_CHECKING:
     from .layer import AugmentationLayer
 
-# Length, in norms of the signals, below which the reward has a slope in every layer: otherwise a
-# transform that several layers hold at strength zero would have none in any.
+# Offset of lengths, in norms of the signals. It gives the root of the sum of squares a gradient
+# where a transform has strength zero in several layers.
 FLOOR = 1e-3
 
 
@@ -26,11 +26,11 @@ class OrbitLength:
     ``sum_k log(1 + W_k)``, where ``W_k = sqrt(sum_l (s_lk * w_lk * spread(mu_lk))^2)`` is the
     length that the layers ``l`` give to transform ``k`` by choosing it with probability ``w_lk`` at
     strength ``mu_lk``, and ``s_lk`` is how far a unit of spread moves the training signals relative
-    to their norm. Measured in the data, the reward does not depend on the unit or the range in
-    which a strength was written; the logarithm makes the second transform worth as much as the
-    first. Draws of several layers are independent: what they add to each other grows like the root
-    of the sum of squares. So the widest layer earns most, and one layer comes to hold a transform
-    that several could share.
+    to their norm. As it is measured in the data, the reward does not depend on the unit or the
+    range of a strength. The logarithm gives several transforms about the same value. Draws of
+    several layers are independent, so their lengths add up as the root of the sum of squares. The
+    gradient is largest for the widest layer, so that a transform of several layers concentrates in
+    one of them.
 
     Examples
     --------
@@ -69,14 +69,14 @@ class OrbitLength:
     def _parts(
         self, layers: Iterable[AugmentationLayer], transforms: Iterable[Transform]
     ) -> _Parts:
-        """Say which candidates are the same transform; that does not change while training."""
-        if self._known is None or self._known.transforms != transforms:  # the very same objects
+        """Return which candidates are the same transform, which training does not change."""
+        if self._known is None or self._known.transforms != transforms:  # compares identities
             self._known = _Parts(layers, transforms)
         return self._known
 
 
 class _Parts:
-    """Which candidates are the same transform, in one layer or in several."""
+    """Index of the candidates that are the same transform, in one layer or in several."""
 
     def __init__(
         self, layers: Iterable[AugmentationLayer], transforms: Iterable[Transform]
@@ -96,10 +96,10 @@ class _Parts:
         self.n_shares = tuple(counts[name] for name in several)
 
     def join(self, lengths: Tensor) -> Tensor:
-        """Add candidates of a layer that are the same up: they are alternatives, not steps.
+        """Combine the lengths of candidates that are the same transform.
 
-        Of steps in several layers take the root of the sum of squares, with a slope where all are
-        zero.
+        In one layer they are alternatives, and their lengths are summed. Over several layers the
+        result is the root of the sum of squares, offset to have a gradient where all are zero.
         """
 
         def index(numbers: tuple[int, ...]) -> Tensor:
@@ -138,8 +138,8 @@ def _spreads(transforms: list[Transform], strengths: Tensor) -> Tensor:
 class WeightedNorm:
     """The reward of the AugNet paper: ``|| w * mu ||_2`` over all layers and candidates [1]_.
 
-    ``mu`` is each strength divided by the end of its range, so the answer depends on how the
-    ranges are written; kept for comparison.
+    ``mu`` is each strength divided by the end of its range, so the reward depends on the choice of
+    the ranges. It serves for comparison.
 
     References
     ----------
@@ -181,12 +181,12 @@ class WeightedNorm:
 
 
 class Reward(Protocol):
-    """What pays for a wide distribution of transformations."""
+    """A function that rewards a wide distribution of transformations."""
 
     def __call__(
         self, layers: Iterable[AugmentationLayer], displacements: Sequence[Tensor]
     ) -> Tensor:
-        """Return the reward of layers, by how far each of their transforms moves signals."""
+        """Return the reward of layers, given the displacements of their transforms."""
 
 
 REWARDS: dict[str, type[Reward]] = {"orbit_length": OrbitLength, "weighted_norm": WeightedNorm}

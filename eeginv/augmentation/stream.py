@@ -1,4 +1,4 @@
-"""Streams of randomness that are saved with a model and never touch the global generators."""
+"""Random streams that are saved with a model and do not use the global generators."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from torch import Tensor, distributed, nn
 
 
 class RandomStream(nn.Module):
-    """A sequence of torch generators, one a forward pass, on whatever device is asked for.
+    """A sequence of torch generators, one for each forward pass, on the requested device.
 
-    The state is two integers, the seed and how many generators were handed out, so that it fits
-    into ``state_dict``, pickle and safetensors. The numbers that follow from it are the same on
-    every machine with the same kind of device; torch's CPU and CUDA generators differ. Processes of
-    a distributed training draw differently from the same state, each by its rank, and share what is
-    fixed.
+    The state is two integers, the seed and the number of generators returned, so it can be stored
+    in ``state_dict``, pickle and safetensors. Draws are the same on all machines with the same kind
+    of device; torch's CPU and CUDA generators differ. In distributed training, the draws of a
+    process depend on its rank, except those of the fixed generator.
 
     Parameters
     ----------
@@ -41,13 +40,13 @@ class RandomStream(nn.Module):
         return self.replay(device)
 
     def replay(self, device: str | torch.device, number: int | None = None) -> torch.Generator:
-        """Return once more a generator that :meth:`advance` gave: the last, or that number."""
+        """Return again a generator of :meth:`advance`: the last one, or the one of a number."""
         number = self.n_drawn if number is None else number
         rank = distributed.get_rank() if is_distributed() else 0
         return self._generator(device, 0, number, *([rank] if rank else []))
 
     def fixed(self, device: str | torch.device) -> torch.Generator:
-        """Return the generator of evaluation: always the same, beside the training stream."""
+        """Return the generator for evaluation, always the same, outside the training stream."""
         return self._generator(device, 1)
 
     def _replicate_for_data_parallel(self) -> Self:

@@ -1,4 +1,4 @@
-"""What was done to a batch of signals in time, to be undone in outputs along time."""
+"""Record of the steps that move a batch in time, for mapping outputs along time back."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class Inverse(Protocol):
-    """What brings outputs back to the times before a step."""
+    """A function that maps outputs back to the times before a step."""
 
     def __call__(self, output: Tensor, n_times: int | None) -> Tensor:
-        """Bring an output back."""
+        """Map an output back."""
 
 
 class Map(Protocol):
-    """A transform with everything random fixed."""
+    """A transform with fixed draws."""
 
     keeps_time: bool
 
@@ -32,14 +32,14 @@ class Map(Protocol):
         """Transform signals."""
 
     def undo(self, output: Tensor, n_times: int | None) -> Tensor:
-        """Bring an output along time back."""
+        """Map an output along time back."""
 
 
 class Undo:
-    """Bring outputs along time back to the times of the original signals.
+    """Map outputs along time back to the times of the original signals.
 
-    :meth:`Augmentation.sample` writes into it, for each example, what moved it in time; called
-    with the outputs for the transformed signals, it undoes that, the last step first.
+    :meth:`Augmentation.sample` records the steps that move each example in time. Called with the
+    outputs for the transformed signals, the object undoes these steps, the last one first.
     :class:`~eeginv.InvariantModule` does both with ``equivariant=True``.
 
     Parameters
@@ -65,7 +65,7 @@ class Undo:
 
     @classmethod
     def of(cls, maps: Iterable[Map], n_times: int) -> Undo:
-        """Record maps with everything random fixed.
+        """Record transforms with fixed draws.
 
         Parameters
         ----------
@@ -77,12 +77,12 @@ class Undo:
         Returns
         -------
         undo : Undo
-            What brings outputs back.
+            The function that maps outputs back.
         """
         undo = cls(n_times)
-        for one in maps:
-            if not one.keeps_time:
-                undo.add(one.undo)
+        for transform in maps:
+            if not transform.keeps_time:
+                undo.add(transform.undo)
         return undo
 
     def add(self, inverse: Inverse, subset: Subset = ALL) -> None:
@@ -91,16 +91,16 @@ class Undo:
         Parameters
         ----------
         inverse : callable
-            From outputs, and ``n_times=``, to outputs: ``undo`` of a transform, say.
+            Maps outputs, given ``n_times=``, to outputs, such as ``undo`` of a transform.
         subset : Subset
-            The examples that underwent it.
+            The examples to which the step was applied.
         """
         self._steps.append((inverse, subset))
 
     def add_transform(
         self, transform: Transform, noise: Noise, strength: Strength = None, subset: Subset = ALL
     ) -> None:
-        """Record that a transform was applied, unless it leaves time as it is.
+        """Record that a transform was applied, unless it leaves time unchanged.
 
         Parameters
         ----------
@@ -109,15 +109,15 @@ class Undo:
         noise : dict of str to Tensor
             Its draws.
         strength : Tensor | float | None
-            Its strength; None is its own.
+            Its strength; None is the strength of the transform.
         subset : Subset
-            The examples that underwent it.
+            The examples to which it was applied.
         """
         if not transform.keeps_time:
             self.add(partial(transform.undo, noise=noise, strength=strength), subset)
 
     def separate(self) -> Undo:
-        """Return a recorder of its own, which :meth:`add_all` adds for some examples later.
+        """Return a separate recorder, which :meth:`add_all` adds later for some examples.
 
         Returns
         -------
@@ -127,19 +127,19 @@ class Undo:
         return Undo(self.n_times)
 
     def add_all(self, steps: Undo, subset: Subset) -> None:
-        """Record steps that only some examples underwent in the end.
+        """Record steps that are kept for some examples only.
 
         Parameters
         ----------
         steps : Undo
             The steps, recorded for all examples.
         subset : Subset
-            The examples that underwent them.
+            The examples that keep them.
         """
         self.add(lambda output, n_times: steps(output), subset)
 
     def part(self, subset: Subset) -> Undo:
-        """Return a recorder for the steps of some examples, as if there were no others.
+        """Return a recorder for the steps of some examples, whose batch is these examples.
 
         Parameters
         ----------
@@ -159,13 +159,13 @@ class Undo:
         Parameters
         ----------
         output : Tensor, shape (n_examples, n_outputs, ..., n_positions)
-            Outputs along time. Those of shape (n_examples, n_outputs) have a single position, which
-            is where it was.
+            Outputs along time. Outputs of shape (n_examples, n_outputs) have no time axis and are
+            returned unchanged.
 
         Returns
         -------
         output : Tensor, same shape
-            At the positions of the original signals.
+            Outputs at the positions of the original signals.
         """
         if output.ndim < 3:
             return output
@@ -185,7 +185,7 @@ class _Part(Undo):
 
 
 class _NoUndo(Undo):
-    """Records nothing, where no output has to be brought back."""
+    """Records nothing, where no output has to be mapped back."""
 
     def __init__(self) -> None:
         super().__init__(None)

@@ -1,4 +1,4 @@
-"""Checks of computed values, which must not make the host wait for a device in each step."""
+"""Checks of computed values that do not synchronise with a device in each step."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .choice import reads_are_cheap
 
 
 class Verdicts:
-    """Look at the outcome of checks: at once where that is cheap, or else when it has arrived.
+    """Outcomes of checks, read at once where that is cheap, otherwise when they have arrived.
 
-    On a GPU, the outcome is sent to the host while both go on, and looked at in the first step in
-    which it is there. Not part of what is pickled.
+    On a GPU, the outcome is copied to the host asynchronously, and read in the first step in which
+    it is available. Pending outcomes are not pickled.
     """
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class Verdicts:
         passed : Tensor of bool
             A scalar.
         fail : callable
-            Raises the error. Called at once, or late, without arguments.
+            Raises the error. Called without arguments, at once or in a later step.
         """
         if reads_are_cheap(passed.device):
             if not passed:
@@ -46,7 +46,7 @@ class Verdicts:
 
 
 def send(value: Tensor) -> tuple[Tensor, Callable[[], bool]]:
-    """Send a value from a device to the host.
+    """Copy a value from a device to the host asynchronously.
 
     Parameters
     ----------
@@ -56,9 +56,9 @@ def send(value: Tensor) -> tuple[Tensor, Callable[[], bool]]:
     Returns
     -------
     copy : Tensor
-        On the host, once it has arrived.
+        The value on the host, valid once it has arrived.
     has_arrived : callable
-        Whether it has.
+        Returns whether it has arrived.
     """
     copy = value.to("cpu", non_blocking=True)
     event = torch.Event(value.device)

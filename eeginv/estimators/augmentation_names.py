@@ -1,4 +1,4 @@
-"""The names that ``augmentation=`` of the estimators takes."""
+"""The names that ``augmentation=`` of the estimators accepts."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from ..transforms import Transform
 LEARNED = ("augnet", "augerino", "auto")
 AUGMENTATIONS = (*LEARNED, "trivial")
 
-# What ``augmentation=`` may be.
+# Accepted types of ``augmentation=``.
 AugmentationLike: TypeAlias = str | Policy | Augmentation | None
 
 
 def hint_for_augmentation(value: object) -> str:
-    """Say what to pass instead of a value that ``augmentation=`` does not take.
+    """Return a hint for a value that ``augmentation=`` does not accept.
 
     Parameters
     ----------
     value : object
-        What was passed.
+        The value that was passed.
 
     Returns
     -------
     hint : str
-        A sentence that begins with a blank; empty if nothing is known of the value.
+        A sentence that begins with a space. Empty if there is no hint for the value.
 
     Examples
     --------

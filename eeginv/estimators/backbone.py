@@ -1,4 +1,4 @@
-"""From a name, a class or an instance to a network for the signals at hand."""
+"""Build a network for given signals from a name, a class or an instance."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def build_backbone(
     sfreq: float | None,
     params: Mapping[str, Any] | None = None,
 ) -> nn.Module:
-    """Make a network.
+    """Build a network and check it on a batch of zeros.
 
     Parameters
     ----------
     backbone : str | type | nn.Module
-        Name of a Braindecode model, a class whose constructor takes Braindecode's names
-        (``n_chans``, ``n_times``, ``n_outputs``, ``sfreq``, those of them that it has), or a
-        network, which is copied with its weights.
+        Name of a Braindecode model, a class, or a network, which is copied with its weights. The
+        constructor of a class is called with those of Braindecode's parameters (``n_chans``,
+        ``n_times``, ``n_outputs``, ``sfreq``) that it has.
     n_chans, n_times, n_outputs : int
         Sizes of the signals and the output.
     sfreq : float | None
@@ -48,7 +48,7 @@ def build_backbone(
     Returns
     -------
     network : nn.Module
-        Checked on a batch of zeros.
+        The network.
     """
     params = dict(params or {})
     if isinstance(backbone, nn.Module):

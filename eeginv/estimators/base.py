@@ -1,4 +1,4 @@
-"""scikit-learn's contract around a skorch net."""
+"""Base class of the estimators: the scikit-learn interface around a skorch net."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 
 
 class InvariantEstimator(BaseEstimator):
-    """What the classifier and the regressor share; not for use by itself."""
+    """Base class of the classifier and the regressor. It is not used directly."""
 
-    # The loss of the module, and that of the net.
+    # The name of the loss for the module, and the criterion of the net.
     _loss: str
     _criterion: type[nn.Module]
 
-    # What fit sets.
+    # Attributes that fit sets.
     n_chans_: int
     n_times_: int
     n_outputs_: int
@@ -145,7 +145,7 @@ class InvariantEstimator(BaseEstimator):
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> TrainingData:
-        """Check everything that ``fit`` is given: see :meth:`Trainer.prepare`."""
+        """Check all arguments of ``fit``; see :meth:`Trainer.prepare`."""
         check_parameters(self)
         signals = read_signals(X, Expected("the estimator has sfreq =", sfreq=self.sfreq))
         y = signals.y if y is None else read_targets(y)
@@ -183,7 +183,7 @@ class InvariantEstimator(BaseEstimator):
         check_consistent_length(X, subjects)
         return TrainingData(X, target, weight, subjects)
 
-    # what a kind of estimator defines
+    # defined by subclasses
     def _encode_target(self, y: Any) -> np.ndarray:
         raise NotImplementedError(f"{type(self).__name__} must define _encode_target.")
 
@@ -195,7 +195,7 @@ class InvariantEstimator(BaseEstimator):
         raise NotImplementedError(f"{type(self).__name__} must define _readout.")
 
     def under(self, augmentation: AugmentationLike) -> Self:
-        """Return an unfitted copy with another augmentation, and none of what belongs to this one.
+        """Return an unfitted copy with another augmentation.
 
         Parameters
         ----------
@@ -205,7 +205,7 @@ class InvariantEstimator(BaseEstimator):
         Returns
         -------
         estimator : InvariantClassifier | InvariantRegressor
-            A clone. Parameters that this augmentation does not read have their defaults.
+            A clone. Parameters that the other augmentation does not read have their defaults.
         """
         copied = clone(self).set_params(augmentation=augmentation)
         defaults = default_parameters(copied)
@@ -226,7 +226,7 @@ class InvariantEstimator(BaseEstimator):
     def _output(
         self, X: SignalsLike | Signals, module: InvariantModule | None = None
     ) -> np.ndarray:
-        """Compute the module's output in evaluation, an array of shape (n_windows, ...)."""
+        """Compute the output of the module in evaluation mode, of shape (n_windows, ...)."""
         check_is_fitted(self, "module_")
         X = self._in_shape_of_fit(read_signals(X, self._fitted_on).X)
         X = self._as_signals(validate_data(self, X, reset=False, dtype=np.float32, allow_nd=True))
@@ -242,7 +242,7 @@ class InvariantEstimator(BaseEstimator):
             return predict_in_batches(module, X, self.device)
 
     def _with_targets(self, X: SignalsLike, y: Any) -> tuple[Signals, Any]:
-        """Read signals, and their targets where none are given."""
+        """Read signals, and take their targets if none are given."""
         check_is_fitted(self, "module_")
         signals = read_signals(X, self._fitted_on)
         y = signals.y if y is None else read_targets(y)
@@ -252,11 +252,11 @@ class InvariantEstimator(BaseEstimator):
 
     @property
     def _fitted_on(self) -> Expected:
-        """What signals to predict for have to agree with."""
+        """Properties that signals must have for prediction."""
         return Expected(f"{type(self).__name__} was fitted with", self.ch_names_, self.sfreq_)
 
     def _in_shape_of_fit(self, X: Any) -> Any:
-        """Bring signals of one channel to the shape of fit; refuse what has other channels."""
+        """Bring single-channel signals to the shape in fit, and reject other channel counts."""
         n_dimensions = getattr(X, "ndim", 0)
         if n_dimensions > 3:
             self._as_signals(X)
@@ -284,7 +284,8 @@ class InvariantEstimator(BaseEstimator):
         Parameters
         ----------
         path : path-like
-            Folder to write; it must not exist yet, or hold a saved estimator to replace.
+            Folder to write. It must not exist yet, or must hold a saved estimator, which is
+            replaced.
         """
         check_is_fitted(self, "module_")
         save_estimator(self, path)
@@ -304,17 +305,17 @@ class InvariantEstimator(BaseEstimator):
         path : path-like
             Folder that :meth:`save` wrote.
         backbone : type | nn.Module | None
-            The backbone, where it was not given by name; the network, where ``backbone_params``
-            held objects that JSON cannot.
+            The backbone, needed if it was not given by name. The network, needed if
+            ``backbone_params`` held objects that JSON cannot represent.
         augmentation : Augmentation | None
-            The augmentation, where it was an object that learns.
+            The augmentation, needed if it was an object that learns.
         transforms : list of Transform | None
-            The candidates, where some of them were not of eeginv.
+            The candidates, needed if some of them are not part of eeginv.
 
         Returns
         -------
         estimator : InvariantClassifier | InvariantRegressor
-            The fitted estimator; it predicts exactly as the saved one did.
+            The fitted estimator. Its predictions are identical to those of the saved one.
         """
         return load_estimator(cls, path, backbone, augmentation, transforms)
 

@@ -1,4 +1,4 @@
-"""Statistics of batch normalisation as predictions need them."""
+"""Recomputation of batch-normalisation statistics for prediction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ..invariant import InvariantModule, uncompiled
 from ..transforms.precision import in_double
 
-# So many signals pass through the network at most, copies counted.
+# Maximum number of signals that pass through the network, copies counted.
 _MAX_SIGNALS = 4096
 _BATCH = 64
 
@@ -21,18 +21,19 @@ _BATCH = 64
 def measure_batch_norm(
     module: InvariantModule, X: Tensor, device: str | torch.device = "cpu"
 ) -> None:
-    """Measure the means and variances of batch normalisation on signals as predictions see them.
+    """Recompute the batch-normalisation statistics on signals like those at prediction.
 
-    They are replaced by averages over batches of training signals in evaluation [1]_: as they are,
-    or over the transformed copies that predictions average over.
+    The running means and variances are replaced by averages over batches of training signals in
+    evaluation mode [1]_. With an augmentation, these are the transformed copies that predictions
+    are averaged over.
 
     Parameters
     ----------
     module : InvariantModule
         The trained network. It is left in evaluation mode.
     X : Tensor, shape (n_examples, n_channels, n_times)
-        Training signals. Of many, so many at random that 4096 signals, copies counted, pass through
-        the network.
+        Training signals. A random part is used if more than 4096 signals, copies counted, would
+        pass through the network.
     device : str | torch.device
         Device of the module.
 
@@ -58,25 +59,25 @@ def measure_batch_norm(
     before = [norm.momentum for norm in norms]
     moments = [_Moments(norm) for norm in norms]
     copies = module.n_copies if module.augmentation is not None else 0
-    # a compiled network would not call what listens to its layers
+    # a compiled network would not call the forward hooks of its layers
     with torch.no_grad(), uncompiled(module):
         order = torch.randperm(len(X))[: max(_BATCH, _MAX_SIGNALS // max(1, copies))]
         for rows in order.split(_BATCH):
             if len(rows) > 1 or len(X) == 1:
                 module(X[rows].to(device))
-    for of_norm, momentum in zip(moments, before, strict=True):
-        of_norm.put(momentum)
+    for moment, momentum in zip(moments, before, strict=True):
+        moment.put(momentum)
 
 
 class _Moments:
-    """First and second moments of what a layer of batch normalisation sees, over many batches."""
+    """First and second moments of the inputs of a batch-normalisation layer over many batches."""
 
     def __init__(self, norm: _BatchNorm) -> None:
         self.norm = norm
         self.n = 0
         self.mean: Tensor | float = 0.0
         self.square: Tensor | float = 0.0
-        norm.momentum = 1.0  # what it has after a batch is of this batch alone
+        norm.momentum = 1.0  # so that the running statistics are those of the last batch
         norm.train()
         self.hook = norm.register_forward_hook(self._add)
 
@@ -91,7 +92,7 @@ class _Moments:
         return cast("tuple[Tensor, Tensor]", (self.norm.running_mean, self.norm.running_var))
 
     def put(self, momentum: float | None) -> None:
-        """Give the layer the statistics of all batches, and leave it in evaluation mode."""
+        """Set the statistics of all batches in the layer, and leave it in evaluation mode."""
         self.hook.remove()
         if self.n:
             mean, running = self.mean / self.n, self._running()
@@ -102,13 +103,13 @@ class _Moments:
 
 
 class MeasureBatchNorm(Callback):
-    """At the end of a training, measure the statistics of batch normalisation again.
+    """Callback that recomputes the batch-normalisation statistics at the end of training.
 
-    What training leaves are running averages over its last batches: of augmented signals, under
-    dropout, and with the momentum of 0.01 that Braindecode's EEGNet has, over a hundred batches, so
-    that a network after a short training still predicts with those that it began with. For
-    ``callbacks=`` of the estimators; what ``history_`` has of the last epoch is of the network
-    before. ``measure_batch_norm`` in the same module does it for any trained module.
+    Training leaves running averages over its last batches, of augmented signals and under dropout.
+    With the momentum of 0.01 of Braindecode's EEGNet they span a hundred batches, so that after a
+    short training the initial values still have a weight. Pass the callback to ``callbacks=`` of
+    the estimators. The last row of ``history_`` describes the network before the recomputation.
+    For any trained module, use ``measure_batch_norm`` of the same Python module.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""skorch's callbacks, as users write them, for nets whose targets carry weights."""
+"""Adaptation of users' skorch callbacks to nets whose targets carry weights."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _BATCH = 64
 
 
 def check_callbacks(callbacks: Sequence[Any] | None, validates: bool) -> None:
-    """Refuse, before the training, what is no callback or has nothing to look at.
+    """Reject, before training, invalid callbacks and scorings without held-out windows.
 
     Parameters
     ----------
     callbacks : list | None
-        What the user gave.
+        The argument of the user.
     validates : bool
         Whether windows are held out.
     """
@@ -63,10 +63,10 @@ def prepare_callbacks(
     ----------
     callbacks : list | None
         Members are skorch callbacks, pairs ``(name, callback)``, or names of scorings of
-        scikit-learn, which give columns ``train_<name>`` and, with held-out windows,
-        ``valid_<name>`` of the history.
+        scikit-learn. A scoring adds the columns ``train_<name>`` and, with held-out windows,
+        ``valid_<name>`` to the history.
     readout : Readout
-        What scorers see of outputs and targets.
+        Converts outputs and targets for scorers.
     validates : bool
         Whether windows are held out.
 
@@ -81,7 +81,7 @@ def prepare_callbacks(
     for number, given in enumerate(callbacks or []):
         if isinstance(given, str):
             for on_train in (True, False) if validates else (True,):
-                # of the network as it is after the epoch, without transforms, as in predict
+                # scores the network after the epoch, without transforms, as in predict
                 scoring = EpochScoring(
                     given,
                     lower_is_better=False,
@@ -100,15 +100,15 @@ def prepare_callbacks(
 
 
 class Readout:
-    """What scorers see: predictions and targets as the user's, of a net's outputs and targets.
+    """Converts outputs and targets of a net to the predictions and targets that scorers take.
 
     Parameters
     ----------
     classes : ndarray | None
-        The classes; None for a regression. Numbers are shown as they are, other classes as their
-        places, 0, 1, ..., which the scorings of scikit-learn that need a positive class take.
+        The classes; None for a regression. Classes that are not numbers are shown as their indices,
+        0, 1, ..., because some scorings of scikit-learn need a positive class.
     mean, scale : ndarray | None
-        What a regression has standardised its targets by.
+        Mean and scale by which a regression standardised its targets.
     single_output : bool
         Whether the targets of a regression are one-dimensional.
     """
@@ -167,8 +167,8 @@ def _check_scoring_name(name: str) -> None:
 
 
 def _on_labels(callback: Callback, readout: Readout) -> Callback:
-    """Let a scoring see targets without weights, and predictions instead of outputs."""
-    callback.initialize()  # finds its name
+    """Make a scoring take targets without weights, and predictions instead of outputs."""
+    callback.initialize()  # sets its name
     callback.name = callback.name_
     callback.scoring = _Scoring(callback.scoring_, readout)
     callback.target_extractor = _Target(callback.target_extractor)
@@ -176,7 +176,7 @@ def _on_labels(callback: Callback, readout: Readout) -> Callback:
 
 
 class _Target:
-    """Take the target out of a pair of target and weight."""
+    """Extracts the target from a pair of target and weight."""
 
     def __init__(self, extractor: Callable[[Any], Any]) -> None:
         self.extractor = extractor
@@ -186,13 +186,13 @@ class _Target:
 
 
 class _Scoring:
-    """A scorer, called with what it expects."""
+    """Calls a scorer with the predictions and targets that it takes."""
 
     def __init__(self, scoring: Any, readout: Readout) -> None:
         self.scoring, self.readout = scoring, readout
 
     def __call__(self, net: NeuralNet, X: Any, y: Any) -> float:
-        if "forward_iter" in vars(net):  # skorch has put there what it has kept of the epoch
+        if "forward_iter" in vars(net):  # set by skorch, with the cached outputs of the epoch
             outputs = torch.cat([_first(output).cpu() for output in net.forward_iter(X)])
         elif isinstance(X, torch.Tensor):
             outputs = _outputs(net, X)
@@ -207,7 +207,7 @@ def _first(output: Tensor | tuple[Tensor, ...]) -> Tensor:
 
 
 def _outputs(net: NeuralNet, X: Tensor) -> Tensor:
-    # skorch's iterator would draw from torch's generator, and move the order of the training
+    # skorch's iterator would draw from torch's generator, and so change the order of training
     parts = [
         _first(net.evaluation_step((X[i : i + _BATCH], None), training=False)).cpu()
         for i in range(0, len(X), _BATCH)
@@ -216,7 +216,7 @@ def _outputs(net: NeuralNet, X: Tensor) -> Tensor:
 
 
 class _Asked(BaseEstimator):
-    """A fitted estimator that has been asked already; all else is the net's."""
+    """A fitted estimator with precomputed predictions; other attributes are those of the net."""
 
     def __init__(self, net: NeuralNet) -> None:
         self.net = net

@@ -1,4 +1,4 @@
-"""Which channels of an input go in, and in which order."""
+"""Selection and order of the channels of an input."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Expected:
-    """What signals have to agree with, where both sides are known.
+    """Properties that signals must have, checked where both sides are known.
 
     Parameters
     ----------
     owner : str
-        Whose they are, for messages.
+        Origin of the properties, for messages.
     ch_names : list of str | None
         Names of the channels, in order.
     sfreq : float | None
@@ -34,7 +34,7 @@ class Expected:
     scale: float | None = None
 
     def check_rate(self, sfreq: float | None, what: str) -> None:
-        """Refuse signals that were sampled at another rate."""
+        """Raise an error if signals were sampled at another rate."""
         if not same_rate(sfreq, self.sfreq):
             raise ValueError(
                 f"{what} sampled at {sfreq:g} Hz, but {self.owner} {self.sfreq:g} Hz: resample the "
@@ -44,18 +44,18 @@ class Expected:
 
 @dataclass(frozen=True)
 class Choice:
-    """The channels of a recording that go in.
+    """The channels of a recording that are used.
 
     Parameters
     ----------
     picks : list of int
-        Indices, in the order in which they go in.
+        Indices of the channels, in the order of use.
     names : list of str
         Their names.
     types : list of str
         Their types, as in MNE.
     left_out : dict of str to str
-        The others, and why.
+        The other channels, each with the reason.
     """
 
     picks: list[int]
@@ -70,18 +70,18 @@ def choose_channels(info: mne.Info, expected: Expected, what: str) -> Choice:
     Parameters
     ----------
     info : mne.Info
-        Of the recording.
+        Measurement info of the recording.
     expected : Expected
         Names to look for.
     what : str
-        What the recording is, for messages.
+        Name of the recording, for messages.
 
     Returns
     -------
     choice : Choice
-        Data channels that are not marked as bad, those of the expected names if there are any. If
-        there is no data channel at all, channels of type "misc" count as such: MNE and Braindecode
-        call a channel so that nobody gave a type.
+        Data channels that are not marked as bad, or those with the expected names if names are
+        expected. Without any data channel, channels of type "misc" count as data channels, because
+        that is the type of channels without a known type in MNE and Braindecode.
     """
     import mne
 
@@ -117,20 +117,20 @@ def pick_by_name(
     what: str,
     reasons: dict[str, str] | None = None,
 ) -> list[int]:
-    """Find the expected channels, or say which are missing.
+    """Find the expected channels, and raise an error that names missing ones.
 
     Parameters
     ----------
     names : list of str
-        Names of the channels that there are.
+        Names of the existing channels.
     expected : list of str
         Names to look for.
     owner : str
-        Who expects them, for messages.
+        Origin of the expected names, for messages.
     what : str
-        What the signals are, for messages.
+        Name of the signals, for messages.
     reasons : dict of str to str | None
-        Channels that were left out, and why.
+        Channels that were left out, each with the reason.
 
     Returns
     -------
@@ -151,12 +151,12 @@ def pick_by_name(
 
 
 def say_left_out(left_out: dict[str, str]) -> None:
-    """Name the channels that did not go in, once for each input.
+    """Warn of the channels that were left out, once for each input.
 
     Parameters
     ----------
     left_out : dict of str to str
-        Names, and why.
+        Names of the channels, each with the reason.
     """
     if not left_out:
         return

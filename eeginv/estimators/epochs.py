@@ -1,4 +1,4 @@
-"""Reading of MNE's objects."""
+"""Reading of MNE epochs."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def is_epochs(X: object) -> bool:
-    """Whether an object is MNE's, or a list of such."""
+    """Whether an object is an MNE object, or a list of MNE objects."""
     first = X[0] if isinstance(X, (list, tuple)) and len(X) else X
-    # told by where it comes from: importing MNE takes seconds
+    # by the name of its module, because importing MNE takes seconds
     return any(base.__module__.partition(".")[0] == "mne" for base in type(first).__mro__)
 
 
@@ -27,15 +27,15 @@ def read_epochs(epochs: Any, expected: Expected) -> Signals:
     Parameters
     ----------
     epochs : mne.Epochs | list of mne.Epochs
-        Epochs; several are put together, which need the same channels (in any order) and rate.
-        scikit-learn makes a list of single ones when it takes some of them.
+        Epochs. Those of a list are concatenated, and must have the same channels (in any order) and
+        sampling frequency. scikit-learn makes a list of single epochs when it indexes them.
     expected : Expected
-        What they have to agree with.
+        Properties that they must have.
 
     Returns
     -------
     signals : Signals
-        The signals; the names of the events are the labels.
+        The signals. The names of the events are the labels.
     """
     several = isinstance(epochs, (list, tuple))
     parts = list(epochs) if several else [epochs]
@@ -47,7 +47,7 @@ def read_epochs(epochs: Any, expected: Expected) -> Signals:
         _check_kind(part, what)
         sfreq = float(part.info["sfreq"])
         expected.check_rate(sfreq, f"{what} was")
-        # the single epochs of a recording have all this in common
+        # the same for all single epochs of a recording
         key = (*part.ch_names, *part.get_channel_types(), *part.info["bads"])
         if key not in choices:
             choices[key] = choose_channels(part.info, expected, what)
@@ -66,7 +66,7 @@ def read_epochs(epochs: Any, expected: Expected) -> Signals:
         signals.append(values)
     say_left_out(left_out)
     X = signals[0] if len(signals) == 1 else np.concatenate(signals)
-    if set(first.types) == {"misc"}:  # of no known unit
+    if set(first.types) == {"misc"}:  # the unit is unknown
         to_microvolts(X, 1e6, "the Epochs")
     else:
         factors = np.array([[FACTORS.get(kind, 1.0)] for kind in first.types])

@@ -1,4 +1,4 @@
-"""How much evidence the training data give for a trained network and its invariances."""
+"""Log marginal likelihood of a trained network and its invariances."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..transforms.precision import in_double
 if TYPE_CHECKING:
     from ..invariant import InvariantModule
 
-# Rows of the kernel, and numbers in the Jacobian that it is made of.
+# Maximum number of rows of the kernel, and of values in its Jacobian.
 _MAX_ROWS, _MAX_NUMBERS = 480, 2 * 10**8
 
 
@@ -28,18 +28,18 @@ def log_evidence(
 ) -> float:
     """Laplace approximation of the log marginal likelihood, per example [1]_ [2]_.
 
-    The network is made linear in its weights around those that training found. Its output is the
-    mean over transformed copies, and so is its derivative: what the copies make equal the weights
-    cannot tell apart any more, and that costs less. The prior of the weights is normal with a
-    precision for each tensor, chosen to maximise the evidence, as is the noise of a regression. For
-    more examples than fit, the determinant is that of a random part, scaled up by the number of
-    examples, which for given precisions is not too small in expectation [2]_. Outputs are averaged
-    as logits, whatever ``module.average`` is.
+    The network is linearised in its weights around the trained ones. Its output and derivative are
+    means over transformed copies. Invariance makes the derivatives of examples more alike, which
+    lowers the complexity term. The prior of the weights is normal, with one precision for each
+    tensor. The precisions, and the noise of a regression, maximise the evidence. If there are too
+    many examples for memory, the log-determinant is that of a random part, scaled by the number of
+    examples; for given precisions its expectation is not too small [2]_. Outputs are averaged as
+    logits, regardless of ``module.average``.
 
     Parameters
     ----------
     module : InvariantModule
-        The trained network, in evaluation mode during the call.
+        The trained network. It is in evaluation mode during the call.
     X : Tensor, shape (n_examples, n_channels, n_times)
         The signals that it was trained on.
     y : Tensor, shape (n_examples,) or (n_examples, n_outputs)
@@ -47,7 +47,7 @@ def log_evidence(
     weight : Tensor, shape (n_examples,) | None
         Weights of the examples, with a mean of one; None is equal weights.
     n_copies : int
-        Transformed copies that the output is averaged over.
+        Number of transformed copies that the output is averaged over.
     random_state : int
         Seed of the random part.
 
@@ -55,7 +55,7 @@ def log_evidence(
     -------
     log_evidence : float
         In nats per example; larger is better. Only differences between networks for the same data
-        mean anything.
+        are meaningful.
 
     References
     ----------
@@ -97,14 +97,14 @@ def log_evidence(
 
 
 def count_outputs(module: InvariantModule, X: Tensor) -> int:
-    """Return the number of outputs of an example; refuse outputs along time.
+    """Return the number of outputs of an example, and reject outputs along time.
 
     Parameters
     ----------
     module : InvariantModule
         The network.
     X : Tensor, shape (n_examples, n_channels, n_times)
-        Signals, of which the first is looked at.
+        Signals. Only the first is used.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def _copies(module: InvariantModule, X: Tensor, n_copies: int) -> list[Tensor]:
 
 
 class _Fit:
-    """How well the outputs fit, and the square root of how much the fit bends."""
+    """Log-likelihood of the outputs, and the square root of the Hessian of the loss."""
 
     def __init__(
         self, module: InvariantModule, X: Tensor, y: Tensor, weight: Tensor, n_copies: int
@@ -153,14 +153,14 @@ class _Fit:
         self.n_values = float(weight.sum()) * (1 if self.classifies else output.shape[1])
 
     def root(self, output: Tensor) -> Tensor:
-        """Return a matrix A with A A^T the second derivative of the loss at an output."""
-        if not self.classifies:  # of half the squared error, whose noise comes in later
+        """Return a matrix A with A A^T the Hessian of the loss at an output."""
+        if not self.classifies:  # of half the squared error; the noise is a factor later
             return torch.eye(len(output), dtype=output.dtype, device=output.device)
         p = output.detach().softmax(dim=0)
         return torch.diag(p.sqrt()) - p[:, None] * p.sqrt()[None]
 
     def log_likelihood(self, log_noise: Tensor) -> Tensor:
-        """Return the log-likelihood of all examples under a log-variance of the noise."""
+        """Return the log-likelihood of all examples for a log-variance of the noise."""
         if self.classifies:
             return torch.tensor(-self.total, dtype=torch.float64)
         squared = self.total / log_noise.exp()
@@ -175,12 +175,12 @@ def _kernels(
     n_copies: int,
     root: Callable[[Tensor], Tensor],
 ) -> Tensor:
-    """Inner products of the derivatives of all outputs, for each tensor of weights."""
+    """Return the tangent kernel for each tensor of weights: inner products of derivatives."""
     rows = []
     for x, w in zip(X, weight, strict=True):
-        with torch.no_grad():  # the copies are the same for every example, and for each on its own
-            of_one = torch.cat(_copies(module, x.unsqueeze(0), n_copies))
-        output = module.backbone(of_one).mean(dim=0)
+        with torch.no_grad():  # the draws of copies do not depend on the batch
+            copies = torch.cat(_copies(module, x.unsqueeze(0), n_copies))
+        output = module.backbone(copies).mean(dim=0)
         directions = root(output) * w.sqrt()
         for direction in directions.T:
             gradient = torch.autograd.grad(
@@ -199,7 +199,7 @@ def _kernels(
 def _maximise(
     kernels: Tensor, squares: Tensor, fit: _Fit, scale: float, n_steps: int = 40
 ) -> float:
-    """Return the log-evidence under the best precisions of the prior, and noise."""
+    """Return the log-evidence, maximised over the precisions of the prior and the noise."""
     log_precision = torch.zeros(len(kernels), dtype=torch.float64, requires_grad=True)
     start = 0.0 if fit.classifies else math.log(max(fit.total / fit.n_values, 1e-12))
     log_noise = torch.tensor(start, dtype=torch.float64, requires_grad=not fit.classifies)
@@ -209,7 +209,7 @@ def _maximise(
     for _ in range(n_steps):
         precision = log_precision.exp()
         kernel = torch.einsum("l,lij->ij", 1 / precision, kernels)
-        # by eigenvalues: next to an exact fit the identity is lost beside the kernel
+        # by eigenvalues: for a nearly exact fit, adding the identity to the kernel loses precision
         values = torch.linalg.eigvalsh(kernel / log_noise.exp())
         determinant = values.clamp_min(0).log1p().sum()
         evidence = (

@@ -1,4 +1,4 @@
-"""Windows that are held out of a training."""
+"""Splits into training windows and held-out windows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedS
 def hold_out(
     share: float, y: np.ndarray, groups: np.ndarray | None, seed: int, stratified: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split windows into those to train on and those held out, by group where there are groups.
+    """Split windows into training and held-out windows, by group where there are groups.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ def hold_out(
     seed : int
         Seed of the split.
     stratified : bool
-        Without groups: whether both sides have the frequencies of the labels.
+        Whether both sides have the same label frequencies. Without groups only.
 
     Returns
     -------
     train, held_out : ndarray of int
-        Rows.
+        Row indices.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def hold_out(
 def check_sides(
     classes: np.ndarray, target: np.ndarray, rows: np.ndarray, held_out: np.ndarray
 ) -> None:
-    """Refuse a split of which one side lacks a class.
+    """Raise an error if one side of a split lacks a class.
 
     Parameters
     ----------
@@ -66,12 +66,12 @@ def check_sides(
     target : ndarray of int, shape (n_windows,)
         Encoded labels.
     rows, held_out : ndarray of int
-        The sides.
+        Rows of the two sides.
 
     Raises
     ------
     ValueError
-        Names the classes.
+        If a class is missing. The message names it.
     """
     for name, part in (("training", rows), ("held-out", held_out)):
         missing = np.setdiff1d(np.arange(len(classes)), target[part])

@@ -1,4 +1,4 @@
-"""One reading of every kind of input, for estimators, searches and inspection."""
+"""Reading of all kinds of input, for estimators, searches and inspection."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ def read_signals(X: Any, expected: Expected = ANYTHING) -> Signals:
     Parameters
     ----------
     X : array-like | mne.Epochs | windows dataset | list of epochs or items | Signals
-        The input. Of epochs, names of events are the labels; of a windows dataset, its targets
-        are, and its subjects are the groups.
+        The input. The labels of epochs are the names of their events. Those of a windows dataset
+        are its targets, and its subjects are the groups.
     expected : Expected
-        What the channels and the sampling frequency have to agree with, where both are known.
+        Expected channels and sampling frequency, checked where they are known.
 
     Returns
     -------
     signals : Signals
-        The signals, with whatever else the input knows.
+        The signals, with the metadata of the input.
 
     Raises
     ------
     TypeError
-        If MNE's or Braindecode's object does not hold windows.
+        If an object of MNE or Braindecode does not hold windows.
     ValueError
-        If recordings, or they and what is expected, differ in sampling frequency or lack channels.
+        If sampling frequencies differ between recordings, or from the expected one, or if channels
+        are missing.
 
     Warns
     -----
@@ -58,7 +59,7 @@ def read_signals(X: Any, expected: Expected = ANYTHING) -> Signals:
 
 
 def _check_windows(X: object) -> None:
-    """Refuse what becomes an array without a word, or does not become one."""
+    """Reject masked arrays, and windows of different shapes."""
     if np.ma.is_masked(X):
         raise ValueError(
             f"{np.ma.count_masked(X)} samples of X are masked, which a network cannot leave out: "
@@ -75,7 +76,7 @@ def _check_windows(X: object) -> None:
 
 
 def read_targets(y: Any) -> Any:
-    """Turn labels as skorch wraps them into an array; return others as they are."""
+    """Convert labels in a skorch SliceDataset to an array; return others unchanged."""
     if type(y).__name__ == "SliceDataset":
         return np.array([y[i] for i in range(len(y))])
     check_complete("y", y)
@@ -83,12 +84,12 @@ def read_targets(y: Any) -> Any:
 
 
 def check_complete(name: str, values: Any) -> None:
-    """Refuse labels or subjects of which some are missing.
+    """Raise an error if some labels or subjects are missing.
 
     Parameters
     ----------
     name : str
-        What they are called, for messages.
+        Name of the argument, for messages.
     values : array-like
         One value for each window.
 
@@ -98,7 +99,7 @@ def check_complete(name: str, values: Any) -> None:
         If a value is None, NaN, NA or masked.
     """
     if type(values) is np.ndarray and values.dtype.kind in "iubUS":
-        return  # which cannot lack any
+        return  # these types have no missing values
     if np.ma.is_masked(values):
         missing = np.flatnonzero(np.ma.getmaskarray(values))
     else:

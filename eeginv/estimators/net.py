@@ -1,4 +1,4 @@
-"""The skorch net that the estimators own."""
+"""The skorch net of the estimators."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class SignalDataset(torch.utils.data.Dataset):
-    """Signals with targets and weights, as skorch's iterators take them.
+    """Dataset of signals with targets and weights, for the iterators of skorch.
 
     Parameters
     ----------
@@ -47,16 +47,16 @@ class SignalDataset(torch.utils.data.Dataset):
 
 
 def hold(data: TrainingData, rows: np.ndarray | None, scale: float) -> Callable[..., Any] | None:
-    """Return held-out windows as the split that a net validates on.
+    """Return the validation split of a net, with given held-out windows.
 
     Parameters
     ----------
     data : TrainingData
         All windows.
     rows : ndarray of int | None
-        The held-out ones.
+        Rows of the held-out windows.
     scale : float
-        What to divide weights by.
+        Number by which weights are divided.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def hold(data: TrainingData, rows: np.ndarray | None, scale: float) -> Callable[
 class CrossEntropy(nn.Module):
     """Cross-entropy of each example, and of each position of an output along time."""
 
-    chance = "cross_entropy"  # what the best constant output costs has a formula
+    chance = "cross_entropy"  # the chance level has a formula
 
     def forward(self, output: Tensor, target: Tensor) -> Tensor:
         return nn.functional.cross_entropy(output, target, reduction="none")
@@ -91,10 +91,10 @@ class SquaredError(nn.Module):
 
 
 class WeightedNet(skorch.NeuralNet):
-    """A skorch net whose loss is the weighted mean of the losses of the examples."""
+    """A skorch net whose loss is the weighted mean of per-example losses."""
 
     def run_single_epoch(self, *args: Any, **kwargs: Any) -> None:
-        # skorch ends a training that is interrupted as if it had finished
+        # skorch ends an interrupted training as if it had finished
         try:
             super().run_single_epoch(*args, **kwargs)
         except KeyboardInterrupt:
@@ -125,9 +125,9 @@ class WeightedNet(skorch.NeuralNet):
 
 
 class StopAfterWarmup(EarlyStopping):
-    """Early stopping that looks at no epoch in which the augmentation does not learn yet.
+    """Early stopping that ignores the warm-up of the augmentation.
 
-    Neither does it count them, nor return to them: their policy is the one that was given.
+    Epochs of the warm-up are not counted and not restored, because their policy is the initial one.
     """
 
     def on_epoch_end(self, net: NeuralNet, **kwargs: Any) -> None:
@@ -137,7 +137,7 @@ class StopAfterWarmup(EarlyStopping):
 
 
 class Progress(Callback):
-    """Drive schedules, record the policy of every epoch, and show a progress bar.
+    """Callback that updates schedules, records the policy of each epoch and shows a progress bar.
 
     Parameters
     ----------

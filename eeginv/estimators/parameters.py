@@ -1,4 +1,4 @@
-"""What the parameters of an estimator may be, and which of them have an effect."""
+"""Checks of the parameters of an estimator, and of which have an effect."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def without_effect(augmentation: AugmentationLike) -> list[str]:
-    """Name the parameters of an estimator that an augmentation does not read.
+    """Return the parameters of an estimator that have no effect with an augmentation.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def without_effect(augmentation: AugmentationLike) -> list[str]:
 
 
 def default_parameters(estimator: InvariantEstimator) -> dict[str, object]:
-    """Return the defaults of all parameters, also of those that a subclass passes on unnamed.
+    """Return the defaults of all parameters, including those that a subclass takes as keywords.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def default_parameters(estimator: InvariantEstimator) -> dict[str, object]:
     Returns
     -------
     defaults : dict of str to object
-        By name.
+        Defaults by name.
     """
     classes: list[Any] = list(type(estimator).__mro__)
     signatures = [inspect.signature(cls.__init__).parameters for cls in classes]
@@ -62,7 +62,7 @@ def default_parameters(estimator: InvariantEstimator) -> dict[str, object]:
 
 
 def check_parameters(estimator: InvariantEstimator) -> None:
-    """Refuse parameters that cannot be, or that would be ignored.
+    """Reject invalid parameters, and parameters that would be ignored.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def check_parameters(estimator: InvariantEstimator) -> None:
     Raises
     ------
     ValueError
-        Names them.
+        If there are such parameters. The message names them.
     """
     positive: dict[str, Any] = {
         "max_epochs": numbers.Integral,
@@ -106,7 +106,7 @@ def check_parameters(estimator: InvariantEstimator) -> None:
 
 
 def check_effects(estimator: InvariantEstimator) -> None:
-    """Refuse parameters that would be ignored: whoever sets them expects something of them.
+    """Reject parameters that were set but would be ignored.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def check_effects(estimator: InvariantEstimator) -> None:
     Raises
     ------
     ValueError
-        Names them.
+        If there are such parameters. The message names them.
     """
     kind, defaults = estimator.augmentation, default_parameters(estimator)
     names = without_effect(kind)
@@ -133,14 +133,14 @@ def check_effects(estimator: InvariantEstimator) -> None:
 
 
 def check_learned(augmentation: Augmentation | None, n_epochs: int, max_epochs: int) -> None:
-    """Say so if a training ended before its augmentation began to learn.
+    """Warn if training ended before its augmentation began to learn.
 
     Parameters
     ----------
     augmentation : Augmentation | None
         The augmentation, after the training.
     n_epochs, max_epochs : int
-        Number of epochs that were run, and that were allowed.
+        Number of epochs that were run, and its maximum.
     """
     if augmentation is None or not augmentation.held or augmentation.warmup == 1:
         return

@@ -1,4 +1,4 @@
-"""Save and load estimators as safetensors and JSON, never pickle."""
+"""Save and load estimators as safetensors and JSON, without pickle."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _FITTED = (
 
 
 def save_estimator(estimator: InvariantEstimator, path: PathLike) -> None:
-    """Write a fitted estimator into a folder, at once or not at all.
+    """Write a fitted estimator into a folder, completely or not at all.
 
     Parameters
     ----------
@@ -67,13 +67,13 @@ def save_estimator(estimator: InvariantEstimator, path: PathLike) -> None:
     try:
         state = estimator.module_.state_dict()
         weights = {k: value.detach().cpu().clone().contiguous() for k, value in state.items()}
-        # not by save_file, whose files only their owner can read
+        # not with save_file, whose files only their owner can read
         content = to_bytes(weights)
         (scratch / "weights.safetensors").write_bytes(content)
         description = {**_describe(estimator), "weights": hashlib.sha256(content).hexdigest()}
         text = json.dumps(description, indent=1, default=_number)
         (scratch / "estimator.json").write_text(text + "\n")
-        if path.exists():  # at every moment there is a whole model, if under another name
+        if path.exists():  # at every moment one complete model exists, perhaps under another name
             old = unused_name(path, "-old")
             path.rename(old)
             scratch.rename(path)
@@ -97,20 +97,20 @@ def load_estimator(
     Parameters
     ----------
     cls : type
-        The estimator's class.
+        Class of the estimator.
     path : path-like
         The folder.
     backbone : type | nn.Module | None
-        The backbone, where it was not given by name.
+        The backbone, needed if it was not given by name.
     augmentation : Augmentation | None
-        The augmentation, where it was an object that learns.
+        The augmentation, needed if it was an object that learns.
     transforms : list of Transform | None
-        The candidates, where not all of them were of eeginv.
+        The candidates, needed if some of them are not part of eeginv.
 
     Returns
     -------
     estimator : InvariantClassifier | InvariantRegressor
-        The fitted estimator, on the CPU; it has no ``net_``, since it was not trained here.
+        The fitted estimator, on the CPU. It has no ``net_``, because it was not trained here.
     """
     from skorch.history import History
 
@@ -159,7 +159,7 @@ def load_estimator(
     estimator.penalty_scores_ = {penalty: score for penalty, score in saved["penalty_scores"]}
     if "single_output" in saved:
         estimator._single_output = saved["single_output"]
-    with isolated(0):  # the weights that are replaced below are drawn from torch's generator
+    with isolated(0):  # initial weights, replaced below, are drawn from torch's generator
         module = Trainer(estimator).build(seed=0, penalty=estimator.penalty_)
     try:
         module.load_state_dict(weights)
@@ -176,7 +176,7 @@ def load_estimator(
 
 
 def _read_weights(path: Path, expected: str | None) -> dict[str, Tensor]:
-    """Read the weights of a folder, if they are those that were saved into it."""
+    """Read the weights in a folder, and check that they are the saved ones."""
     from safetensors.torch import load
 
     file = path / "weights.safetensors"
@@ -201,7 +201,7 @@ def _describe(estimator: InvariantEstimator) -> dict[str, Any]:
     try:
         params["backbone_params"] = to_json(estimator.backbone_params)
     except NotPlainError:
-        # the training is not lost for it: whoever loads the estimator has the network
+        # saving does not fail, because the network can be passed when loading
         left_out, params["backbone_params"] = repr(estimator.backbone_params), None
     description = {
         "format": _FORMAT,
@@ -220,7 +220,7 @@ def _describe(estimator: InvariantEstimator) -> dict[str, Any]:
             for name in arrays
             if (value := getattr(estimator, name, None)) is not None
         },
-        # as pairs: keys of JSON are strings
+        # as pairs, because keys of JSON objects are strings
         "penalty_scores": list(estimator.penalty_scores_.items()),
         "policy_history": [policy.to_dict() for policy in estimator.policy_history_],
         "history": [
@@ -237,7 +237,7 @@ def _plain(value: Any, name: str) -> Any:
     if name == "class_weight" and isinstance(value, dict):
         return [[_plain(k, name), float(v)] for k, v in value.items()]
     if name == "random_state" and isinstance(value, np.random.RandomState):
-        return None  # a stream that has moved on cannot be saved
+        return None  # a generator that has already drawn is not saved
     if name == "backbone_params":
         return value
     try:
@@ -247,7 +247,7 @@ def _plain(value: Any, name: str) -> Any:
 
 
 def _number(value: Any) -> Any:
-    """Write numbers and arrays of numpy that policies and transforms hold."""
+    """Convert numpy numbers and arrays of policies and transforms to JSON."""
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
     raise TypeError(f"{value!r} cannot be written as JSON.")
@@ -286,13 +286,13 @@ def _describe_transforms(estimator: InvariantEstimator) -> Any:
     if estimator.transforms is None or isinstance(estimator.augmentation, Augmentation):
         return None
     described = _describe_list(estimator.transforms)
-    # a policy that is given, or none, does without them
+    # not needed for a given policy, or without augmentation
     needed = described != _NOT_PLAIN or isinstance(estimator.augmentation, str)
     return described if needed else None
 
 
 def _describe_list(transforms: Sequence[Any]) -> Any:
-    """Describe transforms; one that is not of eeginv has to be given again by whoever loads."""
+    """Describe transforms; if one is not part of eeginv, all have to be passed when loading."""
     described = []
     for transform in transforms:
         if isinstance(transform, (list, tuple)):  # the candidates of a layer

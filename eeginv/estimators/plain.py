@@ -1,4 +1,4 @@
-"""Values of parameters as JSON, and back."""
+"""Conversion of parameter values to JSON and back."""
 
 from __future__ import annotations
 
@@ -12,33 +12,34 @@ import numpy as np
 import torch
 from torch import nn
 
-# Layers and their functions are written by name, and only those of these are looked up again: a
-# file must not choose what is imported.
+# Layers and functions are saved by name, and only looked up in these libraries: a file must not
+# choose what is imported.
 _LIBRARIES = ("torch.nn", "braindecode")
 
 
 class NotPlainError(ValueError):
-    """A value that JSON cannot hold."""
+    """A value that cannot be written as JSON."""
 
 
 def to_json(value: object) -> Any:
-    """Write a value as JSON can hold it.
+    """Convert a value to types that JSON supports.
 
     Parameters
     ----------
     value : object
-        None, text, numbers and arrays of numpy or torch, lists, tuples, sets, dicts, slices, paths,
-        torch's dtypes and devices, layers of torch and Braindecode, and ``torch.nn.functional``.
+        None, strings, numbers and arrays of numpy or torch, lists, tuples, sets, dicts, slices,
+        paths, torch's dtypes and devices, layers of torch and Braindecode, and functions of
+        ``torch.nn.functional``.
 
     Returns
     -------
     plain : object
-        None, text, numbers of Python, lists, and dicts with text as keys.
+        None, strings, Python numbers, lists, and dicts with strings as keys.
 
     Raises
     ------
     NotPlainError
-        If the value is of another kind.
+        If the value is of another type.
 
     Examples
     --------
@@ -51,7 +52,7 @@ def to_json(value: object) -> Any:
     """
     if isinstance(value, np.generic) and value.dtype.kind in "iufbU":
         return value.item()
-    # not their subclasses, such as members of an enumeration
+    # exact types, without subclasses such as enum members
     if value is None or type(value) in (bool, int, float, str):
         return value
     if isinstance(value, list):
@@ -60,8 +61,8 @@ def to_json(value: object) -> Any:
         if all(type(key) is str and key != "__kind__" for key in value):
             return {key: to_json(one) for key, one in value.items()}
         return _kind("dict", [[to_json(key), to_json(one)] for key, one in value.items()])
-    for name, of_kind, write, _ in _KINDS:
-        if isinstance(value, of_kind):
+    for name, cls, write, _ in _KINDS:
+        if isinstance(value, cls):
             return _kind(name, write(value))
     if isinstance(value, numbers.Real):
         return int(value) if isinstance(value, numbers.Integral) else float(value)
@@ -72,17 +73,17 @@ def to_json(value: object) -> Any:
 
 
 def from_json(plain: Any) -> Any:
-    """Read what :func:`to_json` wrote.
+    """Convert the result of :func:`to_json` back.
 
     Parameters
     ----------
     plain : object
-        Lists, dicts, text and numbers.
+        Lists, dicts, strings and numbers.
 
     Returns
     -------
     value : object
-        What was written; numbers of numpy come back as Python's.
+        The original value. numpy numbers become Python numbers.
     """
     if isinstance(plain, list):
         return [from_json(one) for one in plain]
@@ -111,7 +112,7 @@ def _write_array(array: np.ndarray) -> list[Any]:
     return [array.dtype.str, array.tolist()]
 
 
-# name, type, and how to write and to read it
+# name, type, and functions to write and to read a value
 _KINDS: tuple[tuple[str, Any, Callable[[Any], Any], Callable[[Any], Any]], ...] = (
     ("tuple", tuple, lambda v: [to_json(one) for one in v], lambda v: tuple(map(from_json, v))),
     ("set", (set, frozenset), lambda v: [to_json(one) for one in v], lambda v: set(from_json(v))),
@@ -135,7 +136,7 @@ _KINDS: tuple[tuple[str, Any, Callable[[Any], Any], Callable[[Any], Any]], ...] 
 
 
 def _find(path: str) -> Any:
-    """Return the layer, or the function of torch.nn.functional, of a name; None if it is none."""
+    """Return the layer, or function of torch.nn.functional, at a path; None if there is none."""
     module, _, name = path.partition(":")
     if not any(module == root or module.startswith(f"{root}.") for root in _LIBRARIES):
         return None

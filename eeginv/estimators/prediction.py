@@ -1,4 +1,4 @@
-"""Batches of predictions, always full, so that a prediction does not depend on its neighbours."""
+"""Prediction in batches of constant size, so that no prediction depends on other windows."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..invariant import InvariantModule, uncompiled
 
-# Windows in a batch on a processor, where more of them would only leave its caches.
+# Number of windows in a batch on a CPU. Larger batches would not fit into its caches.
 _BATCH = 32
-# On a GPU, how many windows, copies counted, pass through the network together at most, and which
-# share of its memory they may fill.
+# On a GPU, maximum number of windows (copies counted) in one pass through the network, and maximum
+# share of the memory that they fill.
 _MOST, _SHARE = 2048, 0.25
-# Signals that a transform holds at once, in signals.
+# Memory that a transform needs, in multiples of the signals.
 _OF_TRANSFORMS = 8
 
 
 @dataclass(frozen=True)
 class Batches:
-    """How predictions are divided.
+    """Batch sizes of predictions.
 
     Parameters
     ----------
     n_windows : int
-        Windows in a batch.
+        Number of windows in a batch.
     n_copies : int
-        Copies of them that pass through the network together.
+        Number of their copies in one pass through the network.
     """
 
     n_windows: int = _BATCH
@@ -40,7 +40,7 @@ class Batches:
 def predict_in_batches(
     module: InvariantModule, X: np.ndarray, device: str | torch.device
 ) -> np.ndarray:
-    """Compute the output for signals, in batches that are always full.
+    """Compute the output for signals in batches of constant size, the last one zero-padded.
 
     Parameters
     ----------
@@ -49,12 +49,12 @@ def predict_in_batches(
     X : ndarray of float32, shape (n_windows, n_channels, n_times)
         Signals.
     device : str | torch.device
-        Where the network is.
+        Device of the network.
 
     Returns
     -------
     output : ndarray, shape (n_windows, ...)
-        The same for a window whatever is beside it.
+        The output of a window does not depend on the other windows.
     """
     batches = plan_batches(module, X.shape[1:], device)
     outputs = []
@@ -77,9 +77,9 @@ def plan_batches(
 ) -> Batches:
     """Choose batches of predictions that fill a GPU.
 
-    The choice depends on the network, the signals and the device alone, and not on how much is to
-    be predicted or what else is in memory: the same window is always predicted in a batch of the
-    same size. Batches of another size may differ in the last bits.
+    The sizes depend only on the network, the shape of the signals and the device, not on the number
+    of windows or the free memory. So a window is always predicted in a batch of the same size.
+    Results of batches of different sizes may differ in the last bits.
 
     Parameters
     ----------
@@ -88,12 +88,12 @@ def plan_batches(
     shape : tuple of int
         Shape of a window, (n_channels, n_times).
     device : str | torch.device
-        Where it is.
+        Device of the network.
 
     Returns
     -------
     batches : Batches
-        The choice.
+        The batch sizes.
 
     Examples
     --------
@@ -116,7 +116,7 @@ def plan_batches(
 
 
 def memory_of(device: torch.device) -> int | None:
-    """Return the bytes of memory of a GPU; None for a processor.
+    """Return the memory of a GPU in bytes; None for a CPU.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def memory_of(device: torch.device) -> int | None:
     Returns
     -------
     memory : int | None
-        All of it, free or not.
+        Total memory, whether free or not.
     """
     if device.type == "cuda":
         return torch.cuda.get_device_properties(device).total_memory
@@ -138,7 +138,7 @@ def memory_of(device: torch.device) -> int | None:
 def _bytes_of_window(
     module: InvariantModule, shape: tuple[int, ...], device: str | torch.device
 ) -> float:
-    """Memory that a window needs at most, if nothing were freed before the output is there."""
+    """Upper bound of the memory for a window, as if nothing were freed before the output."""
     sizes = []
     with uncompiled(module), torch.no_grad():
         for n in (2, 4):
@@ -151,7 +151,7 @@ def _bytes_of_window(
 
 
 class _Made(TorchDispatchMode):
-    """Adds up what operations return."""
+    """Sums the bytes of all tensors that operations return."""
 
     n_bytes = 0
 

@@ -19,33 +19,34 @@ if TYPE_CHECKING:
 class InvariantRegressor(RegressorMixin, InvariantEstimator):
     """A network that learns its invariances, as a scikit-learn regressor.
 
-    An augmentation in front of a backbone, trained together by AdamW on the squared error of
-    standardised targets; predictions are averages over transformed copies.
+    An augmentation in front of a backbone is trained together with it by AdamW, on the squared
+    error of standardised targets. Predictions are averages over transformed copies.
 
     Parameters
     ----------
     backbone : str | type | nn.Module
         Name of a Braindecode model, a class, or a network (which is copied, with its weights).
     augmentation : "augnet" | "augerino" | "auto" | "trivial" | None | Policy | Augmentation
-        What makes the network invariant: a learned AugNet, which chooses, or Augerino, which
-        applies all in sequence; "auto", which learns beside a random augmentation that fades out
-        (:class:`~eeginv.augmentation.RegularizedAugNet`); the random control, nothing, a policy
-        found elsewhere, or an object of your own (which is copied).
+        Learned augmentations: "augnet" chooses a transform in each layer, "augerino" applies all in
+        sequence, and "auto" learns while a random augmentation fades out
+        (:class:`~eeginv.augmentation.RegularizedAugNet`). "trivial" is random augmentation, as a
+        baseline. A policy, or an augmentation object (which is copied), is used as given.
     transforms : list of Transform | list of list of Transform | None
-        Candidates of what has a name; None takes
-        :func:`~eeginv.transforms.default_transforms`, for the channels that ``mne.Epochs`` name:
-        those of sleep for windows of at least 20 s, the general ones for shorter windows.
+        Candidates of an augmentation given by name. None takes
+        :func:`~eeginv.transforms.default_transforms` for the channels of ``mne.Epochs``: the sleep
+        list for windows of at least 20 s, and the general list for shorter windows.
     n_layers : int | None
-        Number of layers of "augnet", where None is one for each family of transforms, and of
-        "auto", where it is one.
+        Number of layers of "augnet" and "auto". None is one for each family of transforms in
+        "augnet", and one in "auto".
     penalty : float | "auto"
-        Weight of the reward for width where something is learned by name. "auto" trains with each
-        of 0.005, 0.02, 0.05 and 0.1 and keeps the network for which the training data give most
-        evidence (:func:`~eeginv.estimators.log_evidence`).
+        Weight of the reward for a wide distribution, for a learned augmentation given by name.
+        "auto" trains with each of 0.005, 0.02, 0.05 and 0.1, and keeps the network with the highest
+        log-evidence on the training data (:func:`~eeginv.estimators.log_evidence`).
     warmup : float
-        Share of the epochs in which these hold their initial distribution.
+        Share of the epochs in which the initial distribution is fixed, for a learned augmentation
+        given by name.
     n_copies : int
-        Transformed copies that a prediction averages over; 0 takes the signals as they are.
+        Number of transformed copies that a prediction averages over. 0 uses the original signals.
     sfreq : float | None
         Sampling frequency in Hz; known from ``mne.Epochs`` and windows datasets.
     backbone_params : dict | None
@@ -53,45 +54,46 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
     max_epochs : int
         Number of passes over the training windows.
     batch_size : int
-        Windows in one step.
+        Number of windows in a batch.
     lr : float
         Learning rate of the backbone (AdamW).
     lr_schedule : "cosine" | None
-        How both learning rates change, from step to step: "cosine" lets them rise linearly over the
-        first tenth of the training and fall to zero along half a cosine. None keeps them.
+        Schedule of both learning rates, updated in each step. "cosine" is linear warm-up over the
+        first tenth of the training and cosine decay to zero. None keeps them constant.
     augmentation_lr : float
         Learning rate of the augmentation.
     weight_decay : float
         Weight decay of the backbone; the augmentation has none.
     validation : float | None
-        Share to hold out: of the groups where ``fit`` gets groups, of the windows otherwise. Gives
-        ``valid_loss`` in ``history_``.
+        Share of the groups to hold out or, if ``fit`` gets no groups, of the windows. It adds
+        ``valid_loss`` to ``history_``.
     patience : int | None
-        Stop after so many epochs without a better ``valid_loss``, and return to the best.
+        Number of epochs without a better ``valid_loss`` after which training stops and the best
+        network is restored.
     callbacks : list | None
-        Further callbacks of skorch, which are copied: objects, pairs ``(name, callback)``, or names
-        of scorings of scikit-learn. ``"r2"`` writes ``train_r2`` into ``history_``, of the network
-        as it is after the epoch, and ``valid_r2`` if there is a validation.
+        Further skorch callbacks, which are copied: objects, pairs ``(name, callback)``, or names of
+        scorings of scikit-learn. ``"r2"`` adds ``train_r2`` of the network after each epoch to
+        ``history_`` and, with held-out windows, ``valid_r2``.
     device : str
         Torch device.
     precision : "float32" | "bf16"
-        What the network computes in: "bf16" is torch's autocast, in training and in prediction.
+        Precision of the network. "bf16" is torch's autocast, in training and in prediction.
         Weights, transforms, losses and averages stay in float32.
     compile : bool
-        Whether the network is compiled by torch, for training and for prediction.
+        Whether to compile the network with torch, for training and for prediction.
     n_jobs : int | None
         Number of threads; None is 1. Results are bit-identical for the same number.
     verbose : int
-        0 prints nothing, 1 shows a progress bar, 2 prints a line an epoch.
+        0 prints nothing, 1 shows a progress bar, 2 prints a line for each epoch.
     random_state : int | RandomState | None
-        Fixes everything random.
+        Seed of everything random.
 
     Attributes
     ----------
     policy_ : Policy | None
         The learned (or given) policy.
     penalty_ : float | None
-        The weight of the reward that was used; None where nothing is learned by name.
+        Weight of the reward that was used. None without a learned augmentation given by name.
     penalty_scores_ : dict
         Log-evidence per window of each weight, with ``penalty="auto"``; empty otherwise.
     policy_history_ : list of Policy
@@ -109,11 +111,11 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
     sfreq_ : float | None
         Sampling frequency in Hz.
     ch_names_ : list of str | None
-        Names of the channels, where the signals came with them. Later signals are matched by them.
+        Names of the channels, if the signals had them. Later signals are matched by name.
     scale_ : float | None
         Median standard deviation of the signals over time; None if all are flat.
     n_features_in_ : int
-        Number of channels (of samples, for two-dimensional X).
+        Number of channels, or of samples for two-dimensional X.
     n_iter_ : int
         Number of epochs that were run.
 
@@ -143,15 +145,15 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
         Parameters
         ----------
         X : array-like, shape (n_windows, n_channels, n_times) | mne.Epochs | windows dataset
-            Signals. A two-dimensional array is one channel. Of epochs and windows datasets, data
-            channels go in, in µV; an array goes in as it is (see :doc:`/user_guide/inputs`).
+            Signals. A two-dimensional array is one channel. The data channels of epochs and windows
+            datasets are used, in µV; an array is used unchanged (see :doc:`/user_guide/inputs`).
         y : array-like, shape (n_windows,) or (n_windows, n_outputs) | None
             Targets; None takes those of a windows dataset.
         sample_weight : array-like, shape (n_windows,) | None
             Weights of the windows.
         groups : array-like, shape (n_windows,) | None
-            Subjects; a validation split keeps each on one side. None takes those of a windows
-            dataset.
+            Subjects. A validation split keeps each subject on one side. None takes those of a
+            windows dataset.
 
         Returns
         -------
@@ -188,7 +190,7 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
         Returns
         -------
         targets : ndarray, shape (n_windows,) or (n_windows, n_outputs)
-            The same on every call and in every batch.
+            Predictions, which do not depend on the call or the batch.
         """
         output = self._output(X).reshape(-1, self.n_outputs_).astype(np.float64)
         output = output * self.target_scale_ + self.target_mean_
@@ -211,7 +213,7 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
         Returns
         -------
         score : float
-            1 is perfect, 0 that of a constant prediction.
+            1 for perfect predictions, 0 for a constant prediction of the mean.
         """
         return super().score(*self._with_targets(X, y), sample_weight)
 

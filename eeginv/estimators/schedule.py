@@ -1,4 +1,4 @@
-"""Learning rates over the course of a training."""
+"""Learning-rate schedules."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from functools import partial
 from skorch.callbacks import LRScheduler
 from torch.optim.lr_scheduler import LambdaLR
 
-# Share of the steps in which the rate rises. At the full rate from the first step on, a network of
-# rectified units may lose them: SleepStagerChambon2018 at 0.003 has ended at chance without a rise.
+# Share of the steps in which the rate rises. At the full rate from the first step on, ReLU units
+# may die: SleepStagerChambon2018 at 0.003 ended at chance level without a rise.
 RISE = 0.1
 
 
 def cosine_schedule(n_steps: int) -> LRScheduler:
-    """Let learning rates rise linearly, then fall to zero along half a cosine.
+    """Return a schedule of linear warm-up and cosine decay to zero.
 
     Parameters
     ----------
     n_steps : int
-        Steps of the training; a tenth of them is the rise.
+        Number of training steps. The warm-up is the first tenth.
 
     Returns
     -------
     schedule : skorch.callbacks.LRScheduler
-        Steps after every batch.
+        Callback that updates the rates after every batch.
     """
     rise = max(1, round(RISE * n_steps))
     share = partial(_share, rise=rise, fall=max(1, n_steps - rise))
@@ -32,7 +32,7 @@ def cosine_schedule(n_steps: int) -> LRScheduler:
 
 
 def _share(step: int, rise: int, fall: int) -> float:
-    """Return the share of the full rate that a step has."""
+    """Return the learning rate of a step as a share of the full rate."""
     if step < rise:
         return (step + 1) / rise
     return (1 + math.cos(math.pi * min(1.0, (step - rise) / fall))) / 2

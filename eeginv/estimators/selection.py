@@ -1,4 +1,4 @@
-"""Training with one weight of the reward, or with several to choose from."""
+"""Training with a given weight of the reward, or with the best of several."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .training import Trainer
     from .training_data import Training, TrainingData
 
-# What penalty="auto" chooses among.
+# Candidates of penalty="auto".
 PENALTIES = (0.005, 0.02, 0.05, 0.1)
 
 
@@ -27,27 +27,27 @@ def train_selected(
     held_out: np.ndarray | None,
     seeds: Sequence[int],
 ) -> tuple[Training, float | None, dict[float, float]]:
-    """Train with the given penalty, or with several and keep the one of most evidence.
+    """Train with the given penalty, or with several and keep the one with the highest evidence.
 
     Parameters
     ----------
     trainer : Trainer
-        Of the estimator.
+        Trainer of the estimator.
     data : TrainingData
         The prepared data.
     rows, held_out : ndarray of int
         Rows to train on, and those held out (or None).
     seeds : pair of int
-        Of the weights and batches, and of the augmentation.
+        Seed of the weights and batches, and seed of the augmentation.
 
     Returns
     -------
     training : Training
-        What is kept.
+        The training that is kept.
     penalty : float | None
-        Its penalty; None where nothing is learned by name.
+        Its penalty. None without a learned augmentation given by name.
     scores : dict of float to float
-        Evidence of each penalty, where there were several.
+        Log-evidence of each penalty. Empty for a single penalty.
     """
     given = trainer.estimator
     learns = isinstance(given.augmentation, str) and given.augmentation in LEARNED
@@ -61,12 +61,12 @@ def train_selected(
     for penalty in PENALTIES:
         with trainer.isolated(seeds[0]):
             module = trainer.build(seeds[1], penalty)
-            count_outputs(module, torch.as_tensor(data.X[rows][:1]))  # not after a whole training
+            count_outputs(module, torch.as_tensor(data.X[rows][:1]))  # fails before the training
             training = trainer.train(module, data, rows, held_out)
             scores[penalty] = _evidence(trainer, training.module, data, rows, int(seeds[1]))
         if best is None or scores[penalty] > scores[best[1]]:
             best = training, penalty
-    training, penalty = cast("tuple[Training, float]", best)  # of at least one penalty
+    training, penalty = cast("tuple[Training, float]", best)  # there is at least one penalty
     return training, penalty, scores
 
 

@@ -1,4 +1,4 @@
-"""What an input holds, once it is read."""
+"""Content of an input after reading."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from .channels import Expected, pick_by_name, say_left_out
 
 @dataclass
 class Signals:
-    """What an input holds.
+    """Signals of an input, with its metadata.
 
     Parameters
     ----------
     X : ndarray | object
-        Signals of shape (n_windows, n_channels, n_times) in µV for MNE's objects and windows
-        datasets; an array-like as it came otherwise.
+        Signals of shape (n_windows, n_channels, n_times), in µV for MNE objects and windows
+        datasets. Any other array-like is kept unchanged.
     sfreq : float | None
         Sampling frequency in Hz.
     ch_names : list of str | None
         Names of the channels, in order.
     is_array : bool
-        Whether an array came, of unknown unit.
+        Whether the input was an array, whose unit is unknown.
     labels, subjects : callable | None
-        Return what `y` and `groups` are.
+        Functions that return `y` and `groups`.
     """
 
     X: Any
@@ -37,7 +37,7 @@ class Signals:
     labels: Callable[[], np.ndarray | None] | None = field(default=None, repr=False)
     subjects: Callable[[], np.ndarray | None] | None = field(default=None, repr=False)
 
-    # read when they are asked for: whoever predicts needs neither
+    # read on access, because prediction needs neither
     @property
     def y(self) -> np.ndarray | None:
         """Labels that came with the input, an ndarray; None if there are none."""
@@ -54,12 +54,12 @@ class Signals:
         Parameters
         ----------
         expected : Expected
-            What they have to agree with.
+            Expected channels and sampling frequency.
 
         Returns
         -------
         signals : Signals
-            The same where nothing is known of the names.
+            The signals of these channels. All signals if the names are unknown.
         """
         expected.check_rate(self.sfreq, "The signals were")
         names, wanted = self.ch_names, expected.ch_names

@@ -1,4 +1,4 @@
-"""From the settings of an estimator to prepared data, networks and their training."""
+"""Preparation of data, construction of networks and training, by the settings of an estimator."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ if TYPE_CHECKING:
     from .base import InvariantEstimator
     from .signals import Signals
 
-# Windows of so many seconds are those of sleep staging, which scores epochs of 20 or 30.
+# Windows of at least this length in seconds are taken as sleep epochs, which last 20 or 30 s.
 SLEEP_WINDOW = 20.0
 
 
 class Trainer:
-    """Builds and trains networks as an estimator says.
+    """Builds and trains networks by the settings of an estimator.
 
-    The estimators fit by it, and so do the searches, which train many networks as one estimator
-    would train its own.
+    The estimators use it in ``fit``, and the searches use it to train many networks in the same
+    way.
 
     Parameters
     ----------
     estimator : InvariantClassifier | InvariantRegressor
-        The settings. :meth:`prepare` sets its fitted attributes that describe the data, nothing
-        else is changed.
+        The settings. :meth:`prepare` sets those of its fitted attributes that describe the data;
+        nothing else is changed.
 
     Examples
     --------
@@ -93,7 +93,7 @@ class Trainer:
         return self.estimator._criterion()
 
     def isolated(self, seed: int) -> AbstractContextManager[None]:
-        """Seed torch's global generators and set its threads for the time of a ``with`` block.
+        """Seed torch's global generators and set its threads within a ``with`` block.
 
         Parameters
         ----------
@@ -103,12 +103,12 @@ class Trainer:
         Returns
         -------
         context : context manager
-            Restores both at its end.
+            Restores both on exit.
         """
         return isolated(int(seed), count_threads(self.estimator.n_jobs), self.device)
 
     def with_settings(self, **settings: Any) -> Trainer:
-        """Return a trainer for the same prepared data under other settings.
+        """Return a trainer for the same prepared data with other settings.
 
         Parameters
         ----------
@@ -118,7 +118,7 @@ class Trainer:
         Returns
         -------
         trainer : Trainer
-            Of a copy of the estimator.
+            Trainer of a copy of the estimator.
         """
         return Trainer(copy.copy(self.estimator).set_params(**settings))
 
@@ -130,7 +130,7 @@ class Trainer:
         sample_weight: ArrayLike | None = None,
         groups: ArrayLike | None = None,
     ) -> TrainingData:
-        """Check all that ``fit`` is given, and learn the shape of the data and the classes.
+        """Check all arguments of ``fit``, and store the shape of the data and the classes.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class Trainer:
         return self.estimator._prepare(X, y, sample_weight, groups)
 
     def split(self, data: TrainingData, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Hold out what the estimator's ``validation`` says.
+        """Hold out windows according to ``validation`` of the estimator.
 
         Parameters
         ----------
@@ -157,7 +157,7 @@ class Trainer:
         Returns
         -------
         rows, held_out : ndarray of int
-            Rows to train on, and those held out; None if there are none.
+            Rows to train on, and held-out rows (or None).
         """
         share = self.estimator.validation
         if share is None:
@@ -175,7 +175,7 @@ class Trainer:
         target : ndarray
             Encoded targets.
         rows, held_out : ndarray of int
-            The sides.
+            Rows of the two sides.
         """
         if self.estimator._loss == "cross_entropy":
             check_sides(self.estimator.classes_, target, rows, held_out)
@@ -203,12 +203,12 @@ class Trainer:
             )
         seconds = self.estimator.n_times_ / self.estimator.sfreq_
         kind = "sleep" if seconds >= SLEEP_WINDOW else "generic"
-        # nobody asked for those that these channels do not allow; policies show what is in
+        # no warning of left-out defaults, which were not requested; policies list the others
         with ignoring(("Left out", UserWarning)):
             return default_transforms(self.estimator.sfreq_, self.estimator.ch_names_, kind)
 
     def check_candidates(self, transforms: nn.Module | Iterable[Transform]) -> None:
-        """Raise a ValueError if a transform was made for signals of another kind.
+        """Raise a ValueError if a transform was made for another sampling frequency or channels.
 
         Parameters
         ----------
@@ -222,14 +222,14 @@ class Trainer:
     def build(
         self, seed: int, penalty: float | None = None, n_extra_outputs: int = 0
     ) -> InvariantModule:
-        """Build a network behind its augmentation, with weights from torch's global generator.
+        """Build a network with its augmentation, with weights from torch's global generator.
 
         Parameters
         ----------
         seed : int
             Seed of the augmentation.
         penalty : float | None
-            Weight of the reward of what is learned by name.
+            Weight of the reward, for a learned augmentation given by name.
         n_extra_outputs : int
             Number of outputs besides those of the estimator.
 
@@ -260,9 +260,9 @@ class Trainer:
         )
 
     def compiled(self, module: InvariantModule) -> InvariantModule:
-        """Have a module compiled, if the estimator says so.
+        """Compile a module if the estimator has ``compile=True``.
 
-        The draws of dropout are those of a module that is not compiled.
+        Dropout has the same draws as in a module that is not compiled.
 
         Parameters
         ----------
@@ -272,7 +272,7 @@ class Trainer:
         Returns
         -------
         module : InvariantModule
-            The same.
+            The same module.
         """
         if self.estimator.compile:
             module.compile(options={"fallback_random": True})
@@ -294,7 +294,7 @@ class Trainer:
             return copied
         if isinstance(augmentation, Policy):
             return PolicyAugmentation(augmentation, random_state=seed)
-        # not ``in``, which an array or a tensor would answer with an array
+        # ``in`` alone would compare elementwise for an array or a tensor
         if not (isinstance(augmentation, str) and augmentation in AUGMENTATIONS):
             raise ValueError(
                 "augmentation must be 'augnet', 'augerino', 'auto', 'trivial', None, a Policy or "
@@ -332,14 +332,14 @@ class Trainer:
         rows : ndarray of int
             Rows to train on.
         held_out : ndarray of int | None
-            Rows of which each epoch gives ``valid_loss``.
+            Held-out rows, for ``valid_loss`` of each epoch.
         callbacks : sequence of skorch.callbacks.Callback
             Callbacks in addition to those of the estimator.
 
         Returns
         -------
         training : Training
-            The net, and the course of the policy.
+            The net, and the policy after each epoch.
         """
         estimator = self.estimator
         scale = _scale(data.weight, rows, held_out)
@@ -384,7 +384,7 @@ class Trainer:
             max_epochs=int(estimator.max_epochs),
             batch_size=batch_size,
             iterator_train__shuffle=True,
-            # batch normalisation has no statistics in a batch of one
+            # batch normalisation cannot normalise a batch of one
             iterator_train__drop_last=_leaves_one(n_rows, batch_size),
             train_split=split,
             callbacks=callbacks,
@@ -400,7 +400,7 @@ def _leaves_one(n_rows: int, batch_size: int) -> bool:
 
 
 def _scale(weight: np.ndarray, rows: np.ndarray, held_out: np.ndarray | None) -> float:
-    """Return what to divide weights by, so that the mean loss, lr and penalty keep their sizes."""
+    """Return the divisor of weights that keeps the scales of the mean loss, lr and penalty."""
     scale = weight[rows].mean()
     if not scale > 0:
         raise ValueError("All training windows have weight zero.")

@@ -1,4 +1,4 @@
-"""What goes into a training, and what it leaves."""
+"""Inputs and results of a training."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What an estimator is fitted on, checked and encoded.
+    """Training data of an estimator, checked and encoded.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class TrainingData:
     target : ndarray, shape (n_windows,) or (n_windows, n_outputs)
         Encoded labels, or standardised values.
     weight : ndarray, shape (n_windows,)
-        Weights of the windows, of at least 0.
+        Weights of the windows, at least 0.
     groups : ndarray, shape (n_windows,) | None
         Subjects.
 
@@ -45,7 +45,7 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Training:
-    """What a training leaves.
+    """Result of a training.
 
     Parameters
     ----------

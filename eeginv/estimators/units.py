@@ -1,4 +1,4 @@
-"""One unit for all signals: how large they are, and what brings them to µV."""
+"""Scale of signals, and their conversion to µV."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import warnings
 
 import numpy as np
 
-# MNE holds signals in SI units. What multiplies them, by type of channel: EEG goes into networks
-# in µV, MEG in fT and fT/cm, fNIRS in µM.
+# MNE stores signals in SI units. Factors by channel type: networks take EEG in µV, MEG in fT and
+# fT/cm, fNIRS in µM.
 FACTORS = dict.fromkeys(("eeg", "ecog", "seeg", "dbs", "eog", "emg"), 1e6)
 FACTORS |= {"mag": 1e15, "grad": 1e13, "csd": 1e6, "hbo": 1e6, "hbr": 1e6}
-# EEG in V has standard deviations of 1e-6 to 1e-4, in µV of 1 to 1000; standardised, of 1.
+# EEG has standard deviations of 1e-6 to 1e-4 in V, of 1 to 1000 in µV, and of 1 if standardised.
 VOLTS = 1e-3
-# No signal of a body in V has a standard deviation of 10 mV.
+# No physiological signal has a standard deviation of 10 mV.
 TOO_LARGE = 1e-2
-# From here on, signals are not in the unit of those that a network was trained on.
+# Ratio of scales above which signals are in another unit than those of the training.
 OTHER_UNIT = 100.0
 _ENOUGH = 64  # windows
 
 
 def typical_scale(X: np.ndarray) -> float | None:
-    """Measure how large signals are.
+    """Measure the scale of signals.
 
     Parameters
     ----------
@@ -30,8 +30,8 @@ def typical_scale(X: np.ndarray) -> float | None:
     Returns
     -------
     scale : float | None
-        Median of the standard deviations, over time, of the channels of (at most 64) windows that
-        are not flat; None if all of them are.
+        Median of the standard deviations over time of the channels that are not flat, in at most 64
+        windows. None if all are flat.
 
     Examples
     --------
@@ -47,21 +47,21 @@ def typical_scale(X: np.ndarray) -> float | None:
 
 
 def look_like_volts(scale: float | None) -> bool:
-    """Whether signals of a scale are in V."""
+    """Whether signals of a given scale seem to be in V."""
     return scale is not None and scale < VOLTS
 
 
 def to_microvolts(X: np.ndarray, factors: np.ndarray | float, what: str) -> None:
-    """Bring signals to µV, in place, if they look like V; say so.
+    """Convert signals that look like V to µV, in place and with a warning.
 
     Parameters
     ----------
     X : ndarray, shape (n_windows, n_channels, n_times)
         Signals.
     factors : ndarray, shape (n_windows or 1, n_channels, 1) | float
-        What brings each channel to its unit.
+        Conversion factor of each channel.
     what : str
-        Where they come from.
+        Origin of the signals, for messages.
     """
     scale = typical_scale(X)
     if look_like_volts(scale):
@@ -74,22 +74,22 @@ def to_microvolts(X: np.ndarray, factors: np.ndarray | float, what: str) -> None
 
 
 def from_volts(X: np.ndarray, factors: np.ndarray, what: str) -> np.ndarray:
-    """Bring signals that should be in V to their unit, unless they cannot be in V.
+    """Convert signals of MNE from V to their unit, unless they cannot be in V.
 
     Parameters
     ----------
     X : ndarray, shape (n_windows, n_channels, n_times)
-        Signals in V, or what MNE takes for it.
+        Signals, nominally in V.
     factors : ndarray, shape (n_channels, 1)
-        What brings each channel from V to its unit.
+        Conversion factor of each channel.
     what : str
-        Where they come from.
+        Origin of the signals, for messages.
 
     Returns
     -------
     X : ndarray, same shape
-        The signals in their unit; as they are, with a warning, if they are larger than signals in
-        V can be: whoever made the epochs standardised them, or gave µV where MNE expects V.
+        The converted signals. Signals too large to be in V are returned unchanged, with a warning:
+        they are standardised, or in µV where MNE expects V.
     """
     scale = typical_scale(X)
     if scale is not None and scale > TOO_LARGE and (factors >= 1e6).all():
@@ -103,7 +103,7 @@ def from_volts(X: np.ndarray, factors: np.ndarray, what: str) -> np.ndarray:
 
 
 def warn_of_volts(scale: float | None) -> None:
-    """Say so if an array holds signals that look like V."""
+    """Warn if an array holds signals that look like V."""
     if look_like_volts(scale):
         warnings.warn(
             f"The signals look like V (median standard deviation {scale:.1e}); networks and the "
@@ -114,7 +114,7 @@ def warn_of_volts(scale: float | None) -> None:
 
 
 def warn_of_another_unit(scale: float | None, fitted: float | None) -> None:
-    """Say so if signals are of another order of magnitude than those of the training."""
+    """Warn if the scale of signals differs by orders of magnitude from that of the training."""
     if scale is None or fitted is None or 1 / OTHER_UNIT <= scale / fitted <= OTHER_UNIT:
         return
     warnings.warn(

@@ -1,4 +1,4 @@
-"""Reading of datasets of windows: Braindecode's, torch's, and what is made of them."""
+"""Reading of windows datasets of Braindecode and torch, and of parts of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .channels import Choice, Expected, choose_channels, say_left_out
 from .signals import Signals
 from .units import FACTORS, look_like_volts, to_microvolts, typical_scale
 
-# Between V and µV lie six decades; between subjects, or a trial and an artefact, two or three.
+# V and µV differ by six decades; subjects, or a trial and an artefact, by two or three.
 _TWO_UNITS = 1e4
 
 
@@ -41,12 +41,12 @@ def read_windows(dataset: Any, expected: Expected) -> Signals:
         Braindecode's windows datasets and any other dataset whose items are ``(signal, target,
         ...)``, parts of them, and lists of such items (which scikit-learn makes).
     expected : Expected
-        What they have to agree with.
+        Expected channels and sampling frequency.
 
     Returns
     -------
     signals : Signals
-        The signals; targets are the labels, and subjects in the descriptions are the groups.
+        The signals. Targets are the labels, and subjects in the descriptions are the groups.
     """
     kind = type(dataset).__name__
     if isinstance(dataset, (DataLoader, IterableDataset)) or not hasattr(dataset, "__len__"):
@@ -89,7 +89,7 @@ def read_windows(dataset: Any, expected: Expected) -> Signals:
 
 @dataclass
 class _Part:
-    """One recording of a dataset: the rows that are its, and what is known of it."""
+    """One recording of a dataset, with its rows and metadata."""
 
     source: Any
     rows: np.ndarray
@@ -99,7 +99,7 @@ class _Part:
     order: list[int] | None = None
 
     def look(self, n_channels: int, expected: Expected) -> Expected:
-        """Choose channels; return what the other recordings have to agree with."""
+        """Choose channels, and return the properties that the other recordings must have."""
         info = _info(self.source)
         if info is None:
             return expected
@@ -107,7 +107,7 @@ class _Part:
         expected.check_rate(self.sfreq, f"{self.name} was")
         rows = list(range(len(info["ch_names"])))
         if getattr(self.source, "targets_from", "metadata") != "metadata":
-            # these channels are targets, which Braindecode takes out of the signal
+            # these channels are targets, which Braindecode removes from the signal
             rows = [i for i, kind in enumerate(info.get_channel_types()) if kind != "misc"]
         if len(rows) != n_channels:  # a transform of the dataset has changed them
             return Expected(expected.owner, expected.ch_names, self.sfreq)
@@ -126,7 +126,7 @@ class _Part:
         """The subject in the description; None if there is none."""
         description = getattr(self.source, "description", None)
         subject = None if description is None else description.get("subject")
-        # a table of descriptions fills gaps with NaN, which differs from itself
+        # missing entries of the descriptions are NaN, which differs from itself
         return None if subject is None or subject != subject else subject
 
 
@@ -141,7 +141,7 @@ def _find_parts(dataset: Any) -> list[_Part]:
 
 
 def _leaves(dataset: Any, indices: np.ndarray) -> list[tuple[Any, np.ndarray]]:
-    """Datasets of which a dataset is made, and the places in `indices` that are theirs."""
+    """Return the datasets that a dataset consists of, with their positions in `indices`."""
     if isinstance(dataset, Subset):
         return _leaves(dataset.dataset, np.asarray(dataset.indices)[indices])
     if isinstance(dataset, _slice_datasets()):
@@ -160,7 +160,7 @@ def _leaves(dataset: Any, indices: np.ndarray) -> list[tuple[Any, np.ndarray]]:
 
 
 def _slice_datasets() -> tuple[Any, ...]:
-    # nobody has one who has not imported it
+    # without the import, no such object exists
     module = sys.modules.get("skorch.helper")
     return () if module is None else (module.SliceDataset,)
 
@@ -197,7 +197,7 @@ def _is_array(thing: Any) -> bool:
 
 
 def _is_item(thing: Any) -> bool:
-    """Whether this is a signal with its target, and not the channels of a window."""
+    """Whether this is a signal with its target, not the channels of a window."""
     return (
         isinstance(thing, tuple)
         and len(thing) >= 2
@@ -207,7 +207,7 @@ def _is_item(thing: Any) -> bool:
 
 
 def _read_item(item: Any, kind: str) -> tuple[np.ndarray, Any]:
-    """Return a signal (n_channels, n_times), and its target, None if there is none."""
+    """Return the signal (n_channels, n_times) of an item, and its target or None."""
     signal, target = item, None
     if isinstance(item, (tuple, list)) and len(item):
         signal, target = item[0], item[1] if len(item) > 1 else None
@@ -225,8 +225,8 @@ def _read_item(item: Any, kind: str) -> tuple[np.ndarray, Any]:
 
 
 def _labels(dataset: Any, targets: Sequence[Any]) -> Callable[[], np.ndarray | None] | None:
-    """Return what gives the labels, None if there are none."""
-    if isinstance(dataset, _slice_datasets()):  # which hands out signals alone
+    """Return a function that returns the labels; None if there are no labels."""
+    if isinstance(dataset, _slice_datasets()):  # its items are signals without targets
         return lambda: _stack([_target(dataset.dataset[i]) for i in dataset.indices_])
     return None if any(target is None for target in targets) else lambda: _stack(targets)
 
@@ -258,7 +258,7 @@ def _subjects(parts: Sequence[_Part], of_row: np.ndarray) -> np.ndarray | None:
 
 # units --------------------------------------------------------------------------------------------
 def _convert(X: np.ndarray, parts: Sequence[_Part], of_row: np.ndarray, kind: str) -> None:
-    """Bring signals to µV, if they are in V."""
+    """Convert signals to µV if they are in V."""
     scales = [typical_scale(X[part.rows[:64]]) for part in parts]
     known = {p.name: s for p, s in zip(parts, scales, strict=True) if s is not None}
     volts = {name: scale for name, scale in known.items() if look_like_volts(scale)}

@@ -1,4 +1,4 @@
-"""What a fitted model is invariant to, and what the data are symmetric under."""
+"""Measure the invariances of a fitted model, and test the symmetries of data."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Outputs of a model before and after a transform, example by example."""
+"""Comparison of the outputs of a model before and after a transform, for each example."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from ..transforms import Transform
 
 REFERENCES = ("all", "derangement")
-ENOUGH = 500  # transformed examples
+ENOUGH = 500  # number of transformed examples by default
 
 
 @dataclass
 class Comparison:
-    """What a model says of signals, to be compared with what it says of transformed ones.
+    """Outputs of a model for signals, for comparison with its outputs for transformed signals.
 
     Parameters
     ----------
@@ -45,15 +45,15 @@ class Comparison:
     X : ndarray, shape (n_examples, n_channels, n_times)
         Signals.
     probabilities : ndarray, shape (n_examples, n_classes)
-        Of the signals as they are.
+        Class probabilities of the untransformed signals.
     directions : ndarray, shape (n_examples, n_outputs)
-        Of the outputs in the space of the model.
+        Directions of the outputs in the space of the model.
     distance : ndarray, shape (n_examples,)
         Cosine distance to other examples; NaN where it is zero.
     n_draws : int
-        Draws of the transform for each example.
+        Number of draws of the transform for each example.
     seed : int
-        Fixes the draws.
+        Seed of the draws.
     """
 
     model: FittedModel
@@ -65,7 +65,7 @@ class Comparison:
     seed: int
 
     def measure(self, transform: Transform, strengths: Sequence[float]) -> dict[str, np.ndarray]:
-        """Compare with signals transformed by several strengths, under the same draws.
+        """Compare with signals transformed at several strengths, with the same draws.
 
         Parameters
         ----------
@@ -101,10 +101,10 @@ class Comparison:
         }
 
     def _compare(self, rows: slice, X: np.ndarray) -> np.ndarray:
-        """Distance, agreement and divergence of some examples to their transformed selves."""
+        """Return distance, agreement and divergence of examples before and after a transform."""
         found = np.zeros((3, len(X)))
         found[1] = 1.0
-        # what is not transformed is not asked for again: equal to the last bit, and faster
+        # unchanged examples are not predicted again, so they are exactly equal, and it is faster
         changed = (X != self.X[rows]).any(axis=(1, 2))
         if changed.any():
             before = self.probabilities[rows][changed]
@@ -123,7 +123,7 @@ def prepare_comparison(
     random_state: RandomState,
     reference: str = "all",
 ) -> Comparison:
-    """Ask a model for its outputs for signals as they are.
+    """Compute the outputs of a model for untransformed signals.
 
     Parameters
     ----------
@@ -132,18 +132,19 @@ def prepare_comparison(
     windows : Windows
         Signals.
     space : str
-        Where distances are measured.
+        Space in which distances are measured.
     n_draws : int | None
-        Draws of a transform for each example; None takes as many as give 500 transformed examples.
+        Number of draws of a transform for each example. None gives at least 500 transformed
+        examples.
     random_state : int | RandomState | Generator | None
-        Fixes the draws.
+        Seed of the draws.
     reference : str
         Which other examples to compare with, "all" or a "derangement".
 
     Returns
     -------
     comparison : Comparison
-        To be asked for each transform.
+        The outputs, for comparison with any transform.
     """
     if reference not in REFERENCES:
         raise ValueError(f"reference must be one of {', '.join(REFERENCES)}; got {reference!r}.")
@@ -174,7 +175,7 @@ def prepare_comparison(
 
 
 def summarise(measures: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Median score, and mean agreement and divergence, over the examples (the last axis)."""
+    """Return median score, mean agreement and mean divergence over the examples (last axis)."""
     score = measures["score"]
     known = np.isfinite(score).any(axis=-1)
     medians = np.nanmedian(np.where(known[..., None], score, 0.0), axis=-1)

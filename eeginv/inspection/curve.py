@@ -1,4 +1,4 @@
-"""How invariance falls with the strength of a transform."""
+"""Invariance as a function of the strength of a transform."""
 
 from __future__ import annotations
 
@@ -35,46 +35,46 @@ def invariance_curve(
     reference: str = "all",
     random_state: RandomState = None,
 ) -> pd.DataFrame:
-    """Measure how invariant a fitted model is to a transform of several strengths.
+    """Measure how invariant a fitted model is to a transform at several strengths.
 
-    Each strength transforms the examples with the same random draws, so that only the strength
-    differs along the curve. At strength 0 nothing is transformed.
+    All strengths use the same random draws, so that only the strength differs along the curve. At
+    strength 0 the signals are unchanged.
 
     Parameters
     ----------
     model : estimator | nn.Module
         As for :func:`~eeginv.inspection.invariance_score`.
     X : array-like, shape (n_examples, n_channels, n_times) | mne.Epochs | windows dataset
-        Signals as the model takes them.
+        Signals in the form that the model takes.
     transform : Transform
         The transform.
     strengths : array-like, shape (n_strengths,) | None
-        Strengths in the unit of the transform. None takes nine from 0 to its largest; 0 and 1 for
-        an on/off transform.
+        Strengths in the unit of the transform. None takes nine from 0 to its largest strength, or 0
+        and 1 for an on/off transform.
     groups : array-like, shape (n_examples,) | None
-        Subjects, over which the intervals are taken; None takes those of a windows dataset.
-        Without, intervals are over examples, as if they were independent.
+        Subjects, which the bootstrap resamples. None takes those of a windows dataset. Without
+        subjects, it resamples examples as if they were independent.
     space : "probability" | "logit" | "embedding"
-        Where the distance is measured.
+        Space in which distances are measured.
     n_draws : int | None
-        Random draws of the transform for each example; None takes as many as give 500 transformed
-        examples.
+        Number of random draws of the transform for each example. None gives at least 500
+        transformed examples.
     reference : "all" | "derangement"
-        The others that an example is compared with.
+        The other examples that an example is compared with.
     random_state : int | RandomState | Generator | None
-        Fixes the draws and the bootstrap samples.
+        Seed of the draws and the bootstrap samples.
 
     Returns
     -------
     curve : pandas.DataFrame
-        One row a strength: ``transform``, ``strength``, ``unit``, ``space``, and ``score``,
-        ``agreement`` and ``divergence``, each with a 95 % interval ``<name>_low`` to
-        ``<name>_high`` (percentiles of a bootstrap).
+        One row for each strength. Columns are ``transform``, ``strength``, ``unit``, ``space``, and
+        ``score``, ``agreement`` and ``divergence``, each with a 95 % bootstrap percentile interval
+        ``<name>_low`` to ``<name>_high``.
 
     See Also
     --------
-    eeginv.inspection.invariance_score : What is measured.
-    eeginv.viz.plot_invariance_curve : A picture of it.
+    eeginv.inspection.invariance_score : Definition of the measures.
+    eeginv.viz.plot_invariance_curve : Plot of the result.
 
     Examples
     --------
@@ -111,14 +111,14 @@ def invariance_curve(
 
 
 def default_strengths(transform: Transform, n_strengths: int = N_STRENGTHS) -> list[float]:
-    """Strengths from 0 to the largest; 0 and 1 for an on/off transform."""
+    """Return strengths from 0 to the largest; 0 and 1 for an on/off transform."""
     if transform.binary:
         return [0.0, 1.0]
     return np.linspace(0, transform.max_strength, n_strengths).tolist()
 
 
 def interval_weights(windows: Windows) -> Callable[[int], np.ndarray]:
-    """Return a function from a seed to bootstrap samples, after a check of the subjects."""
+    """Check the subjects, and return a function that draws bootstrap weights from a seed."""
     if windows.groups is not None and len(np.unique(windows.groups)) < 2:
         raise ValueError(
             "Intervals over subjects need two subjects or more, groups has one. Without groups, "
@@ -128,7 +128,7 @@ def interval_weights(windows: Windows) -> Callable[[int], np.ndarray]:
 
 
 def resample(measures: dict[str, np.ndarray], weights: np.ndarray) -> dict[str, np.ndarray]:
-    """Summaries of bootstrap samples, each of shape (n_resamples, n_strengths)."""
+    """Return the summaries of bootstrap samples, each of shape (n_resamples, n_strengths)."""
     total = weights.sum(axis=1, keepdims=True, dtype=np.float64)
     medians = [weighted_medians(values, weights) for values in measures["score"]]
     means = {name: (weights @ measures[name].T) / total for name in MEASURES[1:]}

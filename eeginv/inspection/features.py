@@ -1,4 +1,4 @@
-"""Numbers that see the direction of time, the sign, the spectrum and the relation of channels."""
+"""Signal features of the direction of time, the sign, the spectrum and relations of channels."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ TINY = 1e-30
 
 
 def signal_features(X: SignalsLike) -> np.ndarray:
-    """Describe each example by numbers that transforms move.
+    """Compute features of each example that are sensitive to transforms.
 
-    They see the direction of time (skewness of differences and of the change of the envelope,
-    trend, which channel leads), the sign (offset, skewness), the spectrum (power in bands, and
-    where in each band it lies), the shape (kurtosis, unevenness of the envelope), and the relation
-    of channels (correlations).
+    They describe the direction of time (skewness of differences and of changes of the envelope,
+    trend, which channel leads), the sign (offset, skewness), the spectrum (power and centre of
+    frequency bands), the shape (kurtosis, variation of the envelope), and the relation of channels
+    (correlations).
 
     Parameters
     ----------
     X : array-like, shape (n_examples, n_channels, n_times) | mne.Epochs | windows dataset
-        Signals, of at least eight samples.
+        Signals of at least eight samples.
 
     Returns
     -------
     features : ndarray, shape (n_examples, n_features)
-        Finite numbers. Each example is described by itself alone.
+        Finite numbers. The features of an example do not depend on other examples.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def _features(X: np.ndarray) -> np.ndarray:
     mean = X.mean(axis=2, keepdims=True)
     centred = X - mean
     scale = np.sqrt(np.square(centred).mean(axis=2, keepdims=True))
-    # flat channels stay flat
+    # flat channels remain zero
     shape = centred / np.where(scale > 0, scale, 1)
     blocks = [
         _log(np.square(scale)),
@@ -70,7 +70,7 @@ def _features(X: np.ndarray) -> np.ndarray:
 
 
 def _moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Skewness and logarithm of the kurtosis."""
+    """Return the skewness, and log1p of the kurtosis."""
     X = X - X.mean(axis=2, keepdims=True)
     variance = np.square(X).mean(axis=2, keepdims=True)
     variance = np.where(variance > 0, variance, 1)
@@ -84,7 +84,7 @@ def _difference(X: np.ndarray, lag: int) -> np.ndarray:
 
 
 def _in_time(X: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Trend, and how the envelope varies and in which direction."""
+    """Return trends of signal and envelope, and variation and skewness of the envelope."""
     n_parts = min(N_PARTS, X.shape[2] // 2)
     time = np.linspace(-1, 1, X.shape[2])
     parts = np.array_split(np.arange(X.shape[2]), n_parts)
@@ -102,11 +102,11 @@ def _in_time(X: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 def _spectrum(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Power in bands, and where in each band it lies."""
+    """Return the log power of frequency bands, and the centre of power in each."""
     n_times = X.shape[2]
     power = np.square(np.abs(np.fft.rfft(X * np.hanning(n_times), axis=2)))[:, :, 1:]
     n_frequencies = power.shape[2]
-    # narrow where EEG has most of its rhythms
+    # narrower at low frequencies, where most EEG rhythms are
     edges = np.round(np.linspace(0, 1, N_BANDS + 1) ** 2 * n_frequencies).astype(int)
     edges = np.unique(edges)
     starts = edges[:-1]
@@ -117,7 +117,7 @@ def _spectrum(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _between_channels(X: np.ndarray) -> list[np.ndarray]:
-    """Correlations, and which channel leads."""
+    """Return correlations, and lagged differences that tell which channel leads."""
     first, second = np.triu_indices(X.shape[1], k=1)
     n_times = X.shape[2]
     correlation = (X @ X.transpose(0, 2, 1))[:, first, second] / n_times

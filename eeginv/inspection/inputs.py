@@ -1,4 +1,4 @@
-"""What the functions of this room are given: the reading of the estimators, and more checks."""
+"""Reading and checks of the arguments of the inspection functions."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Windows:
-    """Signals to inspect a model with.
+    """Signals for the inspection of a model.
 
     Parameters
     ----------
     X : ndarray, shape (n_examples, n_channels, n_times)
         Signals, float32 or float64.
     ndim : int
-        Number of dimensions of what came, which is what the model takes: 2 or 3.
+        Number of dimensions of the input, and of signals that the model takes: 2 or 3.
     groups : ndarray, shape (n_examples,) | None
         Subjects.
     sfreq : float | None
@@ -36,7 +36,7 @@ class Windows:
     ch_names : list of str | None
         Names of the channels.
     expected : Expected
-        What is known of the signals that the model was fitted on.
+        Known properties of the signals that the model was fitted on.
     """
 
     X: np.ndarray
@@ -47,14 +47,14 @@ class Windows:
     expected: Expected = ANYTHING
 
     def check_transform(self, transform: Transform) -> Transform:
-        """Return a transform; say so if it is none, or one for other signals."""
+        """Return a transform, after checking that it is one and suits these signals."""
         if not isinstance(transform, Transform):
             raise TypeError(
                 f"Expected a transform, such as make_transform('SignFlip'), got "
                 f"{type(transform).__name__}. eeginv.adapters wraps functions and Braindecode's "
                 "transforms."
             )
-        # an array without names goes into the model as it is, so its channels are the model's
+        # an array without names is passed to the model unchanged, so it has the model's channels
         sfreq = self.expected.sfreq if self.sfreq is None else self.sfreq
         names = self.expected.ch_names if self.ch_names is None else self.ch_names
         check_made_for(transform, sfreq, names)
@@ -68,7 +68,7 @@ def read_windows(
     ch_names: Sequence[str] | None = None,
     expected: Expected = ANYTHING,
 ) -> Windows:
-    """Read and check signals, and what is known of them.
+    """Read and check signals and their metadata.
 
     Parameters
     ----------
@@ -82,13 +82,13 @@ def read_windows(
     ch_names : list of str | None
         Names of the channels; None takes those that came with X.
     expected : Expected
-        What a model was fitted on: other sampling frequencies are refused, channels are picked by
-        their names.
+        Properties of the signals that a model was fitted on. Other sampling frequencies are
+        rejected, and channels are picked by name.
 
     Returns
     -------
     windows : Windows
-        The signals and what is known of them.
+        The signals and their metadata.
     """
     signals = read_signals(X, expected if ch_names is None else ANYTHING)
     if sfreq is not None:
@@ -142,7 +142,7 @@ def _check_names(ch_names: Iterable[str]) -> list[str]:
 
 
 def _rename(signals: Signals, names: list[str], expected: Expected) -> Signals:
-    """Give signals the names of the user, and pick those that are expected."""
+    """Set the channel names of the user, and pick the expected channels."""
     values = np.asarray(signals.X)
     n_channels = values.shape[1] if values.ndim == 3 else 1
     if len(names) != n_channels:
@@ -151,7 +151,7 @@ def _rename(signals: Signals, names: list[str], expected: Expected) -> Signals:
 
 
 def check_strengths(transform: Transform, strengths: ArrayLike) -> list[float]:
-    """Return strengths as a list of floats within what the transform allows."""
+    """Return strengths as a list of floats, checked against the range of the transform."""
     values = np.atleast_1d(np.asarray(strengths, dtype=float))
     highest = 1.0 if transform.binary else transform.max_strength
     # float32 may round the end of the range up
@@ -165,19 +165,19 @@ def check_strengths(transform: Transform, strengths: ArrayLike) -> list[float]:
 
 
 def default_strength(transform: Transform) -> float:
-    """Strength of a transform, or 1 for an on/off transform."""
+    """Return the strength of a transform, or 1 for an on/off transform."""
     return 1.0 if transform.binary else transform.strength.item()
 
 
 def check_count(name: str, value: int, smallest: int = 1) -> int:
-    """Return a whole number, or say what is wrong with it."""
+    """Return an integer, after checking that it is whole and large enough."""
     if isinstance(value, bool) or not float(value).is_integer() or value < smallest:
         raise ValueError(f"{name} must be a whole number of at least {smallest}, got {value!r}.")
     return int(value)
 
 
 def draw_seed(random_state: RandomState) -> int:
-    """Return a seed, without touching numpy's global generator."""
+    """Return a seed, without using numpy's global generator."""
     if isinstance(random_state, np.random.RandomState):
         return int(random_state.randint(2**31 - 1))
     if isinstance(random_state, (int, np.integer)) and random_state >= 0:

@@ -1,4 +1,4 @@
-"""How far outputs move: distances, agreement, divergence, and intervals of them."""
+"""Measures of changes of outputs: distances and divergences, with bootstrap intervals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from scipy.special import rel_entr
 
 MEASURES = ("score", "agreement", "divergence")
-# Distance of outputs that differ by rounding in single precision only.
+# Distances below this are rounding in single precision.
 SAME = 1e-12
 N_RESAMPLES = 1000
 
@@ -22,9 +22,9 @@ def directions(outputs: np.ndarray) -> np.ndarray:
     Returns
     -------
     directions : ndarray, same shape
-        Their directions.
+        Unit vectors.
     """
-    # scaled first, so that squares of tiny numbers do not vanish
+    # scaled first, so that squares of tiny numbers do not underflow
     largest = np.abs(outputs).max(axis=1, keepdims=True)
     scaled = outputs / np.where(largest > 0, largest, 1)
     norm = np.linalg.norm(scaled, axis=1, keepdims=True)
@@ -32,7 +32,7 @@ def directions(outputs: np.ndarray) -> np.ndarray:
 
 
 def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Cosine distance of each row of one array to the same row of another.
+    """Compute the cosine distance of each row of an array to the same row of another.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def mean_distance_to_others(rows: np.ndarray) -> np.ndarray:
-    """Mean cosine distance of each row to all others.
+    """Compute the mean cosine distance of each row to all others.
 
     Parameters
     ----------
@@ -60,14 +60,14 @@ def mean_distance_to_others(rows: np.ndarray) -> np.ndarray:
     distances : ndarray, shape (n_examples,)
         The expectation of ``distances(rows, rows[p])`` over all derangements ``p``.
     """
-    # sum_j |u_i - u_j|^2 = n |u_i - c|^2 + sum_j |u_j - c|^2 with c the mean: no differences of
-    # large numbers, in linear time
+    # sum_j |u_i - u_j|^2 = n |u_i - c|^2 + sum_j |u_j - c|^2 with c the mean: linear time without
+    # cancellation
     from_mean = np.square(rows - rows.mean(axis=0)).sum(axis=1)
     return 0.5 * (len(rows) * from_mean + from_mean.sum()) / (len(rows) - 1)
 
 
 def derangement(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw a permutation without fixed points, all with the same probability.
+    """Draw a permutation without fixed points, uniformly from all of them.
 
     Parameters
     ----------
@@ -79,17 +79,17 @@ def derangement(n: int, rng: np.random.Generator) -> np.ndarray:
     Returns
     -------
     permutation : ndarray, shape (n,)
-        No element is at its own place.
+        No element is at its own position.
     """
     identity = np.arange(n)
-    while True:  # about e times
+    while True:  # e iterations on average
         permutation = rng.permutation(n)
         if not (permutation == identity).any():
             return permutation
 
 
 def divergences(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Jensen-Shannon divergence, to the base 2, between rows of probabilities.
+    """Compute the Jensen-Shannon divergence, to the base 2, between rows of probabilities.
 
     Parameters
     ----------
@@ -117,16 +117,16 @@ def resampling_weights(
     n_examples : int
         Number of examples.
     groups : ndarray, shape (n_examples,) | None
-        Subjects, which are drawn whole; None draws examples.
+        Subjects, which are drawn with all of their examples. None draws examples.
     seed : int
-        Fixes the draws.
+        Seed of the draws.
     n_resamples : int
         Number of bootstrap samples.
 
     Returns
     -------
     weights : ndarray, shape (n_resamples, n_examples)
-        How often each example is in each sample.
+        Count of each example in each sample.
     """
     unit = np.arange(n_examples)
     if groups is not None:
@@ -140,19 +140,19 @@ def resampling_weights(
 
 
 def weighted_medians(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Median of the values under several weightings; NaN values are left out.
+    """Compute the median of values under several weightings, ignoring NaN.
 
     Parameters
     ----------
     values : ndarray, shape (n_examples,)
         Values.
     weights : ndarray, shape (n_weightings, n_examples)
-        Whole numbers: how often each value counts.
+        Integer counts of the values.
 
     Returns
     -------
     medians : ndarray, shape (n_weightings,)
-        As ``numpy.median`` of the repeated values.
+        Equal to ``numpy.median`` of the repeated values.
     """
     order = np.argsort(values)[: np.isfinite(values).sum()]
     if len(order) == 0:
@@ -165,19 +165,19 @@ def weighted_medians(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
         low = np.searchsorted(count, half, side="left")
         high = np.searchsorted(count, half, side="right")
         medians[i] = (ordered[low] + ordered[min(high, len(ordered) - 1)]) / 2
-    # samples without any value
+    # NaN for samples without any value
     return np.where((weights[:, order] > 0).any(axis=1), medians, np.nan)
 
 
 def percentile_interval(values: np.ndarray, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Find the ends of the middle part of bootstrap values.
+    """Compute a bootstrap percentile interval.
 
     Parameters
     ----------
     values : ndarray, shape (n_resamples, ...)
-        One value for each bootstrap sample; NaN are left out.
+        One value for each bootstrap sample. NaN are ignored.
     level : float
-        Share of the values inside.
+        Share of the values inside the interval.
 
     Returns
     -------
@@ -191,7 +191,7 @@ def percentile_interval(values: np.ndarray, level: float = 0.95) -> tuple[np.nda
 
 
 def non_increasing(curves: np.ndarray) -> np.ndarray:
-    """Find the closest curves that never rise, by isotonic regression.
+    """Compute the closest non-increasing curves, by isotonic regression.
 
     Parameters
     ----------
@@ -216,22 +216,22 @@ def non_increasing(curves: np.ndarray) -> np.ndarray:
 
 
 def extents(strengths: np.ndarray, agreement: np.ndarray, share: float) -> np.ndarray:
-    """Find the strength up to which a share of the predictions stay the same.
+    """Compute the strength up to which a given share of the predictions does not change.
 
     Parameters
     ----------
     strengths : ndarray, shape (n_strengths,)
-        Increasing strengths, from 0 on.
+        Increasing strengths, starting at 0.
     agreement : ndarray, shape (..., n_strengths)
-        Share of predictions that stay the same; 1 at strength 0.
+        Share of predictions that do not change; 1 at strength 0.
     share : float
-        The share to keep.
+        The given share.
 
     Returns
     -------
     extents : ndarray, shape (...)
-        Where the agreement, made non-increasing and joined by straight lines, falls below the
-        share; the last strength if it never does.
+        Strength at which the agreement, after isotonic regression and linear interpolation, falls
+        below the share. The last strength if it never does.
     """
     agreement = non_increasing(np.asarray(agreement, dtype=float))
     below = agreement < share - 1e-9  # rounding

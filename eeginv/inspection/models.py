@@ -1,4 +1,4 @@
-"""Outputs of any fitted model, in a stated space."""
+"""Outputs of any fitted model in a given space."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LINEAR = (nn.Linear, nn.modules.conv._ConvNd)
 
 
 class _Heard(NamedTuple):
-    """What an estimator returned, its network returned, and the last layer was given."""
+    """Outputs of an estimator and of its network, and inputs of the last layer."""
 
     probabilities: np.ndarray | None
     output: np.ndarray
@@ -36,9 +36,9 @@ class _Heard(NamedTuple):
 
 
 class FittedModel:
-    """A fitted model as a function from signals to probabilities and outputs in one space.
+    """A fitted model as a function from signals to probabilities and outputs in a space.
 
-    Calling it leaves the model, its training mode and the global random state as they were.
+    A call does not change the model, its training mode or the global random state.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class FittedModel:
     space : str
         One of ``SPACES``.
     windows : Windows
-        Signals that the model takes; its first examples are used to find out what it returns.
+        Signals that the model takes. The first examples are used to inspect its outputs.
     """
 
     def __init__(self, model: BaseEstimator | nn.Module, space: str, windows: Windows) -> None:
@@ -78,9 +78,9 @@ class FittedModel:
         Returns
         -------
         probabilities : ndarray, shape (n_examples, n_classes)
-            Of the classes.
+            Probabilities of the classes.
         outputs : ndarray, shape (n_examples, n_outputs)
-            In the space.
+            Outputs in the space.
         """
         found = [self._one_batch(X[i : i + BATCH]) for i in range(0, len(X), BATCH)]
         probabilities, outputs = (np.concatenate(part) for part in zip(*found, strict=True))
@@ -108,15 +108,15 @@ class FittedModel:
 
     @contextmanager
     def _at_rest(self) -> Iterator[None]:
-        """Run networks in evaluation mode, and put modes and global generators back after."""
+        """Use evaluation mode inside, and restore modes and global generators afterwards."""
         with ExitStack() as stack:
             device = "cpu" if self.network is None else _first_tensor(self.network).device
-            # first, since threads wait here for each other, and may share the network
+            # first, because this serialises threads, which may share the network
             stack.enter_context(isolated(0, device=device))
             stack.enter_context(torch.no_grad())
             if self.network is not None:
                 for part in self.network.modules():
-                    if isinstance(part, InvariantModule):  # compiled, its layers are not heard
+                    if isinstance(part, InvariantModule):  # hooks do not run in compiled layers
                         stack.enter_context(uncompiled(part))
                 stack.callback(_restore, {m: m.training for m in self.network.modules()})
                 self.network.eval()
@@ -153,7 +153,7 @@ class FittedModel:
     def _ask(self, method: Callable[[np.ndarray], Any], X: np.ndarray) -> Any:
         signals = self._input(X)
         try:
-            # what a transform makes of signals may be small: the signals themselves were checked
+            # transformed signals may be small; the original signals were checked
             with ignoring(("The median standard deviation", UserWarning)):
                 return method(signals)
         except Exception as error:
@@ -166,7 +166,7 @@ class FittedModel:
 
     # networks ---------------------------------------------------------------------------------
     def _listen(self, network: nn.Module, X: np.ndarray) -> _Heard:
-        """Run the model, and hear what the network inside returns and the last layer is given."""
+        """Run the model, and record outputs of its network and inputs of the last layer."""
         outputs: list[Tensor] = []
         embeddings: list[Tensor] = []
         now: list[Tensor] = []
@@ -184,7 +184,7 @@ class FittedModel:
                 now.clear()
 
         with self._at_rest(), ExitStack() as stack:
-            # what its parts were called for outside of it, to see what they need, does not count
+            # ignores calls of its layers outside of its forward pass, such as shape checks
             stack.callback(network.register_forward_pre_hook(lambda *_: now.clear()).remove)
             stack.callback(network.register_forward_hook(hear_output).remove)
             if self.last_layer is not None:
@@ -205,7 +205,7 @@ class FittedModel:
         return _Heard(probabilities, output.numpy(), embedding)
 
     def _in_order(self, parts: list[Tensor], n_examples: int) -> Tensor:
-        """Join what was heard; the last batch may have been filled up, as our estimators do."""
+        """Concatenate recorded batches; the last may be padded, as our estimators do."""
         n_heard = sum(map(len, parts))
         if not parts or not 0 <= n_heard - n_examples < len(parts[-1]):
             raise ValueError(
@@ -216,7 +216,7 @@ class FittedModel:
 
     @staticmethod
     def _mean_input(network: nn.Module, inputs: list[Tensor], n_examples: int) -> Tensor:
-        """Input of the last layer; the mean over transformed copies, where there are any."""
+        """Return the input of the last layer, averaged over transformed copies if there are any."""
         if getattr(network, "copies_at_once", 1) > 1:
             inputs = [copy for several in inputs for copy in several.split(n_examples)]
         if not inputs or any(len(part) != n_examples for part in inputs):
@@ -246,7 +246,7 @@ class FittedModel:
         return called[-1]
 
     def _as_logits(self, output: np.ndarray) -> np.ndarray:
-        # a network that ends in a softmax
+        # logarithm of the output of a network that ends in a softmax
         return np.log(np.maximum(output, 1e-30)) if self.gives_probabilities else output
 
     @staticmethod
@@ -260,12 +260,12 @@ class FittedModel:
 
 
 def expected_by(model: BaseEstimator | nn.Module) -> Expected:
-    """Find out what a model knows of the signals that it was fitted on.
+    """Return the known properties of the signals that a model was fitted on.
 
     Parameters
     ----------
     model : estimator | nn.Module
-        Ours, a search, or what holds a network of Braindecode.
+        The model. Estimators and searches of eeginv, and Braindecode networks, hold properties.
 
     Returns
     -------
@@ -285,10 +285,10 @@ def expected_by(model: BaseEstimator | nn.Module) -> Expected:
 
 
 def _told(network: nn.Module | None, name: str) -> Any:
-    """Return what a network of Braindecode was told of the signals, None if nothing."""
+    """Return a property of the signals from a Braindecode network, None if it has none."""
     try:
         return getattr(network, name, None)
-    except ValueError:  # raised there for what was not given
+    except ValueError:  # raised by Braindecode if it was not given
         return None
 
 

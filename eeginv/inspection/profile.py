@@ -1,4 +1,4 @@
-"""How invariant a model is to each transform of the catalogue."""
+"""Invariance of a model to each transform of the catalogue."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ def invariance_profile(
     random_state: RandomState = None,
     n_jobs: int | None = None,
 ) -> pd.DataFrame:
-    """Measure how invariant a fitted model is to each transform, and up to which strength.
+    """Measure how invariant a fitted model is to several transforms, and up to which strength.
 
     Parameters
     ----------
     model : estimator | nn.Module
         As for :func:`~eeginv.inspection.invariance_score`.
     X : array-like, shape (n_examples, n_channels, n_times) | mne.Epochs | windows dataset
-        Signals as the model takes them. Some hundreds are enough. The largest strengths of the
-        catalogue suppose standardised signals.
+        Signals in the form that the model takes. Some hundreds are enough. The largest strengths
+        of the catalogue assume standardised signals.
     sfreq : float | None
         Sampling frequency in Hz; known from ``mne.Epochs`` and windows datasets. Without it,
         transforms that need it are left out.
@@ -56,48 +56,47 @@ def invariance_profile(
         Names of the channels; known from ``mne.Epochs`` and windows datasets. Without them,
         transforms that need them are left out.
     transforms : list of Transform | None
-        What to measure; None takes all transforms of the catalogue that the signals allow (those
-        between channels need two, rotations of the sensors eight).
+        The transforms. None takes all transforms of the catalogue that the signals allow (those
+        between channels need two channels, rotations of the sensors eight).
     groups : array-like, shape (n_examples,) | None
-        Subjects, over which the intervals are taken; None takes those of a windows dataset.
-        Without, intervals are over examples, as if they were independent.
+        Subjects, which the bootstrap resamples. None takes those of a windows dataset. Without
+        subjects, it resamples examples as if they were independent.
     share : float
-        Share of the predictions that stay the same up to the extent.
+        Share of the predictions that do not change up to the extent.
     n_strengths : int
-        Number of strengths above 0 at which each transform is measured, denser towards 0: the
-        k-th is ``(k / n_strengths) ** 2`` times the largest.
+        Number of strengths above 0 at which each transform is measured. The k-th is
+        ``(k / n_strengths) ** 2`` times the largest, so they are denser towards 0.
     space : "probability" | "logit" | "embedding"
-        Where the distance is measured.
+        Space in which distances are measured.
     n_draws : int | None
-        Random draws of the transform for each example; None takes as many as give 500 transformed
-        examples.
+        Number of random draws of the transform for each example. None gives at least 500
+        transformed examples.
     random_state : int | RandomState | Generator | None
-        Fixes the draws and the bootstrap samples.
+        Seed of the draws and the bootstrap samples.
     n_jobs : int | None
-        Number of processes of joblib, which share the transforms.
+        Number of joblib processes, among which the transforms are distributed.
 
     Returns
     -------
     profile : pandas.DataFrame
-        One row a transform, indexed by its name:
+        One row for each transform, indexed by its name:
 
-        - ``unit`` and ``largest``: its largest strength; for an on/off transform 1,
-          which applies it to every example;
-        - ``score``, ``agreement`` and ``divergence`` there;
-        - ``extent``: the strength at which the share of predictions that stay the same falls below
-          ``share``, on straight lines between the measured strengths, after an isotonic
-          regression (agreement does not rise with the strength, but for chance); ``largest`` if
-          it never does; NaN for an on/off transform. As in a policy, it is the end
-          of the range that shifts, say, are drawn from;
-        - for each of the last four, a 95 % interval ``<name>_low`` to ``<name>_high`` (percentiles
-          of a bootstrap).
+        - ``unit`` and ``largest``: its unit and largest strength. For an on/off transform,
+          ``largest`` is 1, which applies it to every example.
+        - ``score``, ``agreement`` and ``divergence`` at the largest strength.
+        - ``extent``: the strength at which the agreement falls below ``share``, by linear
+          interpolation after isotonic regression (agreement rises with the strength only by
+          chance). It is ``largest`` if it never does, and NaN for an on/off transform. As in a
+          policy, it is the end of the range from which a shift, for example, is drawn.
+        - for each of the last four, a 95 % bootstrap percentile interval ``<name>_low`` to
+          ``<name>_high``.
 
         ``attrs`` holds ``space`` and ``share``.
 
     See Also
     --------
-    eeginv.inspection.invariance_score : What is measured.
-    eeginv.viz.plot_invariance_profile : A picture of it.
+    eeginv.inspection.invariance_score : Definition of the measures.
+    eeginv.viz.plot_invariance_profile : Plot of the result.
 
     Examples
     --------
@@ -163,7 +162,7 @@ def _row(
 def _catalogue(
     sfreq: float | None, ch_names: Sequence[str] | None, n_channels: int
 ) -> list[Transform]:
-    """All transforms that the signals allow; a warning names those that names do not allow."""
+    """Return all transforms that the signals allow; warn of those that lack channel names."""
     allowed: list[Candidate] = [
         (name, {}) for name, cls in REGISTRY.items() if too_few_channels(cls, n_channels) is None
     ]

@@ -1,4 +1,4 @@
-"""How invariant a model is to one transform of one strength."""
+"""Invariance of a model to a transform at one strength."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class InvarianceScore:
-    """How invariant a model is to a transform.
+    """Invariance of a model to a transform.
 
     Parameters
     ----------
     transform : str
         Name of the transform.
     strength : float
-        Its strength; the probability, for an on/off transform.
+        Strength of the transform, which is the probability for an on/off transform.
     unit : str
         Unit of the strength.
     space : str
-        Where distances between outputs are measured.
+        Space in which distances between outputs are measured.
     score : float
-        Median over the examples: 1 is fully invariant, 0 moves the output as much as taking
-        another example; it has no lower bound.
+        Median over the examples. At 1 the model is fully invariant, and at 0 the transform moves
+        the output as far as the output of another example. There is no lower bound.
     agreement : float
-        Share of the predictions that stay the same.
+        Share of the predictions that do not change.
     divergence : float
-        Mean Jensen-Shannon divergence between the probabilities before and after, to the base 2:
-        0 where nothing changes, 1 where all probability moves to other classes.
+        Mean Jensen-Shannon divergence between the probabilities before and after, to the base 2.
+        It is 0 if nothing changes, and 1 if all probability moves to other classes.
     per_example : pandas.DataFrame
-        The three for each example, means over draws, in the order of the signals.
+        The three measures for each example, means over draws, in the order of the signals.
 
     Examples
     --------
@@ -78,42 +78,43 @@ def invariance_score(
 ) -> InvarianceScore:
     """Measure how invariant a fitted model is to a transform [1]_.
 
-    The score of an example is ``1 - d(z, z_t) / d(z, z_o)``: ``d`` is the cosine distance, ``z``
-    the output of the model, ``z_t`` the output for the transformed signal, and ``z_o`` the outputs
-    for other examples. Both distances are averaged, over draws and over others, before the ratio
-    is taken.
+    The score of an example is ``1 - d(z, z_t) / d(z, z_o)``. Here, ``d`` is the cosine distance,
+    ``z`` the output of the model, ``z_t`` the output for the transformed signal, and ``z_o`` the
+    outputs for other examples. The first distance is averaged over draws and the second over other
+    examples before the ratio is taken.
 
     Parameters
     ----------
     model : estimator | nn.Module
-        Anything fitted with ``predict_proba`` (ours, a skorch or Braindecode net, a scikit-learn
-        pipeline), or a torch module that returns logits, which is run in evaluation mode. It is
-        left as it was.
+        Any fitted model with ``predict_proba`` (an estimator of eeginv, a skorch or Braindecode
+        net, a scikit-learn pipeline), or a torch module that returns logits, which is run in
+        evaluation mode. It is not changed.
     X : array-like, shape (n_examples, n_channels, n_times) | mne.Epochs | windows dataset
-        Signals as the model takes them. A two-dimensional array is one channel. Epochs and windows
-        datasets are read as by our estimators (:doc:`/user_guide/inputs`): data channels, in µV,
-        those that the model knows by name in its order. Signals are flattened for a model that
-        was fitted on rows of ``n_channels * n_times`` values.
+        Signals in the form that the model takes. A two-dimensional array is one channel. Epochs and
+        windows datasets are read as by the estimators (:doc:`/user_guide/inputs`): data channels,
+        in µV, matched by name to those of the model. Signals are flattened for a model that was
+        fitted on rows of ``n_channels * n_times`` values.
     transform : Transform
-        The transform. It is left as it was.
+        The transform. It is not changed.
     strength : float | None
-        Its strength; None takes its own, and applies an on/off transform to every
-        example (a probability of 1).
+        Strength of the transform. None takes its current strength, or a probability of 1 for an
+        on/off transform.
     space : "probability" | "logit" | "embedding"
-        Where the distance is measured, on which the score depends strongly: probabilities of the
-        classes; logits of a network, or ``decision_function``, of three classes or more, minus
-        their mean (they are defined up to a constant); or the input of the last linear or
-        convolutional layer of a network, averaged over transformed copies where there are any.
+        Space in which distances are measured. The score depends strongly on it. "probability" is
+        the class probabilities. "logit" is the logits of a network, or ``decision_function``, for
+        three classes or more, minus their mean (they are defined up to a constant). "embedding" is
+        the input of the last linear or convolutional layer of a network, averaged over transformed
+        copies if there are any.
     n_draws : int | None
-        Random draws of the transform for each example. None takes as many as give 500 transformed
-        examples.
+        Number of random draws of the transform for each example. None gives at least 500
+        transformed examples.
     reference : "all" | "derangement"
-        The others that an example is compared with: all of them, or, for each draw, the one that a
-        random permutation without fixed points puts in its place, as in the paper (with
-        ``n_draws=1``, and there with fixed points). The first is the mean of the second over all
-        permutations.
+        The other examples that an example is compared with. "all" is all of them. "derangement" is
+        one for each draw, by a random permutation without fixed points, as in the paper (which has
+        one draw, and allows fixed points). The distance under "all" is the mean of that under
+        "derangement" over all permutations.
     random_state : int | RandomState | Generator | None
-        Fixes the draws. They are the same for all transforms and strengths.
+        Seed of the draws. They are the same for all transforms and strengths.
 
     Returns
     -------
@@ -125,8 +126,8 @@ def invariance_score(
     -----
     UserWarning
         If examples have the same output as all those they are compared with (up to rounding in
-        single precision). Their score is NaN and left out of the median: for a model that says
-        the same of every example, invariance and blindness cannot be told apart.
+        single precision). Their score is NaN and left out of the median. A model with a constant
+        output is invariant to everything, so its score would be meaningless.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Whether data are symmetric under a transform, by a classifier that looks for a difference."""
+"""Test of the symmetry of data under a transform, by a two-sample classifier."""
 
 from __future__ import annotations
 
@@ -36,24 +36,25 @@ MIN_GROUPS = 6
 
 @dataclass(frozen=True)
 class SymmetryTest:
-    """Outcome of a test of symmetry.
+    """Result of a test of symmetry.
 
     Parameters
     ----------
     transform : str
         Name of the transform.
     strength : float
-        Its strength; the probability, for an on/off transform.
+        Strength of the transform, which is the probability for an on/off transform.
     unit : str
         Unit of the strength.
     balanced_accuracy : float
-        Of telling transformed examples from others, cross-validated; 0.5 is chance.
+        Cross-validated balanced accuracy of classifying examples as transformed or not; 0.5 is
+        chance level.
     p_value : float
-        Share of permutations, the data's own labels among them, with an accuracy at least as high.
+        Share of permutations, including the original labels, with an accuracy at least as high.
     n_examples : int
         Number of examples.
     n_groups : int
-        Number of subjects, or of examples where no groups are given.
+        Number of subjects, or of examples if no groups are given.
     null : ndarray, shape (n_permutations,)
         Balanced accuracy under permuted labels.
 
@@ -92,38 +93,38 @@ def symmetry_test(
 ) -> SymmetryTest:
     """Test whether data are symmetric under a transform, with a two-sample classifier [1]_ [2]_.
 
-    Half of the examples are transformed, and a classifier is told to find out which. If
-    transformed signals are distributed like the signals themselves, it cannot: its accuracy on
-    examples (of subjects) that it was not trained on is one half on average.
+    Half of the examples are transformed, and a classifier is trained to tell which. If transformed
+    signals have the same distribution as the original ones, its accuracy on held-out examples (of
+    held-out subjects) is one half on average.
 
     Parameters
     ----------
     X : array-like, shape (n_examples, n_channels, n_times) | mne.Epochs | windows dataset
         Signals.
     transform : Transform
-        The transform. It is left as it was.
+        The transform. It is not changed.
     strength : float | None
-        Its strength; None takes its own, and applies an on/off transform (with
-        probability 1).
+        Strength of the transform. None takes its current strength, or a probability of 1 for an
+        on/off transform.
     groups : array-like, shape (n_examples,) | None
-        Subjects; None takes those of a windows dataset. Without, examples are supposed to be
-        independent.
+        Subjects. None takes those of a windows dataset. Without subjects, examples are assumed to
+        be independent.
     classifier : scikit-learn classifier | None
         Any classifier, which is cloned. None takes shrunken centroids on normal scores of the
-        features and on their squares, so that it sees differences of location and of spread, even
-        in few of many features.
+        features and on their squares. They detect differences of location and of spread, even in
+        few of many features.
     features : callable | None
-        Turns signals of shape (n_examples, n_channels, n_times) into what the classifier takes,
-        each example by itself. None passes the signals.
+        Maps signals of shape (n_examples, n_channels, n_times) to the input of the classifier, each
+        example independently. None passes the signals.
     n_splits : int
-        Folds of the cross-validation; each subject is in one of them.
+        Number of folds of the cross-validation. Each subject is in one of them.
     n_permutations : int
-        Number of permutations; the smallest p-value is ``1 / (n_permutations + 1)``. A classifier
-        of your own is fitted ``n_splits * (n_permutations + 1)`` times.
+        Number of permutations. The smallest p-value is ``1 / (n_permutations + 1)``. A given
+        classifier is fitted ``n_splits * (n_permutations + 1)`` times.
     random_state : int | RandomState | Generator | None
-        Fixes which examples are transformed, the draws, the folds and the permutations.
+        Seed of the choice of examples, the draws, the folds and the permutations.
     n_jobs : int | None
-        Number of processes of joblib, for a classifier of your own.
+        Number of joblib processes, for a given classifier.
 
     Returns
     -------
@@ -133,28 +134,28 @@ def symmetry_test(
     Warns
     -----
     UserWarning
-        If there are fewer than six subjects: then no p-value can be below 0.05.
+        If there are fewer than six subjects, as the p-value cannot be below 0.05 then.
 
     Notes
     -----
-    The p-value is that of a permutation test in which the classifier is trained anew for each
-    permutation. Without groups, whether an example is transformed is drawn by a fair coin for
-    each, and so are the permuted labels: under independence and symmetry, labels and data are
-    independent, and the test is exact.
+    The p-value is that of a permutation test that trains the classifier again for each permutation.
+    Without groups, whether an example is transformed is drawn by a fair coin, and so are the
+    permuted labels. Under independence and symmetry, labels and data are independent, and the test
+    is exact.
 
-    Windows of a subject are not independent. A recording of unknown polarity is as likely as its
-    mirror image, so a population of such recordings is symmetric under sign flip; but its windows
-    share one polarity, and the accuracies of a classifier on them are all high or all low. With
-    groups, half of the windows of each subject are transformed, all by one draw of the transform,
-    and a permutation exchanges the two labels of whole subjects, each with probability one half.
-    This is exact if the windows of a subject together are distributed like their transformed
-    images together, and the transform is undone by one that is equally likely (a sign flip or
-    reversal by itself, a shift or rotation by the opposite one). ``n`` subjects have
-    ``2 ** (n - 1)`` distinct permutations. With few subjects the accuracy spreads widely about one
-    half, to both sides, even under symmetry: compare it with ``null``.
+    Windows of a subject are not independent. If the polarity of recordings is arbitrary, the
+    population of recordings is symmetric under sign flip. But the windows of a recording share one
+    polarity, so a classifier is right on nearly all of them, or wrong. With groups, half of the
+    windows of each subject are transformed, all by one draw of the transform. A permutation swaps
+    the two labels of whole subjects, each with probability one half. This is exact under two
+    conditions. The windows of a subject must have the same joint distribution as their transformed
+    images, and the inverse of a transform must be equally likely (sign flip and reversal are their
+    own inverses, the inverse of a shift or rotation is the opposite one). ``n`` subjects have
+    ``2 ** (n - 1)`` distinct permutations. With few subjects the accuracy varies widely around one
+    half, even under symmetry; compare it with ``null``.
 
-    A large p-value is no proof of symmetry: the classifier may not see the difference. The default
-    one is that of [3]_, on :func:`~eeginv.inspection.signal_features`.
+    A large p-value does not prove symmetry, because the classifier may miss a difference. The
+    default classifier is that of [3]_, on :func:`~eeginv.inspection.signal_features`.
 
     References
     ----------
@@ -236,7 +237,7 @@ def _check_groups(unit: np.ndarray) -> int:
 
 
 def _halves(unit: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """1 for one half of each group, 0 for the other; the odd one by a fair coin."""
+    """Return 1 for a random half of each group and 0 for the other; a coin decides odd ones."""
     order = np.lexsort((rng.random(len(unit)), unit))
     coin = rng.integers(2, size=int(unit.max()) + 1)
     start = np.concatenate([[0], np.cumsum(np.bincount(unit))[:-1]])
@@ -253,7 +254,7 @@ def _transform_some(
     chosen: np.ndarray,
     seed: int,
 ) -> np.ndarray:
-    """Transform the chosen examples, those of one group by the same draw."""
+    """Transform the chosen examples, with the same draw within a group."""
     device = transform.raw.device
     generator = torch.Generator(device=device).manual_seed(seed)
     signals = torch.from_numpy(X)
@@ -286,7 +287,7 @@ def _with_squares(features: np.ndarray) -> np.ndarray:
 
 
 class _ShrunkenCentroids(ClassifierMixin, BaseEstimator):
-    """Two classes, 0 and 1, or a column of them for each of many problems at once."""
+    """Classifier of labels 0 and 1. Several columns of labels are fitted at once."""
 
     def __init__(self, threshold: float = 2.0) -> None:
         self.threshold = threshold
@@ -298,9 +299,9 @@ class _ShrunkenCentroids(ClassifierMixin, BaseEstimator):
         one = X.T @ labels / np.maximum(n_one, 1)
         zero = X.T @ (1 - labels) / np.maximum(len(y) - n_one, 1)
         half = (one - zero) / 2
-        # in standard deviations of what chance gives to standardised features
+        # the threshold is in standard errors of standardised features
         kept = np.maximum(np.abs(half) - self.threshold / np.sqrt(len(y)), 0)
-        # a trace of the others decides where none is kept
+        # small weights for the other features decide if no feature is kept
         self.weights_ = np.sign(half) * kept + 1e-3 * half
         self.cut_ = (self.weights_ * (one + zero) / 2).sum(axis=0)
         self.classes_ = np.array([0, 1])
@@ -326,7 +327,7 @@ def _predict(
 
 
 def _balanced_accuracy(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Mean recall of the two labels, for each column."""
+    """Return the mean recall of the two labels, for each column."""
     right = labels == predicted
     recalls = []
     for label in (0, 1):

@@ -1,4 +1,4 @@
-"""Policy search with scikit-learn's search contract.
+"""Policy searches as scikit-learn meta-estimators.
 
 Each method is one file with one class. A new method needs a line in :data:`SEARCHES` and nothing
 else here: the class is then a public name of ``eeginv.search`` and of ``eeginv``. A class is loaded

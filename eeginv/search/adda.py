@@ -1,25 +1,25 @@
-"""ADDA: policy search for EEG by a one-step gradient, with choices stage by stage."""
+"""ADDA: policy search for EEG by a one-step gradient, with one choice in each stage."""
 
 from .by_gradient.one_step import OneStepSearch
 from .by_gradient.sub_policy_search import StagedSearch
 
 
 class ADDASearch(StagedSearch, OneStepSearch):
-    """Search sub-policies, stage by stage, by a one-step gradient and RELAX [1]_.
+    """Search sub-policies with a choice in each stage, by a one-step gradient and RELAX [1]_.
 
     A sub-policy is a sequence of ``n_operations`` stages. Each stage chooses one of all candidates,
     with a probability and a strength of its own. Each example draws one of ``n_policies``
     sub-policies, with equal probability. The sub-policies learn as in :class:`DADASearch`, with two
-    differences. The operation of each stage is chosen, not one of all combinations, so that the
-    number of parameters grows with the number of candidates and not with its square. The network
-    learns alone in a warm-up before the policy learns.
+    differences. The choice is among the operations in each stage, not among all combinations, so
+    that the number of parameters grows with the number of candidates and not with its square. The
+    network learns alone in a warm-up before the policy learns.
 
     Notes
     -----
-    The code of the method is not public. Its paper gives the algorithm and its settings, among them
+    The code of the method is not public. The paper gives the algorithm and its settings, such as
     five sub-policies, each of which learns from a fifth of the examples. As in :class:`DADASearch`,
-    the derivative along the held-out gradient is exact (the paper takes the difference of two
-    gradients), each example has choices of its own, and the sign is that of the chain rule.
+    the derivative along the held-out gradient is exact (the paper uses finite differences), each
+    example has its own choices, and the sign follows from the chain rule.
 
     References
     ----------

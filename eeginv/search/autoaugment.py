@@ -8,11 +8,12 @@ from .declared import count
 class AutoAugmentSearch(SampledSearch, ChildSearch):
     """Search an augmentation policy by training a network under each of many [1]_.
 
-    A policy is a mixture of sub-policies, each a sequence of operations with a probability and a
-    strength. A child network is trained from scratch under it on the inner subjects, and its
-    balanced accuracy on the held-out subjects is the score. In place of a recurrent controller, a
-    tree-structured Parzen estimator [2]_ (Optuna) proposes policies. Children that score below the
-    median of the others at the same epoch are stopped. The best policies are mixed.
+    A policy is a mixture of sub-policies. Each is a sequence of operations with probabilities and
+    strengths. A child network is trained from scratch under a policy on the inner subjects, and its
+    balanced accuracy on the held-out subjects is the score of the policy. Policies are proposed by
+    a tree-structured Parzen estimator [2]_ (Optuna) instead of a recurrent controller. Children
+    that score below the median of the others at the same epoch are stopped. The result is a mixture
+    of the best policies.
 
     Notes
     -----

@@ -29,8 +29,8 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
     """Base class of policy searches, which are scikit-learn meta-estimators.
 
     A subclass declares its own parameters as annotated attributes and defines
-    ``_search(problem, seed)``, which sets ``policy_`` and the record of the search. Whatever draws
-    from torch's global generators in it must be inside ``problem.trainer.isolated(seed)``.
+    ``_search(problem, seed)``, which sets ``policy_`` and the record of the search. Code that draws
+    from torch's global generators must be inside ``problem.trainer.isolated(seed)``.
 
     Parameters
     ----------
@@ -41,11 +41,12 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
         Candidates. Only their types and ranges count. None takes
         :func:`~eeginv.transforms.default_transforms`.
     held_out : float
-        Share of the groups that policies are judged on; without groups, share of the windows.
+        Share of the groups to hold out, on which policies are scored. Without groups, share of the
+        windows.
     refit : bool
-        Whether to train a final model from scratch on all windows under the result of the search.
+        Whether to train a final model from scratch on all windows, with the policy that was found.
     max_seconds : float | None
-        Time limit of the search. The step or round of trials in which it passes is the last one.
+        Time limit of the search. The step or round of trials in which it is exceeded is the last.
     verbose : int
         1 shows a progress bar.
     random_state : int | RandomState | None
@@ -99,7 +100,7 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
     def fit(
         self, X: SignalsLike, y: ArrayLike | None = None, groups: ArrayLike | None = None
     ) -> Self:
-        """Search a policy, then train the final model under it.
+        """Search a policy, then train the final model with it.
 
         Parameters
         ----------
@@ -108,8 +109,8 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
         y : array-like, shape (n_windows,) | None
             Labels. None takes those that came with X.
         groups : array-like, shape (n_windows,) | None
-            Subjects. Policies are judged on held-out ones. None takes those that came with X; if
-            there are none, windows are held out.
+            Subjects. Policies are scored on held-out subjects. None takes those that came with X;
+            if there are none, windows are held out.
 
         Returns
         -------
@@ -232,7 +233,7 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
 
 
 class TimeLimit:
-    """Tells when the time of a search is over. It starts when it is made.
+    """Time limit of a search. The time starts when the object is created.
 
     Parameters
     ----------
@@ -248,7 +249,7 @@ class TimeLimit:
         return self.seconds is not None and time.perf_counter() - self._start > self.seconds
 
     def error(self, event: str) -> ValueError:
-        """Return the error of a search whose time was over before an event."""
+        """Return the error for a time limit that was exceeded before an event."""
         return ValueError(
             f"max_seconds ({self.seconds:g}) was over before {event}. Raise it, or pass None."
         )

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class CADDASearch(ADDASearch):
     """Search a policy for each class by the method of :class:`ADDASearch` [1]_.
 
-    A transform that preserves one class may destroy another. Each class has sub-policies of its
-    own, which learn from its examples alone. In the final training, each window is augmented by the
-    policy of its class. Where no label is known, as in predictions, the class is drawn by
+    A transform that preserves one class may destroy another. Each class has its own sub-policies,
+    which learn only from examples of the class. In the final training, each window is augmented by
+    the policy of its class. If the label is unknown, as in prediction, the class is drawn by
     frequency.
 
     Parameters

@@ -1,4 +1,4 @@
-"""DADA: policy search by the gradient of the held-out loss after one step, through choices."""
+"""DADA: policy search by the gradient of the held-out loss after one step, with RELAX."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ class DADASearch(OneStepSearch):
     Notes
     -----
     The implementation differs from the published code where that was found to fail, and computes
-    the derivative in another way than the paper:
+    the derivative differently from the paper:
 
-    - Each example has a sub-policy of its own. In the published code, a batch has one.
-    - The control variate is trained on the mean square of the gradient estimates, as the paper
-      says. The published code passes that gradient, like all others, through a difference of two
-      sets of weights, which turns its sign.
+    - Each example draws its own sub-policy. In the published code, a batch shares one.
+    - The control variate is trained on the mean square of the gradient estimates, as in the paper.
+      The published code passes that gradient, like all others, through a finite difference of
+      weights, which flips its sign.
     - Only the chosen sub-policy is scored, not all of them.
     - The derivative of the training loss along the held-out gradient is exact and computed in
-      forward mode for each example. The paper takes the difference of two gradients of the mean.
+      forward mode for each example. The paper uses finite differences of the mean gradient.
     - The contribution of the unchanged example, under the same dropout, is subtracted from that of
       the transformed one. This removes most of the variance and adds no bias.
     - Continuous strengths learn from the derivative of the transform. The published code assumes a
       derivative of one for each sample of the signal. Strengths with which a transform jumps (the
       probability that a channel is dropped) learn by the score function.
-    - Passes other than the step itself do not update batch statistics.
+    - Only the forward pass of the step itself updates batch statistics.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Parameters of searches: declared once as annotated class attributes, documented once."""
+"""Parameters of searches, declared and documented once, as annotated class attributes."""
 
 from __future__ import annotations
 
@@ -49,10 +49,9 @@ class DeclaredParameters:
     """Base class whose subclasses declare the parameters of their constructor as attributes.
 
     Each subclass is a dataclass with keyword-only fields. An annotated class attribute is a
-    parameter with a default, and subclasses inherit it; one that ``fit`` sets is declared with
-    ``field(init=False)``. scikit-learn reads the parameters from the
-    signature of ``__init__``, as it does for any estimator. A subclass may also define ``__init__``
-    by hand.
+    parameter with a default, and subclasses inherit it. An attribute that ``fit`` sets is declared
+    with ``field(init=False)``. scikit-learn reads the parameters from the signature of
+    ``__init__``, as for any estimator. A subclass may also define ``__init__`` by hand.
 
     The docstring of a subclass describes only the parameters and fitted attributes that the
     subclass adds or changes. The descriptions of the others are copied from its base classes.
@@ -116,13 +115,13 @@ class DeclaredParameters:
 
 
 def _parameters(cls: type) -> list[str]:
-    """Return the declared parameters; what fit sets, and class variables, are none."""
+    """Return the declared parameters, without attributes that fit sets and class variables."""
     return [f.name for f in fields(cls) if f.init] if is_dataclass(cls) else []
 
 
 def _defines_init_by_hand(cls: type) -> bool:
     init = vars(cls).get("__init__")
-    # Only generated ones have a signature that was set.
+    # Only generated ones have the attribute __signature__.
     return cls is not object and init is not None and not hasattr(init, "__signature__")
 
 
@@ -163,12 +162,12 @@ def _complete(text: str, cls: type) -> str:
 
 
 def _sections(text: str) -> dict[str, str]:
-    """Split a docstring in numpydoc's format: its sections by heading, the text before as ""."""
+    """Split a numpydoc docstring into sections by heading; the text before has heading ""."""
     parts = re.split(r"^(\w[\w ]*)\n-{3,}\n", inspect.cleandoc(text), flags=re.MULTILINE)
     return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
 
 
 def _entries(section: str) -> dict[str, str]:
-    """Split a section into its entries: the text of each, by the name that it describes."""
+    """Split a section into the texts of its entries, by the name that each describes."""
     parts = re.split(r"^(?=\S)", section.strip("\n"), flags=re.MULTILINE)
     return {part.split(":")[0].strip(): part.rstrip() for part in parts if part.strip()}

@@ -123,10 +123,10 @@ class DensityMatching:
         self.n_draws, self.seed = n_draws, seed
 
     def __sizeof__(self) -> int:
-        return self.X.nbytes + self.y.nbytes  # As that of a ChildTraining.
+        return self.X.nbytes + self.y.nbytes  # For Dask, as in ChildTraining.
 
     def __call__(self, policy: Policy, report: Report) -> float:
-        """Return the mean score over the draws of a policy. Each window has draws of its own.
+        """Return the mean score over the draws of a policy. Each window has its own draws.
 
         Parameters
         ----------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Critic(nn.Module):
-    """A network that scores signals and classifies them.
+    """Network that scores and classifies signals.
 
     Parameters
     ----------
@@ -39,8 +39,8 @@ class Critic(nn.Module):
             Signals.
         keep_statistics : bool
             Whether batch normalisation uses and stores the statistics of the batch. Otherwise it
-            uses the stored ones: then the score of an example does not depend on the others, and
-            its slope is its own.
+            uses the stored ones, so that score and slope of an example do not depend on the other
+            examples.
 
         Returns
         -------
@@ -113,7 +113,7 @@ class FasterLearner(SubPolicyLearner):
         loss.backward()
         optimizer.step()
         if learns:
-            # Most of the worth depends on the example alone. Subtracting that of the unchanged
+            # Most of the worth depends only on the example. Subtracting the worth of the unchanged
             # example, under the same dropout, removes this part.
             states = generator_states(X.device)
             with torch.no_grad():
@@ -137,11 +137,11 @@ class FasterLearner(SubPolicyLearner):
 class FasterAutoAugmentSearch(StagedSearch):
     """Search a policy that makes training subjects look like held-out ones [1]_.
 
-    No network is trained under the policy. A critic learns to tell augmented windows of the inner
-    subjects from unchanged windows of the held-out ones, and to classify unchanged windows of both.
-    The policy learns to make augmented windows that the critic takes for held-out ones and
-    classifies correctly. The score of the critic estimates the Wasserstein distance between the two
-    sets of windows (WGAN with gradient penalty [2]_).
+    No network is trained under the policy. A critic learns to distinguish augmented windows of the
+    inner subjects from unchanged windows of the held-out ones, and to classify unchanged windows of
+    both. The policy learns to produce augmented windows that the critic mistakes for held-out ones
+    and classifies correctly. The difference of the mean scores estimates the Wasserstein distance
+    between the two sets of windows (WGAN with gradient penalty [2]_).
 
     Parameters
     ----------
@@ -149,8 +149,7 @@ class FasterAutoAugmentSearch(StagedSearch):
         Prototype of the critic and of the final model. The critic has its backbone, with one more
         output, so that the backbone must be a name or a class.
     warmup_epochs : int
-        Number of first epochs in which the critic only learns to classify and the policy stays as
-        it is.
+        Number of first epochs in which the critic only learns to classify and the policy is fixed.
     critic_lr : float
         Learning rate of the critic (Adam).
     cls_factor : float
@@ -171,13 +170,13 @@ class FasterAutoAugmentSearch(StagedSearch):
     -----
     The implementation differs from the published code where that was found to fail:
 
-    - The penalised gradient is that of one score with respect to a whole window, not to each
-      sample alone. Distances are root mean squares over the samples of a window, so that scores do
-      not grow with its length.
-    - Each example has a sub-policy of its own. In the published code, an eighth of the batch has
+    - The penalised gradient is that of a score with respect to a whole window, not to single
+      samples. Distances are root mean squares over the samples of a window, so that scores do not
+      grow with its length.
+    - Each example draws its own sub-policy. In the published code, an eighth of the batch shares
       one.
     - A stage applies the chosen operation. The published code mixes all transformed signals, and
-      takes the slope at one signal for the effect of a jump to another one. Here, choices and
+      approximates the effect of a discrete choice by the gradient at one signal. Here, choices and
       probabilities learn by RELAX, which is unbiased and applies one transform in each stage.
     - The target is held-out subjects, not other windows of the same subjects.
 

@@ -1,4 +1,4 @@
-"""Fingerprint of a search, by which it recognises the files that it may continue from."""
+"""Fingerprint of a search, by which it recognises files from which it may continue."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def fingerprint(search: PolicySearch, problem: Problem) -> str:
-    """Return a text that differs between searches whose results differ.
+    """Return a hash that differs between searches whose results differ.
 
     Parameters
     ----------
     search : PolicySearch
-        The search. Its parameters count, except those in ``resumable``.
+        The search. Its parameters are hashed, except those in ``resumable``.
     problem : Problem
-        The data and the candidates, which count as well.
+        The data and the candidates, which are hashed as well.
 
     Returns
     -------

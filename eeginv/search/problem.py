@@ -30,7 +30,7 @@ class Problem:
     weight : Tensor, shape (n_windows,)
         Weights of the windows. Those of the inner windows have a mean of one.
     inner, outer : ndarray of int
-        Rows to train on, and those held out.
+        Rows to train on, and held-out rows.
     groups : ndarray, shape (n_windows,) | None
         Subjects, for searches that split again.
     """
@@ -73,7 +73,7 @@ def split(
     y : ndarray of int, shape (n_windows,)
         Encoded labels.
     groups : ndarray, shape (n_windows,) | None
-        Subjects. None splits windows, with the frequencies of the classes on both sides.
+        Subjects. None splits windows, stratified by class.
     held_out : float
         Share of the subjects, or of the windows, to hold out.
     seed : int
@@ -82,7 +82,7 @@ def split(
     Returns
     -------
     inner, outer : ndarray of int
-        Rows to train on, and those held out.
+        Rows to train on, and held-out rows.
     """
     if groups is not None and len(np.unique(groups)) < 2:
         raise ValueError(

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 class RandAugmentSearch(ChildSearch):
     """Choose the number of random operations and their common strength on a grid [1]_.
 
-    Each example undergoes a number of operations one after the other. Each operation is drawn from
-    all candidates with equal probabilities, and all have one strength, a share of the range of each
-    transform. An on/off transform, once drawn, is applied with that share of its
+    A number of operations is applied to each example, one after the other. Each operation is drawn
+    from all candidates with equal probabilities. All have the same strength, as a share of the
+    range of each transform. An on/off transform, once drawn, is applied with that share of its
     ``max_probability``. For each point of the grid, a child network is trained from scratch on the
     inner subjects, and its balanced accuracy on the held-out subjects is the score.
 

@@ -45,7 +45,7 @@ class Losses:
         X : Tensor, shape (n_examples, n_channels, n_times)
             Signals, transformed or not.
         rows : Tensor of int, shape (n_examples,)
-            Numbers of the windows.
+            Indices of the windows.
         parameters : dict | None
             Weights to use instead of those of the network.
         keep_statistics : bool

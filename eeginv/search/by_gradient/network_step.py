@@ -54,7 +54,7 @@ class NetworkStep(nn.Module):
         X : Tensor, shape (n_examples, n_channels, n_times)
             Signals, transformed or not.
         rows : Tensor of int, shape (n_examples,)
-            Numbers of the windows.
+            Indices of the windows.
 
         Returns
         -------
@@ -80,7 +80,7 @@ class NetworkStep(nn.Module):
             parameter.copy_(weights[name])
 
     def gain(self, transformed: Tensor, rows: Tensor, outer_gradient: Sequence[Tensor]) -> Tensor:
-        """Return how much more each example contributes transformed than unchanged.
+        """Return the contribution of each transformed example minus that of the unchanged one.
 
         The contribution depends on the example far more than on its transform. That of the
         unchanged example, under the same dropout, does not depend on the choices of the policy.
@@ -91,7 +91,7 @@ class NetworkStep(nn.Module):
         transformed : Tensor, shape (n_examples, n_channels, n_times)
             The transformed examples.
         rows : Tensor of int, shape (n_examples,)
-            Numbers of the windows.
+            Indices of the windows.
         outer_gradient : sequence of Tensor
             Gradient of the held-out loss after the step.
 
@@ -110,7 +110,7 @@ class NetworkStep(nn.Module):
     def contribution(
         self, transformed: Tensor, rows: Tensor, outer_gradient: Sequence[Tensor]
     ) -> Tensor:
-        """Return by how much a step on each example alone lowers the held-out loss.
+        """Return the decrease of the held-out loss by a step on each example alone.
 
         One pass in forward mode computes the derivatives for all examples, exactly. With batch
         normalisation, the effect of a transform on the statistics of the batch is ignored.
@@ -135,7 +135,7 @@ class NetworkStep(nn.Module):
             return self.losses.each(transformed, rows, parameters)
 
         recurrent = any(isinstance(m, nn.RNNBase) for m in self.network.modules())
-        # Torch itself causes them when forward mode or the flags below are first used.
+        # torch itself issues them when forward mode or the flags below are first used.
         with ignoring((".*torch.jit.script", DeprecationWarning), ("TF32 acceler", UserWarning)):
             # Recurrent layers of oneDNN have no forward mode; those of torch have one.
             with torch.backends.mkldnn.flags(enabled=False) if recurrent else nullcontext():

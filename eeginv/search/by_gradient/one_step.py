@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class OneStepLearner(SubPolicyLearner):
     """Alternates one step of the network under the policy with one step of the policy.
 
-    The policy follows the gradient of the held-out loss after the step of the network. Each example
-    shows the contribution of its own sub-policy, compared with that of the unchanged example.
+    The policy follows the gradient of the held-out loss after the step of the network. Its gradient
+    comes from the contributions of the examples, each minus that of the unchanged example.
     """
 
     def __init__(self, search: OneStepSearch, problem: Problem, sub_policies: SubPolicies) -> None:

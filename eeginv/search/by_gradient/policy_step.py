@@ -13,14 +13,14 @@ from .sub_policies import Jump, SubPolicies
 
 
 class Drawn(NamedTuple):
-    """What was drawn for the examples of a batch.
+    """Draws for the examples of a batch.
 
     Parameters
     ----------
     context : Tensor of int, shape (n_examples,)
         Context of each example, from which its sub-policy is chosen.
     logits : Tensor, shape (n_examples, n_variables, n_outcomes)
-        Of the outcomes.
+        Logits of the outcomes.
     choices : Choices
         The outcomes that were drawn.
     jumps : list of Jump
@@ -39,7 +39,7 @@ class PolicyStep(OptimizedModule):
     Choices and probabilities learn by :func:`relax_gradient`. Continuous strengths learn through
     the transform. A strength with which the output of its transform jumps learns by the score
     function. The optimizer is Adam. Worths are divided by their running root mean square, so that
-    the control variate sees numbers of one size.
+    the control variate has targets of constant scale.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class PolicyStep(OptimizedModule):
         ]
 
     def draw(self, X: Tensor, labels: Tensor) -> tuple[Tensor, Drawn]:
-        """Transform each example by a sub-policy of its own.
+        """Transform each example by its own draw of a sub-policy.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class PolicyStep(OptimizedModule):
         Returns
         -------
         spread : float
-            Mean square of the estimates, for worths of size one.
+            Mean square of the estimates, for normalised worths.
         """
         for optimizer in self.optimizers:
             optimizer.zero_grad()
@@ -161,8 +161,8 @@ class PolicyStep(OptimizedModule):
         """Return the running root mean square of the worths, including these."""
         self.n_steps += 1
         self.mean_square = decay * self.mean_square + (1 - decay) * worth.detach().square().mean()
-        # This batch counts too: after batches whose worths are all zero (nothing was applied, or
-        # the network is sure of every example) the earlier steps alone would give a size of zero.
+        # Includes this batch: after batches whose worths are all zero (nothing was applied, or the
+        # network is certain of every example), the earlier steps alone would give a size of zero.
         return (self.mean_square / (1 - decay**self.n_steps)).sqrt().clamp_min(1e-30)
 
     def summary(self) -> dict[str, float]:

@@ -18,7 +18,7 @@ class Choices:
     Parameters
     ----------
     logits : Tensor, shape (n_examples, n_variables, n_outcomes)
-        The probabilities of the outcomes are their softmax.
+        Logits of the outcomes.
 
     Attributes
     ----------
@@ -46,14 +46,14 @@ class Choices:
         return logits.log_softmax(dim=-1).gather(-1, chosen).sum(dim=(1, 2))
 
     def relaxed(self, logits: Tensor) -> Tensor:
-        """Return the relaxed draw, shape as logits, a differentiable function of them."""
+        """Return the relaxed draw, a differentiable function of the logits with their shape."""
         return logits.log_softmax(dim=-1) - (-self._first.log()).log()
 
     def conditional(self, logits: Tensor) -> Tensor:
         """Return the relaxed draw given the choices, a differentiable function of the logits."""
         chosen = self.outcomes.unsqueeze(-1)
         noise = (-self._second.log()).log()
-        largest = noise.gather(-1, chosen)  # Minus the z of the chosen outcome, the largest one.
+        largest = noise.gather(-1, chosen)  # -z of the chosen outcome, whose z is the largest.
         others = torch.logaddexp(noise - logits.log_softmax(dim=-1), largest)
         return -others.scatter(-1, chosen, largest)
 

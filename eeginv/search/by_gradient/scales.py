@@ -1,4 +1,4 @@
-"""Step lengths for plain gradient descent that suit every weight tensor."""
+"""Step lengths of gradient descent for each weight tensor."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 class RunningScales(nn.Module):
     """Inverse of the running root mean square of the gradient of each weight tensor.
 
-    A step of gradient descent that is multiplied by them is as long as a step of Adam, and it stays
-    linear in the gradient, as derivatives through the step need it.
+    A step of gradient descent, multiplied by these scales, is about as long as a step of Adam. It
+    remains linear in the gradient, which derivatives through the step require.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class RunningScales(nn.Module):
         Parameters
         ----------
         gradients : sequence of Tensor
-            One for each weight tensor.
+            One gradient for each weight tensor.
         """
         square = torch.stack([g.detach().square().mean() for g in gradients])
         self.n_steps += 1

@@ -31,9 +31,9 @@ class GradientSearch(PolicySearch):
     search_epochs : int
         Number of epochs over the inner windows.
     warmup_epochs : int
-        Number of first epochs in which the network learns from unchanged windows and the policy
-        stays as it is. A network that does not use a feature yet cannot show which transform
-        destroys this feature.
+        Number of first epochs in which the network learns from unchanged windows and the policy is
+        fixed. While the network does not use a feature, it cannot show which transforms destroy
+        this feature.
     checkpoint : path-like | None
         File that stores the state after every epoch. A search with the same parameters and data
         continues from it.
@@ -110,14 +110,14 @@ class GradientSearch(PolicySearch):
 
 
 class Learner(OptimizedModule):
-    """Base class of everything that changes during a gradient search.
+    """Base class of the state of a gradient search: network, policy and optimizers.
 
     A subclass sets ``optimizers`` and defines the methods below.
 
     Parameters
     ----------
     search : GradientSearch
-        The search, whose parameters apply.
+        The search, whose parameters are used.
     problem : Problem
         The data.
     """
@@ -146,13 +146,13 @@ class Learner(OptimizedModule):
         Returns
         -------
         record : dict of str to float
-            Numbers for ``history_``, the same in each step.
+            Values for ``history_``, with the same keys in each step.
         """
         raise NotImplementedError(f"{type(self).__name__} must define step.")
 
 
 def batches(rows: np.ndarray, batch_size: int, endless: bool = False) -> Iterator[Tensor]:
-    """Yield shuffled batches of one size, an epoch or endlessly, with torch's global generator.
+    """Yield shuffled batches of equal size for an epoch or endlessly, by torch's global generator.
 
     The remainder of an epoch is left out.
     """

@@ -28,7 +28,7 @@ class Jump(NamedTuple):
     Parameters
     ----------
     transform : Transform
-        One whose output jumps with its strength.
+        A transform whose output jumps with its strength.
     subset : Subset
         The examples.
     noise : dict of str to Tensor
@@ -43,7 +43,7 @@ class Jump(NamedTuple):
 class SubPolicies(nn.Module):
     """Base class of sets of sub-policies, which consist of operations in slots.
 
-    Each slot holds one candidate with a probability and a strength of its own. A subclass sets
+    Each slot holds one candidate with its own probability and strength. A subclass sets
     ``choice``, the parameter of the choices, ``n_variables`` and ``n_outcomes``, the shape of the
     choices, and defines ``logits``, ``slots`` and ``policy``.
 
@@ -52,7 +52,7 @@ class SubPolicies(nn.Module):
     transforms : list of Transform
         The candidates. Only their types and ranges count.
     candidates : list of int
-        Number of the candidate in each slot.
+        Index of the candidate in each slot.
     probability : float
         Initial probability of applying an operation once it is chosen.
     strength : float
@@ -93,7 +93,7 @@ class SubPolicies(nn.Module):
         Returns
         -------
         context : Tensor of int, shape (n_examples,)
-            Numbers below ``n_contexts``.
+            Indices below ``n_contexts``.
         """
         return torch.zeros_like(labels)
 
@@ -196,7 +196,7 @@ class SubPolicies(nn.Module):
 class Combinations(SubPolicies):
     """One choice among all combinations of different operations.
 
-    Each combination is a sub-policy with probabilities and strengths of its own.
+    Each combination is a sub-policy with its own probabilities and strengths.
 
     Parameters
     ----------
@@ -335,7 +335,7 @@ class Stages(SubPolicies):
 
 
 def _make_transform(operation: PolicyEntry, strength: float) -> Transform:
-    """Make the transform of a slot. An on/off one always acts: its gate is the probability."""
+    """Make the transform of a slot. On/off ones always apply; the gate is the probability."""
     cls = REGISTRY[operation.transform]
     extent = operation.extent * (1 if operation.binary else strength)
     transform = cls(**{cls.strength_name: extent}, **operation.config)

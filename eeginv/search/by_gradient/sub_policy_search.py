@@ -28,9 +28,9 @@ class SubPolicySearch(GradientSearch):
     n_operations : int
         Number of operations in a sub-policy, which are applied one after the other.
     policy_lr : float
-        Learning rate of choices and probabilities (Adam). Multiplied by the number of steps, it is
-        about the distance that their logits cover under steady gradients. A distance of 3 is enough
-        to reject harmful transforms; with 9, a search settles on one of several harmless ones.
+        Learning rate of choices and probabilities (Adam). Times the number of steps, it is about
+        the change of their logits under gradients of constant sign. A change of 3 is enough to
+        reject harmful transforms; with 9, a search settles on one of several harmless ones.
     strength_lr : float
         Learning rate of strengths, as shares of their ranges (Adam).
     control_lr : float
@@ -95,7 +95,7 @@ class SubPolicyLearner(Learner):
     Parameters
     ----------
     search : SubPolicySearch
-        The search, whose parameters apply.
+        The search, whose parameters are used.
     problem : Problem
         The data.
     sub_policies : SubPolicies

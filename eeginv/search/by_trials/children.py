@@ -56,7 +56,7 @@ class ChildTraining:
         self._data = TrainingData(*arrays)
 
     def __sizeof__(self) -> int:
-        # of the arrays: Dask sends what is large to each worker once, and not with every trial
+        # Size of the arrays: Dask sends large objects to each worker once, not with every trial.
         return sum(part.nbytes for part in (self._data.X, self._data.target, self._data.weight))
 
     def train(self, policy: Policy | None, callbacks: Sequence[Callback] = ()) -> nn.Module:
@@ -145,7 +145,7 @@ class ChildSearch(TrialSearch):
     def _pruner(self) -> BasePruner | None:
         from optuna.pruners import MedianPruner
 
-        # The scores of the first epochs say little.
+        # The scores of the first epochs carry little information.
         epochs = self.child_epochs or self.estimator.max_epochs
         return MedianPruner(n_startup_trials=5, n_warmup_steps=epochs // 3) if self.prune else None
 

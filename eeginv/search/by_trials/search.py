@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 class TrialSearch(PolicySearch):
-    """Base class of searches that score policies one by one, in trials.
+    """Base class of searches that score single policies, in trials.
 
     A subclass defines ``_space(problem)``, which returns a :class:`TrialSpace`, and
     ``_objectives(problem, seed)``, a list of functions that return a score from a policy and a
-    :class:`Report`. The functions can be pickled. Each has a study of its own, called a fold.
+    :class:`Report`. The functions can be pickled. Each has its own study, called a fold.
 
     Trials are proposed and finished in rounds. The proposals of a round depend only on the rounds
     before it. So neither the number of workers nor an interruption changes the result.
@@ -40,8 +40,8 @@ class TrialSearch(PolicySearch):
     child_epochs : int | None
         Number of epochs of each training in the search. None takes that of the final training.
     round_size : int
-        Number of policies in a round of a fold. Those of one round can be scored in parallel; each
-        round learns from those before. In contrast to ``n_jobs``, it changes the result.
+        Number of policies in a round of a fold. Those of one round can be scored in parallel, and
+        each round learns from the previous ones. Unlike ``n_jobs``, it changes the result.
     storage : path-like | None
         Journal file of Optuna that stores every finished trial. A search with the same parameters
         and data continues from it.
@@ -51,8 +51,8 @@ class TrialSearch(PolicySearch):
     Attributes
     ----------
     policy_ : Policy
-        The policy of the highest score. With ``n_best``, a mixture of that number of policies of
-        the highest scores, of each fold.
+        The policy with the highest score. With ``n_best``, a mixture of that number of best
+        policies of each fold.
     cv_results_ : dict
         One entry for each trial in each of ``params``, ``policy``, ``fold``, ``mean_test_score``
         (balanced accuracy on held-out windows), ``rank_test_score``, ``pruned`` and
@@ -153,7 +153,7 @@ class TrialSearch(PolicySearch):
         numbers: range,
         bar: tqdm,
     ) -> None:
-        """Run one round of all folds: the trials that the storage lacks, on all workers."""
+        """Run one round of all folds: all trials that are not in the storage, on all workers."""
         proposals = [study.ask(numbers) for study in studies]
         outcomes = [[outcome for _, outcome in proposed] for proposed in proposals]
         missing = [

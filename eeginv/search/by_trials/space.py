@@ -1,4 +1,4 @@
-"""Search spaces: the parameters of trials, and the policies that they stand for."""
+"""Search spaces: the parameters of trials, and their policies."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _STEP = 0.05
 
 
 class TrialSpace:
-    """Base class of search spaces, the policies among which trials choose."""
+    """Base class of search spaces, from which the policies of trials come."""
 
     def distributions(self) -> dict[str, BaseDistribution]:
         """Return the distribution that Optuna draws each parameter from, a dict by name."""
         raise NotImplementedError(f"{type(self).__name__} must define distributions.")
 
     def policy(self, params: Params) -> Policy:
-        """Return the policy that the parameters of a trial, a dict, stand for."""
+        """Return the policy of the parameters of a trial, a dict."""
         raise NotImplementedError(f"{type(self).__name__} must define policy.")
 
     def grid(self) -> list[Params] | None:
@@ -37,9 +37,9 @@ class TrialSpace:
 class SubPolicySpace(TrialSpace):
     """Policies that consist of a number of sub-policies, each a sequence of operations.
 
-    The parameters of a trial say, for each place in each sub-policy, which operation is applied,
-    with which probability, and its strength as a share of the range. The strength has no effect on
-    on/off operations.
+    The parameters of a trial are, for each position in each sub-policy, the operation, its
+    probability, and its strength as a share of the range. The strength has no effect on on/off
+    operations.
 
     Parameters
     ----------

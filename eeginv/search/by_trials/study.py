@@ -1,4 +1,4 @@
-"""A study: Optuna proposes trials, and their outcomes do not depend on the workers."""
+"""A study, whose trials Optuna proposes independently of the number of workers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Study:
-    """Trials of one objective, a function of the seed and of the finished rounds.
+    """Trials of one objective, which depend only on the seed and the finished rounds.
 
     Parameters
     ----------
@@ -26,8 +26,8 @@ class Study:
     distributions : dict of str to optuna.distributions.BaseDistribution
         Distributions that the parameters of a trial are drawn from.
     seed : int
-        Seed. Each trial has a sampler of its own, whose seed depends on this one and on the number
-        of the trial, so that an interruption does not change the trials after it.
+        Seed. Each trial has its own sampler, whose seed depends on this one and on the number of
+        the trial, so that an interruption does not change the trials after it.
     storage : path-like | None
         Journal file of finished trials. None stores none.
     key : str
@@ -60,7 +60,7 @@ class Study:
         self._journal = None if storage is None else Journal(storage, name, key)
 
     def finished(self) -> list[FrozenTrial]:
-        """Return the finished trials as Optuna's objects, which a pruner compares with."""
+        """Return the finished trials as Optuna objects, for the pruner."""
         return self._study.get_trials(deepcopy=False)
 
     def ask(self, numbers: range) -> list[tuple[Params, Outcome | None]]:
