@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
-from .._process import ignoring, in_this_process
+from .._braindecode import import_quietly
+from .._process import in_this_process
 from .._randomness import isolated
 from ..augmentation import Augmentation, PolicyAugmentation
 from ..datasets.kinds import candidates_of_kind
 from ..estimators import InvariantClassifier
 from ..estimators.backbone import build_backbone
-from ..exceptions import TorchaudioExtensionWarning
 from ..invariant import InvariantModule
 from ..policy import Policy
 from .memory import PeakMemory
@@ -35,12 +35,6 @@ class Outcome(NamedTuple):
 
     record: RunRecord
     model: InvariantClassifier | None = None
-
-
-def import_quietly() -> None:
-    """Import Braindecode, without what third parties say whenever it is imported."""
-    with ignoring(("", TorchaudioExtensionWarning), ("Montage name", FutureWarning)):
-        import braindecode.models  # noqa: F401
 
 
 def try_backbone(name: str, shape: tuple[int, ...], n_outputs: int, sfreq: float) -> None:

@@ -45,6 +45,7 @@ _FORMS = {
     "labelled windows": set(),
 }
 _SLEEP = ("simulated nights", "a folder of sleep recordings", "a SleepDataset")
+_CROPPED = _SLEEP[:2]
 _NOT_OF_SLEEP = _CUTTING | _WHOSE | {"ch_names", "task", "paradigm", "reference"}
 _OF_FILES = {"channels", "pattern", "stage_numbers"}
 _EPOCHS = re.compile(r"[_-]epo\.fif(?:\.gz)?$", flags=re.IGNORECASE)
@@ -68,7 +69,8 @@ def load_windows(data: Any, *, kind: str | None = None, **options: Any) -> Label
         Kind of task; see :class:`~eeginv.datasets.LabelledWindows`. None is "sleep" for sleep
         recordings, "motor_imagery" for such a paradigm of MOABB, and "generic" otherwise.
     **options : object
-        Options of the form of data; those that are None count as not given.
+        Options of the form of data; those that are None count as not given, but for
+        ``crop_wake``, where None keeps all.
 
         For all but sleep, simulated nights and MOABB: ``l_freq``, ``h_freq`` (edges of the
         band-pass filter in Hz), ``resample`` (sampling frequency in Hz), ``channels`` (names or
@@ -112,8 +114,11 @@ def load_windows(data: Any, *, kind: str | None = None, **options: Any) -> Label
     >>> load_windows((X, y, subjects), sfreq=128, ch_names=["C3", "C4"], resample=64)
     <LabelledWindows: 2 subjects, 8 windows of 2 s (left 4, right 4); 2 channels at 64 Hz>
     """
+    cropped = {name: options[name] for name in ("crop_wake",) if name in options}
     options = {name: value for name, value in options.items() if value is not None}
     form, data = find_form(data, options)
+    if form in _CROPPED:
+        options |= cropped  # None is all of it, and not the default
     _check_options(form, options)
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}.")

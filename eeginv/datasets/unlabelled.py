@@ -125,7 +125,7 @@ def load_unlabelled(
     >>> load_unlabelled(night, windows.recipe).X.shape
     (30, 2, 3000)
     """
-    recipe = Recipe.of_model(model) if isinstance(model, InvariantClassifier) else model
+    recipe: Recipe = Recipe.of_model(model) if isinstance(model, InvariantClassifier) else model
     what = "The recording"
     if isinstance(recording, (str, PathLike)):
         path = Path(recording)
