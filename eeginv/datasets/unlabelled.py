@@ -55,6 +55,14 @@ class UnlabelledWindows:
         When the recording began, if it says so.
     remarks : list of str
         What had to be done, beyond what the training data needed, and what was left out.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eeginv.datasets import UnlabelledWindows
+    >>> X = np.zeros((2, 1, 640), dtype=np.float32)
+    >>> UnlabelledWindows(X, onsets=np.array([0.0, 10.0]), sfreq=64.0, ch_names=["Cz"]).seconds
+    10.0
     """
 
     X: np.ndarray

@@ -33,6 +33,11 @@ def load_model(path: PathLike, device: str = "cpu") -> InvariantClassifier:
     ------
     FileNotFoundError, ValueError
         If the folder does not hold one, or its files do not belong together.
+
+    Examples
+    --------
+    >>> from eeginv.use import load_model
+    >>> model = load_model("model")  # doctest: +SKIP
     """
     load_braindecode()
     model = InvariantClassifier.load(path)
@@ -59,6 +64,16 @@ def load_policy(path: PathLike) -> Policy:
     ------
     FileNotFoundError, ValueError
         If there is no policy.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from eeginv import Policy, PolicyEntry
+    >>> from eeginv.use import load_policy
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Policy([PolicyEntry("TimeShift", 0.5)]).to_json(f"{folder}/policy.json")
+    ...     load_policy(f"{folder}/policy.json").n_layers
+    1
     """
     path = Path(path)
     if path.is_file():

@@ -115,6 +115,12 @@ def predict_recordings(
     FileNotFoundError, ValueError
         As for :func:`~eeginv.datasets.load_unlabelled`. What was written for recordings before it
         stays.
+
+    Examples
+    --------
+    >>> from eeginv.use import load_model, predict_recordings
+    >>> model = load_model("model")  # doctest: +SKIP
+    >>> tables = predict_recordings(model, ["night-PSG.edf"], "scored")  # doctest: +SKIP
     """
     recipe = Recipe.of_model(model)
     paths = [Path(recording) for recording in recordings]

@@ -62,6 +62,12 @@ def profile_recordings(
         If the folder exists and is not empty.
     FileNotFoundError, ValueError
         As for :func:`~eeginv.datasets.load_unlabelled`.
+
+    Examples
+    --------
+    >>> from eeginv.use import load_model, profile_recordings
+    >>> model = load_model("model")  # doctest: +SKIP
+    >>> profile = profile_recordings(model, ["night-PSG.edf"], "profile")  # doctest: +SKIP
     """
     check_new(output)
     rng = np.random.default_rng(seed)
