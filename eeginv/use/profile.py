@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._files import replacing
+from .._process import ignoring
 from ..datasets.unlabelled import load_unlabelled
 from ..inspection import invariance_profile
 from ..viz.invariance import plot_invariance_profile
@@ -81,14 +82,16 @@ def profile_recordings(
         if say is not None:
             remarks = "".join(f"\n  {remark}" for remark in windows.remarks)
             say(f"{recording}: {len(rows)} of {len(windows)} windows{remarks}")
-    profile = invariance_profile(
-        model,
-        np.concatenate(X),
-        windows.sfreq,
-        windows.ch_names,
-        groups=np.array(groups) if len(recordings) > 1 else None,
-        random_state=seed,
-    )
+    # nobody asked for transforms that these channels do not allow
+    with ignoring(("Left out", UserWarning)):
+        profile = invariance_profile(
+            model,
+            np.concatenate(X),
+            windows.sfreq,
+            windows.ch_names,
+            groups=np.array(groups) if len(recordings) > 1 else None,
+            random_state=seed,
+        )
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     figure = plot_invariance_profile(profile)
