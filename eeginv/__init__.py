@@ -33,6 +33,7 @@ _load, __dir__, __all__ = _lazy.attach(
         "inspection",
         "search",
         "transforms",
+        "use",
         "viz",
     ],
     submod_attrs={

@@ -28,6 +28,7 @@ ROOMS = [
     "datasets",
     "viz",
     "benchmark",
+    "use",
     "cli",
 ]
 # The arrows that point the other way, allowed inside a function: Policy.plot draws itself.

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import joblib
 from tqdm.auto import tqdm
 
+from .._braindecode import import_quietly
 from ..datasets.load import find_form
 from .data import SIMULATED, load_data
 from .plan import Plan, Run, RunRecord, choose_windows, count_splits
 from .report import write_report
 from .settings import Settings, default_settings
 from .store import Store
-from .units import execute_control, execute_run, import_quietly, try_backbone
+from .units import execute_control, execute_run, try_backbone
 
 if TYPE_CHECKING:
     from .._typing import PathLike

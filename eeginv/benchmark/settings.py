@@ -14,6 +14,7 @@ import numpy as np
 from .. import __version__
 from .._checks import check_integer, check_number
 from .._json import plain
+from ..datasets.kinds import backbone_of_kind
 from ..datasets.load import find_form
 from ..datasets.sources.moabb import is_moabb
 from .data import SIMULATED, SLEEP_FOLDER, common_stages, file_digests
@@ -42,8 +43,6 @@ _DEFAULTS_OF_TASKS: dict[str, Any] = {
 }
 _DEFAULTS_OF = {"simulated nights": _DEFAULTS, SLEEP_FOLDER: _DEFAULTS_OF_FOLDERS}
 _DEFAULTS_OF["a SleepDataset"] = {**_DEFAULTS_OF_TASKS, "epochs": 12}
-_BACKBONES = {"sleep": "SleepStagerChambon2018"}
-_OTHER_BACKBONE = "EEGNet"
 # Of two thirds of the subjects, as many as make a training of minutes.
 _MOST_SUBJECTS = 8
 SPLITS = ("random", "subject", "session")
@@ -164,9 +163,7 @@ class Settings:
             If numbers of training subjects are given where the split decides on them.
         """
         n_subjects = len(np.unique(windows.subjects))
-        changes: dict[str, Any] = {
-            "backbone": self.backbone or _BACKBONES.get(windows.kind, _OTHER_BACKBONE)
-        }
+        changes: dict[str, Any] = {"backbone": self.backbone or backbone_of_kind(windows.kind)}
         if self.split_by == "random":
             default = max(1, min(2 * n_subjects // 3, _MOST_SUBJECTS))
         else:

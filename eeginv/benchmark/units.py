@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 
-from .._process import ignoring, in_this_process
+from .._braindecode import import_quietly
+from .._process import in_this_process
 from .._randomness import isolated
 from ..augmentation import Augmentation, PolicyAugmentation
+from ..datasets.kinds import candidates_of_kind
 from ..estimators import InvariantClassifier
 from ..estimators.backbone import build_backbone
-from ..exceptions import TorchaudioExtensionWarning
 from ..invariant import InvariantModule
 from ..policy import Policy
-from ..transforms import default_transforms
 from .memory import PeakMemory
 from .methods import METHODS
 from .plan import Run, RunRecord, choose_windows
@@ -35,12 +35,6 @@ class Outcome(NamedTuple):
 
     record: RunRecord
     model: InvariantClassifier | None = None
-
-
-def import_quietly() -> None:
-    """Import Braindecode, without what third parties say whenever it is imported."""
-    with ignoring(("", TorchaudioExtensionWarning), ("Montage name", FutureWarning)):
-        import braindecode.models  # noqa: F401
 
 
 def try_backbone(name: str, shape: tuple[int, ...], n_outputs: int, sfreq: float) -> None:
@@ -175,7 +169,7 @@ def _train_and_score(
         "n_copies": settings.n_copies,
         "class_weight": "balanced",
         "random_state": run.random_state,
-        **_candidates(context),
+        **candidates_of_kind(context["kind"], context["sfreq"], context["ch_names"]),
     }
     _warm_up(options, X.shape[1:])
     memory = PeakMemory()
@@ -206,16 +200,6 @@ def _train_and_score(
         "truth": context["truth"],
     }
     return found, _without_net(model) if run.keeps_network else None
-
-
-def _candidates(context: dict[str, Any]) -> dict[str, Any]:
-    """Choose the candidates by the kind of task."""
-    if context["kind"] == "sleep":
-        return {}  # those that the estimators have by themselves
-    # nobody asked for those that these channels do not allow; policies show what is in
-    with ignoring(("Left out", UserWarning)):
-        names = ("sfreq", "ch_names", "kind")
-        return {"transforms": default_transforms(*(context[name] for name in names))}
 
 
 def _score_under_policy(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._checks import check_number
 from ..transforms.candidates import KINDS
+
+if TYPE_CHECKING:
+    from .recipe import Recipe
 
 # A class needs more than one window; numbers that rarely repeat are measurements.
 _WINDOWS_PER_CLASS = 2
@@ -41,6 +44,8 @@ class LabelledWindows:
         What to call the data, for messages and reports.
     true_invariances : dict | None
         The truth, where the recordings are simulated.
+    recipe : Recipe | None
+        How the windows were made of recordings, where :func:`~eeginv.datasets.load_windows` did it.
 
     Attributes
     ----------
@@ -76,6 +81,7 @@ class LabelledWindows:
     kind: str = "generic"
     name: str = "arrays"
     true_invariances: dict[str, dict[str, Any]] | None = None
+    recipe: Recipe | None = None
 
     def __post_init__(self) -> None:
         X = np.asarray(self.X, dtype=np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from os import PathLike
 from pathlib import Path
 from re import Pattern
@@ -12,6 +12,7 @@ from typing import Any
 
 from ..estimators.windows import is_windows
 from ..transforms.candidates import KINDS
+from . import recipe
 from .file_names import has_pairs
 from .folder import load_sleep_folder
 from .labelled import LabelledWindows
@@ -44,6 +45,7 @@ _FORMS = {
     "labelled windows": set(),
 }
 _SLEEP = ("simulated nights", "a folder of sleep recordings", "a SleepDataset")
+_CROPPED = _SLEEP[:2]
 _NOT_OF_SLEEP = _CUTTING | _WHOSE | {"ch_names", "task", "paradigm", "reference"}
 _OF_FILES = {"channels", "pattern", "stage_numbers"}
 _EPOCHS = re.compile(r"[_-]epo\.fif(?:\.gz)?$", flags=re.IGNORECASE)
@@ -67,7 +69,8 @@ def load_windows(data: Any, *, kind: str | None = None, **options: Any) -> Label
         Kind of task; see :class:`~eeginv.datasets.LabelledWindows`. None is "sleep" for sleep
         recordings, "motor_imagery" for such a paradigm of MOABB, and "generic" otherwise.
     **options : object
-        Options of the form of data; those that are None count as not given.
+        Options of the form of data; those that are None count as not given, but for
+        ``crop_wake``, where None keeps all.
 
         For all but sleep, simulated nights and MOABB: ``l_freq``, ``h_freq`` (edges of the
         band-pass filter in Hz), ``resample`` (sampling frequency in Hz), ``channels`` (names or
@@ -111,15 +114,22 @@ def load_windows(data: Any, *, kind: str | None = None, **options: Any) -> Label
     >>> load_windows((X, y, subjects), sfreq=128, ch_names=["C3", "C4"], resample=64)
     <LabelledWindows: 2 subjects, 8 windows of 2 s (left 4, right 4); 2 channels at 64 Hz>
     """
+    cropped = {name: options[name] for name in ("crop_wake",) if name in options}
     options = {name: value for name, value in options.items() if value is not None}
     form, data = find_form(data, options)
+    if form in _CROPPED:
+        options |= cropped  # None is all of it, and not the default
     _check_options(form, options)
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}.")
     if form == "labelled windows":
-        return data if kind is None else replace(data, kind=kind)
+        return data if kind is None else recipe.with_kind(data, kind)
     if form in _SLEEP:
         return _read_sleep(form, data, kind, options)
+    return _read(form, data, kind, options)
+
+
+def _read(form: str, data: Any, kind: str | None, options: dict[str, Any]) -> LabelledWindows:
     of_moabb = form == "a dataset of MOABB"
     of_signals = {"standardize"} if of_moabb else _PREPROCESSING  # the rest is the paradigm's
     preprocessing = Preprocessing(**{name: options.pop(name) for name in of_signals & set(options)})
@@ -127,8 +137,16 @@ def load_windows(data: Any, *, kind: str | None = None, **options: Any) -> Label
     if kind is None and not of_moabb:
         kind = "generic"
     common = {"kind": kind, "name": name, **options}
-    if not isinstance(data, Path):
-        return _IN_MEMORY[form](data, preprocessing, **common)
+    if isinstance(data, Path):
+        windows = _read_path(form, data, preprocessing, common)
+    else:
+        windows = _IN_MEMORY[form](data, preprocessing, **common)
+    return recipe.of_others(windows, preprocessing, form, options)
+
+
+def _read_path(
+    form: str, data: Path, preprocessing: Preprocessing, common: dict[str, Any]
+) -> LabelledWindows:
     if form == "a folder of BIDS":
         found = recorded.find_bids(data, common.pop("task", None))
         return recorded.read_recordings(found, preprocessing, **common)
@@ -254,7 +272,8 @@ def _read_sleep(form: str, data: Any, kind: str | None, options: dict[str, Any])
     else:
         name = "sleep recordings"
     X, y, subjects = data.to_arrays()
-    return LabelledWindows(
+    windows = LabelledWindows(
         X, y, subjects, data.sfreq, data.ch_names, None, kind or "sleep", name,
         data.true_invariances,
     )  # fmt: skip
+    return recipe.of_sleep(windows, data, form, options.get("channels"))

@@ -84,6 +84,8 @@ class SleepDataset:
         Names of the channels.
     standardize : bool
         As given.
+    preprocessing : dict
+        ``crop_wake``, ``l_freq``, ``h_freq``, ``standardize`` and ``window``, as given.
     n_dropped : dict of str to int
         Number of windows that were left out, by reason: the annotation itself (such as
         "Sleep stage ?", "Movement time", "BAD_movement"), "cropped wake", "stage not selected",
@@ -133,6 +135,13 @@ class SleepDataset:
         standardize: bool = True,
         window: float = 30.0,
     ) -> None:
+        self.preprocessing = {
+            "crop_wake": crop_wake,
+            "l_freq": l_freq,
+            "h_freq": h_freq,
+            "standardize": bool(standardize),
+            "window": window,
+        }
         wanted = check_stages(stages)
         if crop_wake is not None:
             crop_wake = 60 * check_number("crop_wake", crop_wake)

@@ -63,6 +63,7 @@ class InvariantEstimator(BaseEstimator):
     policy_history_: list[Policy]
     penalty_: float | None
     penalty_scores_: dict[float, float]
+    preprocessing_: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -126,6 +127,7 @@ class InvariantEstimator(BaseEstimator):
         groups: ArrayLike | None,
     ) -> Self:
         trainer = Trainer(self)
+        self.preprocessing_ = None  # that of other signals
         data = trainer.prepare(X, y, sample_weight, groups)
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=3)
         rows, held_out = trainer.split(data, seeds[0])

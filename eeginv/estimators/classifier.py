@@ -129,6 +129,10 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         Number of channels, or of samples for two-dimensional X.
     n_iter_ : int
         Number of epochs that were run.
+    preprocessing_ : dict | None
+        How recordings became the windows of ``fit`` (``to_dict()`` of a
+        :class:`~eeginv.datasets.Recipe`), saved with the estimator. Set it after ``fit``, which
+        makes it None.
 
     References
     ----------

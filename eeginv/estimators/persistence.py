@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .base import InvariantEstimator
 
 _FORMAT = 2
+_WEIGHTS, _PREPROCESSING = "weights.safetensors", "preprocessing.json"
 _NOT_PLAIN = "not saved"
 _NOT_SAVED = ("backbone", "augmentation", "transforms", "callbacks", "device")
 _PARTS = (
@@ -59,7 +60,8 @@ def save_estimator(estimator: InvariantEstimator, path: PathLike) -> None:
     from safetensors.torch import save as to_bytes
 
     path = Path(path)
-    if path.exists() and not (path / "estimator.json").is_file():
+    empty = path.is_dir() and not any(path.iterdir())
+    if path.exists() and not empty and not (path / "estimator.json").is_file():
         raise FileExistsError(f"{path} exists and does not hold a saved estimator.")
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = unused_name(path)
@@ -69,8 +71,12 @@ def save_estimator(estimator: InvariantEstimator, path: PathLike) -> None:
         weights = {k: value.detach().cpu().clone().contiguous() for k, value in state.items()}
         # not with save_file, whose files only their owner can read
         content = to_bytes(weights)
-        (scratch / "weights.safetensors").write_bytes(content)
+        (scratch / _WEIGHTS).write_bytes(content)
         description = {**_describe(estimator), "weights": hashlib.sha256(content).hexdigest()}
+        if estimator.preprocessing_ is not None:
+            content = (json.dumps(estimator.preprocessing_, indent=1) + "\n").encode()
+            (scratch / _PREPROCESSING).write_bytes(content)
+            description["preprocessing"] = hashlib.sha256(content).hexdigest()
         text = json.dumps(description, indent=1, default=_number)
         (scratch / "estimator.json").write_text(text + "\n")
         if path.exists():  # at every moment one complete model exists, perhaps under another name
@@ -132,6 +138,9 @@ def load_estimator(
             f"{path / 'estimator.json'} lacks {', '.join(missing)}: it was changed after save()."
         )
     weights = _read_weights(path, saved.get("weights"))
+    preprocessing = None
+    if "preprocessing" in saved:
+        preprocessing = json.loads(_read_whole(path, _PREPROCESSING, saved["preprocessing"]))
     params: dict[str, Any] = {name: from_json(value) for name, value in saved["params"].items()}
     if saved.get("backbone_params_left_out") and not isinstance(backbone, nn.Module):
         raise ValueError(
@@ -172,6 +181,7 @@ def load_estimator(
     estimator.policy_ = None if module.augmentation is None else module.augmentation.policy()
     estimator.policy_history_ = [Policy.from_dict(values) for values in saved["policy_history"]]
     estimator.history_ = History(saved["history"])
+    estimator.preprocessing_ = preprocessing
     return estimator
 
 
@@ -179,19 +189,24 @@ def _read_weights(path: Path, expected: str | None) -> dict[str, Tensor]:
     """Read the weights in a folder, and check that they are the saved ones."""
     from safetensors.torch import load
 
-    file = path / "weights.safetensors"
+    return load(_read_whole(path, _WEIGHTS, expected))
+
+
+def _read_whole(path: Path, name: str, expected: str | None) -> bytes:
+    """Read a file of a folder, if it is what was saved into it."""
+    file = path / name
     try:
         content = file.read_bytes()
     except FileNotFoundError as error:
         raise FileNotFoundError(
-            f"{path} has an estimator.json, but no weights.safetensors: copy the whole folder."
+            f"{path} has an estimator.json, but no {name}: copy the whole folder."
         ) from error
     if expected is not None and hashlib.sha256(content).hexdigest() != expected:
         raise ValueError(
             f"{file} was cut, or is not what was saved together with the estimator.json beside "
             "it: copy the whole folder again."
         )
-    return load(content)
+    return content
 
 
 def _describe(estimator: InvariantEstimator) -> dict[str, Any]:

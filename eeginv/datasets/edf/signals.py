@@ -74,7 +74,7 @@ def read_signals(
     _scale(raw, chosen, header)
     if channels is not None:
         raw.reorder_channels([signal.name for signal in chosen])
-    short = [_without_eeg(signal.name) for signal in chosen]
+    short = [without_eeg(signal.name) for signal in chosen]
     if isinstance(channels, Mapping):
         short = list(channels)
     names = {
@@ -86,7 +86,19 @@ def read_signals(
     return raw
 
 
-def _without_eeg(label: str) -> str:
+def without_eeg(label: str) -> str:
+    """Return the label of a signal without a leading "EEG ".
+
+    Parameters
+    ----------
+    label : str
+        The label.
+
+    Returns
+    -------
+    name : str
+        What is left.
+    """
     return re.sub(r"^EEG\s+", "", label, flags=re.IGNORECASE)
 
 
@@ -142,7 +154,7 @@ def _find(header: EdfHeader, signals: list[Signal], name: str) -> list[Signal]:
     pattern = any(letter in name for letter in "*?")
     for names in (
         {signal: (signal.name, signal.label) for signal in signals},
-        {signal: (_without_eeg(signal.name), _without_eeg(signal.label)) for signal in signals},
+        {signal: (without_eeg(signal.name), without_eeg(signal.label)) for signal in signals},
     ):
         if pattern:
             found = [s for s in signals if any(_fits(one, name) for one in names[s])]

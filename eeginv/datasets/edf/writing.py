@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -91,6 +92,39 @@ def write_sleep_physionet(
                 edf.write(scratch)
         paths.append((psg, hypnogram))
     return paths
+
+
+def write_hypnogram(
+    path: PathLike,
+    onsets: np.ndarray,
+    durations: np.ndarray,
+    labels: Sequence[str],
+    start: datetime.datetime | None = None,
+) -> None:
+    """Write annotations as an EDF+ file without signals, as hypnograms of Sleep-EDF are.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    onsets, durations : ndarray, shape (n_epochs,)
+        Of each epoch, in s; onsets count from the beginning of the recording.
+    labels : list of str
+        Such as "Sleep stage W".
+    start : datetime.datetime | None
+        When the recording began. EDF+ writes whole seconds; what is left is added to the onsets.
+    """
+    from edfio import Edf, EdfAnnotation, Recording
+
+    left = 0.0 if start is None else start.microsecond / 1e6
+    rows = [
+        EdfAnnotation(float(onset) + left, float(duration), label)
+        for onset, duration, label in zip(onsets, durations, labels, strict=True)
+    ]
+    recording = None if start is None else Recording(startdate=start.date())
+    time = None if start is None else start.time().replace(microsecond=0)
+    with replacing(path) as scratch:
+        Edf([], recording=recording, starttime=time, annotations=rows).write(scratch)
 
 
 def _psg(raw: mne.io.BaseRaw, record: Record, extra_channels: bool) -> Edf:

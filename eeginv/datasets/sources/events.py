@@ -203,6 +203,41 @@ def cut(
     ValueError
         If no window is left, or two events are at one sample.
     """
+    epochs, lost = cut_epochs(raw, list(events), tmin, tmax, what)
+    if lost:
+        warnings.warn(lost, stacklevel=6)
+    name_of = {code: name for name, code in epochs.event_id.items()}
+    return epochs.get_data(copy=False), [events[name_of[code]] for code in epochs.events[:, 2]]
+
+
+def cut_epochs(
+    raw: mne.io.BaseRaw, events: Sequence[str], tmin: float, tmax: float, what: str
+) -> tuple[mne.Epochs, str]:
+    """Cut windows around events, as epochs of MNE.
+
+    Parameters
+    ----------
+    raw : mne.io.Raw
+        The recording, preprocessed.
+    events : list of str
+        Names of the events.
+    tmin, tmax : float
+        As for :func:`cut`.
+    what : str
+        What the recording is, for messages.
+
+    Returns
+    -------
+    epochs : mne.Epochs
+        The windows, in memory.
+    lost : str
+        How many were left out, and why; empty if none was.
+
+    Raises
+    ------
+    ValueError
+        If no window is left, or two events are at one sample.
+    """
     import mne
 
     sfreq = raw.info["sfreq"]
@@ -231,11 +266,8 @@ def cut(
             f"No window from {tmin:g} to {tmax:g} s around the events of {what} lies in the "
             f"recording, which lasts {raw.times[-1]:.1f} s ({listed})."
         )
-    if lost:
-        listed = listed.replace("NO_DATA", "no signal").replace("TOO_SHORT", "the end of the file")
-        warnings.warn(
-            f"{what}: {sum(lost.values())} of {len(triggers)} windows were left out ({listed}).",
-            stacklevel=5,
-        )
-    of_code = {code: events[name] for name, code in codes.items()}
-    return epochs.get_data(copy=False), [of_code[code] for code in epochs.events[:, 2]]
+    if not lost:
+        return epochs, ""
+    listed = listed.replace("NO_DATA", "no signal").replace("TOO_SHORT", "the end of the file")
+    n_lost = sum(lost.values())
+    return epochs, f"{what}: {n_lost} of {len(triggers)} windows were left out ({listed})."

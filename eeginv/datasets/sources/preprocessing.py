@@ -294,12 +294,7 @@ def choose_by_name(
     renamed = isinstance(wanted, Mapping)
     for wish in wanted:
         text = wanted[wish] if isinstance(wanted, Mapping) else wish
-        pattern = any(letter in text for letter in "*?")
-        if pattern:
-            found = [n for n in names if fnmatchcase(n.casefold(), text.casefold())]
-        else:
-            (place,) = find_channels(names, [text])
-            found = [] if place is None else [names[place]]
+        found = fitting(names, text)
         if not found:
             raise ValueError(f"{what} has no channel {text!r}; it has {', '.join(names)}.")
         if renamed and len(found) > 1:
@@ -311,8 +306,33 @@ def choose_by_name(
             if name in chosen:
                 raise ValueError(f"channels name the channel {name} of {what} twice.")
             # a name that was asked for is the name, so that recordings agree on it
-            chosen[name] = wish if renamed else (name if pattern else text)
+            chosen[name] = wish if renamed else (name if _is_pattern(text) else text)
     return chosen
+
+
+def fitting(names: list[str], text: str) -> list[str]:
+    """Find the channels that a name or a pattern fits.
+
+    Parameters
+    ----------
+    names : list of str
+        Names of the channels that there are.
+    text : str
+        A name, in any common spelling, or a pattern.
+
+    Returns
+    -------
+    found : list of str
+        Those that it fits; at most one of a name.
+    """
+    if _is_pattern(text):
+        return [n for n in names if fnmatchcase(n.casefold(), text.casefold())]
+    (place,) = find_channels(names, [text])
+    return [] if place is None else [names[place]]
+
+
+def _is_pattern(text: str) -> bool:
+    return any(letter in text for letter in "*?")
 
 
 def _standardized(X: np.ndarray, recordings: Sequence[Any] | np.ndarray) -> np.ndarray:

@@ -1,0 +1,22 @@
+"""The command line: a thin layer over the Python interface."""
+
+import typer
+
+from .benchmark import benchmark
+from .use import fit, policy, predict, profile
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+
+
+@app.callback()
+def main() -> None:
+    """Learn which transformations of a signal leave its label unchanged."""
+
+
+for command in (benchmark, fit, predict, policy, profile):
+    app.command()(command)

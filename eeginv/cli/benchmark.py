@@ -1,0 +1,149 @@
+"""``eeginv benchmark``."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..search import SEARCHES  # a package that is lazy
+from . import options
+
+
+def benchmark(
+    data: Annotated[
+        str,
+        typer.Option(
+            help='"simulated" (nights of sleep), or a folder: of PSG and hypnogram files, of '
+            "recordings with annotated --events, in the layout of BIDS, of epochs (-epo.fif) or of "
+            "arrays (.npz); or one file of the last two.",
+            rich_help_panel=options.DATA,
+        ),
+    ] = "simulated",
+    kind: options.Kind = None,
+    events: options.Events = None,
+    tmin: options.Tmin = None,
+    tmax: options.Tmax = None,
+    ignore_durations: options.IgnoreDurations = False,
+    task: options.Task = None,
+    paradigm: options.Paradigm = None,
+    pattern: options.Pattern = None,
+    stages: options.Stages = None,
+    crop_wake: options.CropWake = None,
+    stage_numbers: options.StageNumbers = None,
+    channels: options.Channels = None,
+    reference: options.Reference = None,
+    l_freq: options.LFreq = None,
+    h_freq: options.HFreq = None,
+    resample: options.Resample = None,
+    standardize: options.Standardize = None,
+    methods: Annotated[
+        str,
+        typer.Option(
+            help="Methods, separated by commas: none, trivial (random augmentation), augnet, "
+            f"augerino, auto, {', '.join(SEARCHES)}."
+        ),
+    ] = "none,trivial,augnet,ddas",
+    split_by: Annotated[
+        str,
+        typer.Option(
+            help="random: test subjects are chosen at random; subject: leave one subject out; "
+            "session: leave one session of each subject out."
+        ),
+    ] = "random",
+    n_train: Annotated[
+        str | None, typer.Option(help="Numbers of training subjects, separated by commas.")
+    ] = None,
+    splits: Annotated[
+        int | None,
+        typer.Option(
+            help="Number of splits. Default: 4 random choices of training subjects, or all "
+            "subjects or sessions."
+        ),
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="Seeds of the training, separated by commas.")] = "0",
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="Training epochs at the largest number of training subjects. Default: by data."
+        ),
+    ] = None,
+    backbone: Annotated[str | None, typer.Option(help="Name of a Braindecode model.")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Windows in one training step.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate of the backbone.")] = None,
+    n_copies: Annotated[
+        int | None, typer.Option(help="Transformed copies that a prediction averages over.")
+    ] = None,
+    n_jobs: Annotated[
+        int | None, typer.Option(help="Trainings that run in parallel. Default: one for each core.")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("results"),
+    smoke: Annotated[
+        bool,
+        typer.Option(
+            "--smoke", help="A tiny run that checks the installation; its results mean nothing."
+        ),
+    ] = False,
+) -> None:
+    """Train and compare methods on the same recordings; write a report.
+
+    Started again with the same options, it continues where it was stopped.
+    """
+    from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+    from ..benchmark import default_settings, run_benchmark
+    from ..benchmark.store import Store
+
+    numbers = None if n_train is None else options.integers(n_train)
+    chosen_seeds = options.integers(seeds)
+    try:
+        settings = default_settings(
+            data,
+            smoke=smoke,
+            n_train=numbers,
+            epochs=epochs,
+            backbone=backbone,
+            batch_size=batch_size,
+            lr=lr,
+            n_copies=n_copies,
+            split_by=split_by,
+            data_options=options.read_options(
+                kind=kind,
+                events=events,
+                tmin=tmin,
+                tmax=tmax,
+                ignore_durations=ignore_durations,
+                task=task,
+                paradigm=paradigm,
+                pattern=pattern,
+                stages=stages,
+                crop_wake=crop_wake,
+                stage_numbers=stage_numbers,
+                channels=channels,
+                reference=reference,
+                l_freq=l_freq,
+                h_freq=h_freq,
+                resample=resample,
+                standardize=standardize,
+            ),
+        )
+        report = run_benchmark(
+            output,
+            settings=settings,
+            methods=methods.split(","),
+            n_splits=1 if smoke and splits != 0 else splits,
+            seeds=chosen_seeds[:1] if smoke else chosen_seeds,
+            n_jobs=n_jobs,
+            command=shlex.join(["eeginv", *sys.argv[1:]]),
+        )
+    except (ValueError, OSError, TerminatedWorkerError) as error:
+        typer.echo(f"eeginv benchmark: {error}", err=True)
+        raise typer.Exit(2) from error
+    typer.echo(f"Report: {report}")
+    _, failures = Store(report.parent).load()
+    if failures:
+        typer.echo(
+            f"{len(failures)} runs failed; the report says why. Start again to retry.", err=True
+        )
+        raise typer.Exit(1)

@@ -1,0 +1,160 @@
+"""Options that several commands share: what the data are, and what is done to them."""
+
+from typing import Annotated, Any
+
+import typer
+
+# Headings of the help.
+DATA, SIGNALS, TRAINING = "Data", "Signals", "Training"
+
+Kind = Annotated[
+    str | None,
+    typer.Option(
+        help="Kind of task, which the candidates suit: sleep, motor_imagery or generic.",
+        rich_help_panel=DATA,
+    ),
+]
+Events = Annotated[
+    str | None,
+    typer.Option(
+        help="Events to cut windows around and their classes, such as T1=left,T2=right.",
+        rich_help_panel=DATA,
+    ),
+]
+Tmin = Annotated[
+    float | None,
+    typer.Option(help="Beginning of windows, in s from the event.", rich_help_panel=DATA),
+]
+Tmax = Annotated[
+    float | None,
+    typer.Option(
+        help="End of windows, in s from the event. Default: that of the shortest trial.",
+        rich_help_panel=DATA,
+    ),
+]
+IgnoreDurations = Annotated[
+    bool,
+    typer.Option(
+        "--ignore-durations",
+        help="Let windows be longer than annotations, which mark stimuli.",
+        rich_help_panel=DATA,
+    ),
+]
+Task = Annotated[str | None, typer.Option(help="Task of a BIDS dataset.", rich_help_panel=DATA)]
+Paradigm = Annotated[
+    str | None,
+    typer.Option(help="Paradigm of MOABB, for --data moabb:DATASET.", rich_help_panel=DATA),
+]
+Pattern = Annotated[
+    str | None,
+    typer.Option(
+        help="Regular expression that tells subjects by the names of files, such as "
+        "'(?P<subject>S[0-9]+)R.*'; it may have a group session.",
+        rich_help_panel=DATA,
+    ),
+]
+Stages = Annotated[
+    str | None,
+    typer.Option(
+        help="Sleep stages to keep, such as W,N3. Default: those that all subjects have.",
+        rich_help_panel=DATA,
+    ),
+]
+CropWake = Annotated[
+    float | None,
+    typer.Option(
+        help="Minutes of wake to keep before and after sleep. Default: all.",
+        rich_help_panel=DATA,
+    ),
+]
+StageNumbers = Annotated[
+    str | None,
+    typer.Option(help="What numbers in text hypnograms mean: yasa or nsrr.", rich_help_panel=DATA),
+]
+Channels = Annotated[
+    str | None,
+    typer.Option(
+        help="Channels, separated by commas, by name or by pattern such as EOG*; C3=C3-* takes "
+        "one and calls it C3. Default: the EEG.",
+        rich_help_panel=SIGNALS,
+    ),
+]
+Reference = Annotated[
+    str | None,
+    typer.Option(
+        help='"average", or names of channels, separated by commas.', rich_help_panel=SIGNALS
+    ),
+]
+LFreq = Annotated[
+    float | None,
+    typer.Option(help="Lower edge of the filter in Hz.", rich_help_panel=SIGNALS),
+]
+HFreq = Annotated[
+    float | None,
+    typer.Option(help="Upper edge of the filter in Hz.", rich_help_panel=SIGNALS),
+]
+Resample = Annotated[
+    float | None,
+    typer.Option(
+        "--resample",
+        "--sfreq",
+        help="Sampling frequency in Hz to resample to. Default: that of the data.",
+        rich_help_panel=SIGNALS,
+    ),
+]
+Standardize = Annotated[
+    bool | None,
+    typer.Option(
+        help="Whether each channel of each recording is brought to mean 0 and standard "
+        "deviation 1. Default: yes.",
+        rich_help_panel=SIGNALS,
+    ),
+]
+
+
+def read_options(**options: Any) -> dict[str, Any]:
+    """Turn options of the command line into those of ``load_windows``."""
+    stages = options["stages"]
+    return {
+        **options,
+        "events": _names(options["events"]),
+        "ignore_durations": options["ignore_durations"] or None,
+        "stages": None if stages is None else tuple(stages.split(",")),
+        "channels": _channels(options["channels"]),
+        "reference": _reference(options["reference"]),
+    }
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """Read ``A,B`` or ``A=x,B=y`` as pairs; what has no second part is its own."""
+    pairs = [part.strip().partition("=") for part in text.split(",")]
+    return {first: second or first for first, _, second in pairs}
+
+
+def _names(text: str | None) -> dict[str, str] | None:
+    """Read events and their classes."""
+    return None if text is None else _pairs(text)
+
+
+def _channels(text: str | None) -> dict[str, str] | list[str] | None:
+    """Read names and patterns as a list, or, if any has a name of its own, as a dict."""
+    if text is None:
+        return None
+    return _pairs(text) if "=" in text else [part.strip() for part in text.split(",")]
+
+
+def _reference(text: str | None) -> str | list[str] | None:
+    """Read "average", or names of channels as a list."""
+    if text is None or text == "average":
+        return text
+    return [part.strip() for part in text.split(",")]
+
+
+def integers(text: str) -> list[int]:
+    """Read whole numbers, separated by commas."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"Expected whole numbers separated by commas, got {text!r}."
+        ) from error

@@ -1,0 +1,268 @@
+"""``eeginv fit``, ``predict``, ``policy`` and ``profile``."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import options
+
+Model = Annotated[Path, typer.Argument(help="Folder of a model that eeginv fit wrote.")]
+Recordings = Annotated[
+    list[Path],
+    typer.Argument(help="Recordings (.edf, .bdf, .gdf, .vhdr, .set, .fif and others of MNE)."),
+]
+Device = Annotated[str, typer.Option(help="Torch device, such as cuda.")]
+
+
+def fit(
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECORDINGS",
+            help="A folder: of PSG and hypnogram files, of recordings with annotated --events, in "
+            "the layout of BIDS, of epochs (-epo.fif) or of arrays (.npz); or one file of the last "
+            'two; or "simulated" (nights of sleep).',
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option(help="Folder for the model; must not exist, or be empty.")
+    ],
+    kind: options.Kind = None,
+    events: options.Events = None,
+    tmin: options.Tmin = None,
+    tmax: options.Tmax = None,
+    ignore_durations: options.IgnoreDurations = False,
+    task: options.Task = None,
+    paradigm: options.Paradigm = None,
+    pattern: options.Pattern = None,
+    stages: options.Stages = None,
+    crop_wake: options.CropWake = None,
+    stage_numbers: options.StageNumbers = None,
+    channels: options.Channels = None,
+    reference: options.Reference = None,
+    l_freq: options.LFreq = None,
+    h_freq: options.HFreq = None,
+    resample: options.Resample = None,
+    standardize: options.Standardize = None,
+    augmentation: Annotated[
+        str,
+        typer.Option(
+            help="augnet, augerino, auto, trivial (random) or none.",
+            rich_help_panel=options.TRAINING,
+        ),
+    ] = "augnet",
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of a Braindecode model. Default: by the kind of task.",
+            rich_help_panel=options.TRAINING,
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Passes over the windows. Default: 12 for sleep, 60 otherwise.",
+            rich_help_panel=options.TRAINING,
+        ),
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(help="Windows in one step.", rich_help_panel=options.TRAINING)
+    ] = 32,
+    lr: Annotated[
+        float,
+        typer.Option(help="Learning rate of the backbone.", rich_help_panel=options.TRAINING),
+    ] = 1e-3,
+    lr_schedule: Annotated[
+        str | None,
+        typer.Option(
+            help="cosine: the learning rate rises, and falls to zero. Default: it stays.",
+            rich_help_panel=options.TRAINING,
+        ),
+    ] = None,
+    n_copies: Annotated[
+        int,
+        typer.Option(
+            help="Transformed copies that a prediction averages over.",
+            rich_help_panel=options.TRAINING,
+        ),
+    ] = 10,
+    seed: Annotated[
+        int, typer.Option(help="Fixes everything random.", rich_help_panel=options.TRAINING)
+    ] = 0,
+    precision: Annotated[
+        str, typer.Option(help="float32 or bf16.", rich_help_panel=options.TRAINING)
+    ] = "float32",
+    device: Device = "cpu",
+) -> None:
+    """Train a model on recordings, and save it with all that predictions need.
+
+    Examples
+    --------
+        eeginv fit nights --output model --channels Fpz-Cz,Pz-Oz --resample 100
+
+        eeginv fit eegbci --events T1=left,T2=right --tmax 4 --kind motor_imagery --output model
+    """
+    from ..use import fit_model
+
+    with _told("fit"):
+        fit_model(
+            data,
+            output,
+            data_options=options.read_options(
+                kind=kind,
+                events=events,
+                tmin=tmin,
+                tmax=tmax,
+                ignore_durations=ignore_durations,
+                task=task,
+                paradigm=paradigm,
+                pattern=pattern,
+                stages=stages,
+                crop_wake=crop_wake,
+                stage_numbers=stage_numbers,
+                channels=channels,
+                reference=reference,
+                l_freq=l_freq,
+                h_freq=h_freq,
+                resample=resample,
+                standardize=standardize,
+            ),
+            augmentation=None if augmentation == "none" else augmentation,
+            backbone=backbone,
+            epochs=epochs,
+            batch_size=batch_size,
+            lr=lr,
+            lr_schedule=lr_schedule,
+            n_copies=n_copies,
+            seed=seed,
+            precision=precision,
+            device=device,
+            verbose=1,
+            say=typer.echo,
+        )
+        typer.echo(f"Model: {output}")
+
+
+def predict(
+    model: Model,
+    recordings: Recordings,
+    output: Annotated[Path, typer.Option(help="Folder for what is predicted.")],
+    events: Annotated[
+        str | None,
+        typer.Option(
+            help="Names of events to cut windows around, separated by commas, for models that "
+            "were trained so. Default: windows follow each other."
+        ),
+    ] = None,
+    device: Device = "cpu",
+) -> None:
+    """Predict recordings without labels: tables, and hypnograms of sleep.
+
+    Recordings go through what those of the training went through. Each gives a table (NAME.csv) of
+    windows with the probability of each class; of sleep stages also a hypnogram in EDF+
+    (NAME-Hypnogram.edf) and its picture (NAME-hypnogram.png).
+
+    Examples
+    --------
+        eeginv predict model SC4021E0-PSG.edf --output scored
+
+        eeginv predict model new/*.edf --output predicted --events T1,T2
+    """
+    from ..use import load_model, predict_recordings
+
+    with _told("predict"):
+        names = None if events is None else [part.strip() for part in events.split(",")]
+        loaded = load_model(model, device)
+        with _progress(len(recordings)) as say:
+            predict_recordings(loaded, recordings, output, events=names, say=say)
+        typer.echo(f"Predictions: {output}")
+
+
+def policy(
+    model: Annotated[Path, typer.Argument(help="Folder of a model, or a JSON file of a policy.")],
+    figure: Annotated[
+        Path | None, typer.Option(help="Draw the policy into this file (.png, .pdf, .svg).")
+    ] = None,
+) -> None:
+    """Show which transforms a model learned to ignore, how far and how often.
+
+    Examples
+    --------
+        eeginv policy model --figure policy.png
+    """
+    from .._files import replacing
+    from ..use import load_policy
+
+    with _told("policy"):
+        learned = load_policy(model)
+        typer.echo(learned.by_transform().to_string(float_format="{:.3g}".format))
+        if figure is not None:
+            with replacing(figure, figure.suffix) as scratch:
+                learned.plot().savefig(scratch, dpi=130)
+            typer.echo(f"Figure: {figure}")
+
+
+def profile(
+    model: Model,
+    recordings: Recordings,
+    output: Annotated[
+        Path, typer.Option(help="Folder for the profile; must not exist, or be empty.")
+    ],
+    n_windows: Annotated[int, typer.Option(min=1, help="Windows to measure on.")] = 500,
+    seed: Annotated[int, typer.Option(help="Fixes everything random.")] = 0,
+    device: Device = "cpu",
+) -> None:
+    """Measure how invariant a model is to each transform, with a picture.
+
+    Examples
+    --------
+        eeginv profile model nights/*-PSG.edf --output profile
+    """
+    from ..use import load_model, profile_recordings
+
+    with _told("profile"):
+        loaded = load_model(model, device)
+        found = profile_recordings(
+            loaded, recordings, output, n_windows=n_windows, seed=seed, say=typer.echo
+        )
+        columns = ["unit", "largest", "score", "agreement", "extent"]
+        typer.echo(found[columns].to_string(float_format="{:.3g}".format))
+        typer.echo(f"Profile: {output}")
+
+
+@contextmanager
+def _told(command: str) -> Iterator[None]:
+    """Tell errors of users in a line, with exit code 2, and warnings in a line each."""
+
+    def show(message: Warning | str, *_: object) -> None:
+        typer.echo(f"eeginv {command}: {message}", err=True)
+
+    from .._braindecode import import_quietly
+
+    import_quietly()
+    with warnings.catch_warnings():
+        warnings.showwarning = show  # type: ignore[assignment]
+        try:
+            yield
+        except (ValueError, TypeError, OSError) as error:
+            typer.echo(f"eeginv {command}: {error}", err=True)
+            raise typer.Exit(2) from error
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[str], None]]:
+    """Show a bar while recordings are done, and lines above it."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, unit="recording", disable=None) as bar:
+
+        def say(text: str) -> None:
+            bar.update()
+            bar.write(text)
+
+        yield say

@@ -1,0 +1,265 @@
+"""How recordings became windows: what a model has to know of its training data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Self
+
+from .._json import plain
+from .scoring.stages import STAGES
+from .sources.preprocessing import Preprocessing
+
+if TYPE_CHECKING:
+    from ..estimators import InvariantClassifier
+    from .labelled import LabelledWindows
+    from .sleep import SleepDataset
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How recordings became windows, so that others can be made alike.
+
+    Parameters
+    ----------
+    form : str
+        What the data were, such as "recordings with events".
+    kind : str
+        Kind of the task.
+    classes : list of str
+        The classes, sorted.
+    sfreq : float
+        Sampling frequency of the windows in Hz.
+    n_times : int
+        Samples in a window.
+    channels : dict of str to str | None
+        Names of the channels, in order, and what each is looked for by: the same name, or a
+        pattern. None where their names are not known.
+    unit : str
+        Of the signals: "standardised", "V" or "µV"; "as given" for arrays that were not
+        standardised.
+    l_freq, h_freq : float | None
+        Edges of the band-pass filter in Hz.
+    reference : str | list of str | None
+        "average", or the channels whose mean is subtracted.
+    standardize : bool
+        Whether each channel of each recording is brought to mean 0 and standard deviation 1.
+    events : dict of str to str | None
+        Class of each event that windows were cut around; None for windows that follow each other.
+    tmin : float | None
+        Beginning of the windows in s from the event.
+    crop_wake : float | None
+        Minutes of wake that were kept before and after sleep; None is all.
+
+    See Also
+    --------
+    load_unlabelled : Follows a recipe.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eeginv.datasets import Recipe, load_windows
+    >>> X = np.random.default_rng(0).normal(size=(8, 2, 256))
+    >>> y, subjects = ["left", "right"] * 4, np.repeat([1, 2], 4)
+    >>> windows = load_windows((X, y, subjects), sfreq=128, ch_names=["C3", "C4"], resample=64)
+    >>> windows.recipe.seconds, windows.recipe.unit
+    (2.0, 'standardised')
+    >>> Recipe.from_dict(windows.recipe.to_dict()) == windows.recipe
+    True
+    """
+
+    form: str
+    kind: str
+    classes: list[str]
+    sfreq: float
+    n_times: int
+    channels: dict[str, str] | None
+    unit: str
+    l_freq: float | None = None
+    h_freq: float | None = None
+    reference: Any = None
+    standardize: bool = True
+    events: dict[str, str] | None = None
+    tmin: float | None = None
+    crop_wake: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Length of a window in s."""
+        return self.n_times / self.sfreq
+
+    @property
+    def of_sleep(self) -> bool:
+        """Whether windows follow each other and their classes are sleep stages."""
+        return self.kind == "sleep" and self.events is None and set(self.classes) <= set(STAGES)
+
+    @classmethod
+    def of_model(cls, model: InvariantClassifier) -> Self:
+        """Read the recipe that a fitted estimator carries.
+
+        Parameters
+        ----------
+        model : InvariantClassifier
+            The estimator.
+
+        Returns
+        -------
+        recipe : Recipe
+            The recipe.
+
+        Raises
+        ------
+        ValueError
+            If it carries none.
+        """
+        if model.preprocessing_ is None:
+            raise ValueError(
+                "The model does not know how its windows were made of recordings: make windows as "
+                "for its training, and call predict_proba. Models of eeginv fit know it; in "
+                "Python, set clf.preprocessing_ = windows.recipe.to_dict() before save()."
+            )
+        return cls.from_dict(model.preprocessing_)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the recipe as JSON can hold it.
+
+        Returns
+        -------
+        values : dict
+            The fields, and the format.
+        """
+        return plain({"format": _FORMAT, **asdict(self)})
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Read what :meth:`to_dict` gave.
+
+        Parameters
+        ----------
+        values : dict
+            The fields, and the format.
+
+        Returns
+        -------
+        recipe : Recipe
+            The recipe.
+
+        Raises
+        ------
+        ValueError
+            If the format is another, or fields are missing or unknown.
+        """
+        given = dict(values)
+        number = given.pop("format", None)
+        if number != _FORMAT:
+            raise ValueError(
+                f"The preprocessing of the model has format {number}; this version of eeginv "
+                f"reads {_FORMAT}."
+            )
+        needed = {field.name for field in fields(cls) if field.default is MISSING}
+        wrong = (needed - set(given)) | (set(given) - {field.name for field in fields(cls)})
+        if wrong:
+            raise ValueError(
+                f"The preprocessing of the model lacks, or should not have, "
+                f"{', '.join(sorted(wrong))}: it was changed after save()."
+            )
+        return cls(**given)
+
+
+def of_sleep(
+    windows: LabelledWindows, nights: SleepDataset, form: str, channels: object
+) -> LabelledWindows:
+    """Add the recipe to windows of sleep recordings.
+
+    Parameters
+    ----------
+    windows : LabelledWindows
+        The windows.
+    nights : SleepDataset
+        The recordings that they are of.
+    form : str
+        What the data are.
+    channels : object
+        The option of the loader.
+
+    Returns
+    -------
+    windows : LabelledWindows
+        With their recipe.
+    """
+    known = {name: value for name, value in nights.preprocessing.items() if name != "window"}
+    return _with_recipe(windows, form, channels, "V", **known)
+
+
+def of_others(
+    windows: LabelledWindows, preprocessing: Preprocessing, form: str, options: Mapping[str, Any]
+) -> LabelledWindows:
+    """Add the recipe to windows of any other data.
+
+    Parameters
+    ----------
+    windows : LabelledWindows
+        The windows.
+    preprocessing : Preprocessing
+        What was done to them.
+    form : str
+        What the data are.
+    options : dict
+        The other options of :func:`~eeginv.datasets.load_windows`.
+
+    Returns
+    -------
+    windows : LabelledWindows
+        With their recipe.
+    """
+    names = ("l_freq", "h_freq", "reference", "standardize")
+    known = {name: getattr(preprocessing, name) for name in names}
+    events = options.get("events")
+    if events is not None:
+        events = events if isinstance(events, Mapping) else {name: name for name in events}
+        known["events"] = {str(name): str(label) for name, label in events.items()}
+        known["tmin"] = float(options.get("tmin", 0.0))
+    unit = "as given" if form in ("arrays", "files of arrays") else "µV"
+    return _with_recipe(windows, form, preprocessing.channels, unit, **known)
+
+
+def with_kind(windows: LabelledWindows, kind: str) -> LabelledWindows:
+    """Call windows another kind of task.
+
+    Parameters
+    ----------
+    windows : LabelledWindows
+        The windows.
+    kind : str
+        Kind of the task.
+
+    Returns
+    -------
+    windows : LabelledWindows
+        The same windows.
+    """
+    recipe = None if windows.recipe is None else replace(windows.recipe, kind=kind)
+    return replace(windows, kind=kind, recipe=recipe)
+
+
+def _with_recipe(
+    windows: LabelledWindows, form: str, channels: object, unit: str, **known: Any
+) -> LabelledWindows:
+    names = windows.ch_names
+    if isinstance(channels, Mapping):
+        channels = {str(name): str(text) for name, text in channels.items()}
+    else:
+        channels = None if names is None else {name: name for name in names}
+    recipe = Recipe(
+        form,
+        windows.kind,
+        windows.classes,
+        windows.sfreq,
+        windows.X.shape[2],
+        channels,
+        "standardised" if known["standardize"] else unit,
+        **known,
+    )
+    return replace(windows, recipe=recipe)

@@ -1,0 +1,141 @@
+"""Train a model on recordings, and save it with what it has to know of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._braindecode import load_braindecode
+from ..datasets.kinds import backbone_of_kind, candidates_of_kind
+from ..datasets.load import find_form, load_windows
+from ..estimators import InvariantClassifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .._typing import PathLike
+    from ..datasets.labelled import LabelledWindows
+
+# Passes over the training windows: trials of seconds are fewer than the epochs of nights.
+_EPOCHS = {"sleep": 12}
+_OTHER_EPOCHS = 60
+
+
+def fit_model(
+    data: Any,
+    output: PathLike | None = None,
+    *,
+    data_options: dict[str, Any] | None = None,
+    augmentation: str | None = "augnet",
+    backbone: str | None = None,
+    epochs: int | None = None,
+    seed: int = 0,
+    say: Callable[[str], None] | None = None,
+    **options: Any,
+) -> InvariantClassifier:
+    """Train a classifier on recordings, and save it with its preprocessing.
+
+    Classes count alike, however many windows they have, as in the benchmark.
+
+    Parameters
+    ----------
+    data : object
+        As :func:`~eeginv.datasets.load_windows` takes them.
+    output : path-like | None
+        Folder for the model, which must not exist, or be empty. None does not save it.
+    data_options : dict | None
+        Options of :func:`~eeginv.datasets.load_windows`; those that are None count as not given.
+        Nights are not cropped to sleep by themselves, since other nights will not be either.
+    augmentation : str | None
+        Augmentation of the classifier, by name.
+    backbone : str | None
+        Name of a Braindecode model. None is SleepStagerChambon2018 for sleep, EEGNet otherwise.
+    epochs : int | None
+        Passes over the training windows. None is 12 for sleep, 60 otherwise.
+    seed : int
+        Fixes everything random.
+    say : callable | None
+        Called with the data in words, before the training.
+    **options : object
+        Other parameters of :class:`~eeginv.InvariantClassifier`; those that are None have their
+        defaults.
+
+    Returns
+    -------
+    model : InvariantClassifier
+        The fitted classifier.
+
+    Raises
+    ------
+    FileExistsError
+        If the folder exists and is not empty.
+    FileNotFoundError, TypeError, ValueError
+        If the data cannot be read, or an option is not right.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from eeginv.use import fit_model
+    >>> X = np.random.default_rng(0).normal(size=(8, 2, 256))
+    >>> y, subjects = ["left", "right"] * 4, np.repeat([1, 2], 4)
+    >>> known = {"sfreq": 128, "ch_names": ["C3", "C4"]}
+    >>> clf = fit_model((X, y, subjects), data_options=known, augmentation=None, epochs=1)
+    >>> clf.preprocessing_["channels"]
+    {'C3': 'C3', 'C4': 'C4'}
+    """
+    if output is not None:
+        check_new(output)
+    windows = _load(data, data_options or {}, seed)
+    backbone = backbone or backbone_of_kind(windows.kind)
+    if say is not None:
+        text = repr(windows).removeprefix("<LabelledWindows: ").removesuffix(">")
+        say(f"{text}. Kind of task: {windows.kind}. Network: {backbone}.")
+    load_braindecode()
+    candidates = {}
+    if augmentation is not None:
+        candidates = candidates_of_kind(windows.kind, windows.sfreq, windows.ch_names)
+    given = {name: value for name, value in options.items() if value is not None}
+    model = InvariantClassifier(
+        backbone,
+        augmentation,
+        sfreq=windows.sfreq,
+        max_epochs=epochs or _EPOCHS.get(windows.kind, _OTHER_EPOCHS),
+        class_weight="balanced",
+        random_state=seed,
+        **candidates,
+        **given,
+    )
+    model.fit(windows.X, windows.y, groups=windows.subjects)
+    if windows.recipe is not None:
+        model.preprocessing_ = windows.recipe.to_dict()
+    if output is not None:
+        model.save(output)
+    return model
+
+
+def _load(data: Any, options: dict[str, Any], seed: int) -> LabelledWindows:
+    given = {name: value for name, value in options.items() if value is not None}
+    form, _ = find_form(data, given)
+    if form in ("a folder of sleep recordings", "simulated nights"):
+        given = {"crop_wake": None, **given}
+    if form == "simulated nights":
+        given = {"random_state": seed, **given}
+    return load_windows(data, **given)
+
+
+def check_new(output: PathLike) -> None:
+    """Refuse a folder that holds something.
+
+    Parameters
+    ----------
+    output : path-like
+        The folder.
+
+    Raises
+    ------
+    FileExistsError
+        If it exists and is not an empty folder.
+    """
+    path = Path(output)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileExistsError(f"{path} exists and is not an empty folder: name another (--output).")

@@ -1,0 +1,217 @@
+"""What a model says of recordings: tables, hypnograms and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from .._files import replacing
+from ..datasets.edf.writing import write_hypnogram
+from ..datasets.recipe import Recipe
+from ..datasets.unlabelled import UnlabelledWindows, load_unlabelled
+from ..viz.hypnogram import plot_hypnogram
+
+if TYPE_CHECKING:
+    import mne
+
+    from ..estimators import InvariantClassifier
+
+# Of what is written for a recording, beside the table.
+_HYPNOGRAM, _PICTURE = "-Hypnogram.edf", "-hypnogram.png"
+
+
+def predict_recording(
+    model: InvariantClassifier,
+    recording: str | PathLike[str] | mne.io.BaseRaw,
+    *,
+    events: Sequence[str] | None = None,
+) -> tuple[pd.DataFrame, UnlabelledWindows]:
+    """Predict the windows of a recording.
+
+    Parameters
+    ----------
+    model : InvariantClassifier
+        A fitted classifier that carries its preprocessing.
+    recording : path-like | mne.io.Raw
+        The recording.
+    events : sequence of str | None
+        As for :func:`~eeginv.datasets.load_unlabelled`.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        A row for each window: ``onset`` and ``duration`` in s, the predicted ``label``, and the
+        probability of each class, in columns such as ``p_W``.
+    windows : UnlabelledWindows
+        The windows.
+
+    Examples
+    --------
+    >>> from eeginv.datasets import simulate_recordings
+    >>> from eeginv.use import fit_model, predict_recording
+    >>> nights = {"n_subjects": 1, "hours": 0.5, "sfreq": 64}
+    >>> clf = fit_model("simulated", data_options=nights, augmentation=None, epochs=1)
+    >>> night = simulate_recordings(1, hours=0.25, sfreq=64, random_state=1).recordings[0]
+    >>> table, _ = predict_recording(clf, night)
+    >>> len(table), list(table.columns[:3])
+    (30, ['onset', 'duration', 'label'])
+    """
+    windows = load_unlabelled(recording, model, events=events)
+    probabilities = model.predict_proba(windows.X)
+    table = pd.DataFrame(
+        {
+            "onset": windows.onsets,
+            "duration": windows.seconds,
+            "label": model.classes_[probabilities.argmax(axis=1)],
+        }
+    )
+    for name, column in zip(model.classes_.tolist(), probabilities.T, strict=True):
+        table[f"p_{name}"] = column
+    return table, windows
+
+
+def predict_recordings(
+    model: InvariantClassifier,
+    recordings: Iterable[str | PathLike[str]],
+    output: str | PathLike[str],
+    *,
+    events: Sequence[str] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> list[Path]:
+    """Predict the windows of recordings, and write what was predicted.
+
+    For each recording, a table ``NAME.csv``; of sleep stages also a hypnogram,
+    ``NAME-Hypnogram.edf`` (annotations of EDF+), and a picture, ``NAME-hypnogram.png``. NAME is
+    the name of the recording without its ending and without ``-PSG``; the folders that a recording
+    lies in go before it where two have the same.
+
+    Parameters
+    ----------
+    model : InvariantClassifier
+        A fitted classifier that carries its preprocessing.
+    recordings : iterable of path-like
+        The recordings.
+    output : path-like
+        Folder for the files; made if missing.
+    events : sequence of str | None
+        As for :func:`~eeginv.datasets.load_unlabelled`.
+    say : callable | None
+        Called for each recording with what was done, in words.
+
+    Returns
+    -------
+    tables : list of pathlib.Path
+        The tables, one for each recording.
+
+    Raises
+    ------
+    FileExistsError
+        If a file would be overwritten; nothing is written then.
+    FileNotFoundError, ValueError
+        As for :func:`~eeginv.datasets.load_unlabelled`. What was written for recordings before it
+        stays.
+
+    Examples
+    --------
+    >>> from eeginv.use import load_model, predict_recordings
+    >>> model = load_model("model")  # doctest: +SKIP
+    >>> tables = predict_recordings(model, ["night-PSG.edf"], "scored")  # doctest: +SKIP
+    """
+    recipe = Recipe.of_model(model)
+    paths = [Path(recording) for recording in recordings]
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(f"{path} does not exist: give a recording.")
+    names = distinct_names(paths)
+    folder = Path(output)
+    endings = (".csv", _HYPNOGRAM, _PICTURE) if recipe.of_sleep else (".csv",)
+    targets = [[folder / f"{name}{ending}" for ending in endings] for name in names]
+    for target in (one for ones in targets for one in ones):
+        if target.exists():
+            raise FileExistsError(f"{target} exists already: name another folder (--output).")
+    folder.mkdir(parents=True, exist_ok=True)
+    for path, name, files in zip(paths, names, targets, strict=True):
+        table, windows = predict_recording(model, path, events=events)
+        if recipe.of_sleep:
+            labels = [f"Sleep stage {stage}" for stage in table["label"]]
+            durations = table["duration"].to_numpy()
+            write_hypnogram(files[1], windows.onsets, durations, labels, windows.start)
+            figure = plot_hypnogram(table, title=name)
+            with replacing(files[2], ".png") as scratch:
+                figure.savefig(scratch, dpi=130)
+            plt.close(figure)
+        with replacing(files[0]) as scratch:
+            table.to_csv(scratch, index=False)
+        if say is not None:
+            say(_in_words(path, table, windows))
+    return [files[0] for files in targets]
+
+
+def _in_words(path: Path, table: pd.DataFrame, windows: UnlabelledWindows) -> str:
+    counts = table["label"].value_counts()
+    listed = ", ".join(f"{label} {n}" for label, n in counts.sort_index().items())
+    remarks = "".join(f"\n  {remark}" for remark in windows.remarks)
+    return f"{path}: {len(table)} windows of {windows.seconds:g} s ({listed}){remarks}"
+
+
+def distinct_names(paths: Sequence[Path]) -> list[str]:
+    """Find a name for each of several recordings.
+
+    Parameters
+    ----------
+    paths : list of pathlib.Path
+        The recordings.
+
+    Returns
+    -------
+    names : list of str
+        The names of the files without ending; where these are the same, in capitals or not, with
+        the folders before them that tell them apart, or, in one folder, as they are.
+
+    Raises
+    ------
+    ValueError
+        If one is given twice.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from eeginv.use.predict import distinct_names
+    >>> distinct_names([Path("anna/night-PSG.edf"), Path("ben/night-PSG.edf"), Path("x.bdf")])
+    ['anna-night', 'ben-night', 'x']
+    """
+    places = [path.resolve() for path in paths]
+    for i, place in enumerate(places):
+        if place in places[:i]:
+            raise ValueError(f"{paths[i]} is given twice.")
+    names = [_stem(path.name) for path in paths]
+    folders = [f"{place.parent}/{name}" for place, name in zip(places, names, strict=True)]
+    for i in _repeated(folders):
+        names[i] = paths[i].name
+    own = list(names)
+    for depth in range(1, max((len(place.parts) for place in places), default=1)):
+        for i in _repeated(names):
+            names[i] = "-".join([*places[i].parts[1:-1][-depth:], own[i]])
+    again = _repeated(names)
+    if again:
+        listed = ", ".join(str(paths[i]) for i in again)
+        raise ValueError(f"Names of files cannot tell these recordings apart: {listed}.")
+    return names
+
+
+def _stem(name: str) -> str:
+    stem = Path(name.removesuffix(".gz")).stem
+    for ending in ("-PSG", "_PSG", " PSG"):
+        if stem.upper().endswith(ending) and len(stem) > len(ending):
+            return stem[: -len(ending)]
+    return stem
+
+
+def _repeated(names: Sequence[str]) -> list[int]:
+    folded = [name.casefold() for name in names]
+    return [i for i, name in enumerate(folded) if folded.count(name) > 1]
