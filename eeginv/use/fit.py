@@ -79,7 +79,8 @@ def fit_model(
     >>> X = np.random.default_rng(0).normal(size=(8, 2, 256))
     >>> y, subjects = ["left", "right"] * 4, np.repeat([1, 2], 4)
     >>> known = {"sfreq": 128, "ch_names": ["C3", "C4"]}
-    >>> clf = fit_model((X, y, subjects), data_options=known, augmentation=None, epochs=1)
+    >>> options = {"backbone": "ShallowFBCSPNet", "augmentation": None, "epochs": 1}
+    >>> clf = fit_model((X, y, subjects), data_options=known, **options)
     >>> clf.preprocessing_["channels"]
     {'C3': 'C3', 'C4': 'C4'}
     """
