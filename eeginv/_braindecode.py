@@ -8,11 +8,17 @@ from .exceptions import TorchaudioExtensionWarning
 
 def load_braindecode() -> None:
     """Import Braindecode without a warning of MNE's to it, about which users can do nothing."""
-    with ignoring(("Montage name", FutureWarning)):
-        import braindecode.models  # noqa: F401
+    _load(("Montage name", FutureWarning))
 
 
 def import_quietly() -> None:
     """Import Braindecode for a command, without what third parties say of it at all."""
-    with ignoring(("", TorchaudioExtensionWarning), ("Montage name", FutureWarning)):
+    _load(("", TorchaudioExtensionWarning), ("Montage name", FutureWarning))
+
+
+def _load(*filters: tuple[str, type[Warning]]) -> None:
+    import mne
+
+    # MNE prints its warnings as well
+    with ignoring(*filters), mne.use_log_level("error"):
         import braindecode.models  # noqa: F401

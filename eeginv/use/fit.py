@@ -76,10 +76,10 @@ def fit_model(
     --------
     >>> import numpy as np
     >>> from eeginv.use import fit_model
-    >>> X = np.random.default_rng(0).normal(size=(8, 2, 256))
+    >>> X = np.random.default_rng(0).normal(size=(8, 2, 1024))
     >>> y, subjects = ["left", "right"] * 4, np.repeat([1, 2], 4)
     >>> known = {"sfreq": 128, "ch_names": ["C3", "C4"]}
-    >>> options = {"backbone": "ShallowFBCSPNet", "augmentation": None, "epochs": 1}
+    >>> options = {"backbone": "SleepStagerChambon2018", "augmentation": None, "epochs": 1}
     >>> clf = fit_model((X, y, subjects), data_options=known, **options)
     >>> clf.preprocessing_["channels"]
     {'C3': 'C3', 'C4': 'C4'}
