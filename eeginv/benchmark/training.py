@@ -72,7 +72,8 @@ def with_augmentation(augmentation: str | None) -> Fit:
         fitted = Fitted(model, 0.0, time.perf_counter() - start, model.policy_history_)
         if augmentation is None:
             if candidates is None:
-                candidates = default_transforms(options["sfreq"])
+                sfreq = options["sfreq"]
+                candidates = default_transforms(sfreq, seconds=X.shape[-1] / sfreq)
             fitted.copies = TrivialAugment(candidates, random_state=0)
         return fitted
 

@@ -28,7 +28,9 @@ def backbone_of_kind(kind: str) -> str:
     return _BACKBONES.get(kind, _OTHER_BACKBONE)
 
 
-def candidates_of_kind(kind: str, sfreq: float, ch_names: Sequence[str] | None) -> dict[str, Any]:
+def candidates_of_kind(
+    kind: str, sfreq: float, ch_names: Sequence[str] | None, n_times: int
+) -> dict[str, Any]:
     """Choose the candidates by the kind of task.
 
     Parameters
@@ -39,6 +41,8 @@ def candidates_of_kind(kind: str, sfreq: float, ch_names: Sequence[str] | None) 
         Sampling frequency in Hz.
     ch_names : list of str | None
         Names of the channels.
+    n_times : int
+        Length of the windows in samples.
 
     Returns
     -------
@@ -49,4 +53,4 @@ def candidates_of_kind(kind: str, sfreq: float, ch_names: Sequence[str] | None) 
         return {}
     # nobody asked for those that these channels do not allow; policies show what is in
     with ignoring(("Left out", UserWarning)):
-        return {"transforms": default_transforms(sfreq, ch_names, kind)}
+        return {"transforms": default_transforms(sfreq, ch_names, kind, n_times / sfreq)}

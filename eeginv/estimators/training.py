@@ -205,7 +205,9 @@ class Trainer:
         kind = "sleep" if seconds >= SLEEP_WINDOW else "generic"
         # no warning of left-out defaults, which were not requested; policies list the others
         with ignoring(("Left out", UserWarning)):
-            return default_transforms(self.estimator.sfreq_, self.estimator.ch_names_, kind)
+            return default_transforms(
+                self.estimator.sfreq_, self.estimator.ch_names_, kind, seconds
+            )
 
     def check_candidates(self, transforms: nn.Module | Iterable[Transform]) -> None:
         """Raise a ValueError if a transform was made for another sampling frequency or channels.

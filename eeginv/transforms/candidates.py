@@ -84,8 +84,26 @@ def _up_to(magnitude: float, max_magnitude: float) -> dict[str, float]:
 KINDS = {"sleep": _sleep, "motor_imagery": _motor_imagery, "generic": _generic}
 
 
+# Largest share of a window that a mask may cover, where the length of windows is known.
+MASKED = 0.375
+
+
+def _fit_to(candidates: list[Candidate], seconds: float) -> list[Candidate]:
+    """Shorten masks that would leave less of a window."""
+    longest = MASKED * seconds
+    return [
+        (name, _up_to(options["magnitude"], longest))
+        if name == "SmoothTimeMask" and options["max_magnitude"] > longest
+        else (name, options)
+        for name, options in candidates
+    ]
+
+
 def default_transforms(
-    sfreq: float, ch_names: Sequence[str] | None = None, kind: str = "sleep"
+    sfreq: float,
+    ch_names: Sequence[str] | None = None,
+    kind: str = "sleep",
+    seconds: float | None = None,
 ) -> list[Transform]:
     """Candidate transforms for standardised signals.
 
@@ -104,6 +122,10 @@ def default_transforms(
         "sleep" (staging), "motor_imagery" (whose labels lie in the amplitudes of one side of the
         head against the other, so that nothing that changes those is a candidate), or "generic"
         time series (where times and frequencies are set in samples, and no sensors are supposed).
+    seconds : float | None
+        Length of the windows in s, so that no mask covers more than three eighths of one. Without
+        it, masks are of up to 9 s (sleep), 1.2 s (motor imagery) or 192 samples (generic), and a
+        mask as long as the windows sets them to zero. The estimators know it.
 
     Returns
     -------
@@ -120,6 +142,10 @@ def default_transforms(
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {sorted(KINDS)}, got {kind!r}.")
     candidates = KINDS[kind](sfreq)
+    if seconds is not None:
+        if not seconds > 0:
+            raise ValueError(f"seconds is the length of the windows, above 0; got {seconds}.")
+        candidates = _fit_to(candidates, seconds)
     left_out = {}
     if ch_names is not None:
         for name, _ in candidates:

@@ -27,6 +27,7 @@ from eeginv.transforms import (
     FrequencyShift,
     GaussianNoise,
     SignFlip,
+    SmoothTimeMask,
     TimeReverse,
     default_transforms,
 )
@@ -133,6 +134,14 @@ def test_default_candidates_are_those_that_named_channels_allow():
     shorter = classifier(max_epochs=2).fit(X[..., :-1], y)
     names = {e.transform for e in shorter.policy_.entries}
     assert names == {t.name for t in default_transforms(SFREQ, kind="generic")}
+
+
+def test_default_masks_are_shorter_than_windows():
+    X, y, _ = recordings()  # of 2 s, less than the masks for long windows
+    for augmentation in ("augnet", "trivial", "auto"):
+        module = classifier(augmentation=augmentation, max_epochs=2).fit(X, y).module_
+        [mask] = [m for m in module.modules() if isinstance(m, SmoothTimeMask)]
+        assert mask.max_strength == pytest.approx(0.75)
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,22 @@ def test_choices_that_share_training_subjects_say_less(study, capsys):
     assert alike[2] - alike[1] > 1.2 * (apart[2] - apart[1])
 
 
+def test_methods_are_compared_with_any_of_them(study):
+    rows = [
+        {"task": "ucddb 1", "method": method, "choice": c, "subject": s, "plain": score + 0.01 * c}
+        for method, score in [("none", 0.5), ("random", 0.6), ("auto", 0.75)]
+        for c in range(3)
+        for s in "ab"
+    ]
+    gains = study[1].gains_over(pd.DataFrame(rows), baseline="random")
+    assert gains.groupby("method")["gain"].mean().round(6).to_dict() == {"auto": 15, "none": -10}
+    # subjects count alike, however many choices test them
+    few = gains[(gains["method"] == "auto")].copy()
+    few.loc[few["subject"] == "b", "gain"] = 0.0
+    few = few[(few["subject"] == "a") | (few["choice"] == 0)]
+    assert study[1]._mean_of_tasks(few) == pytest.approx(7.5)
+
+
 def differences(rng, n_tasks, task=0.0, training=0.0, person=0.0, noise=1.0, n_data=None):
     """Differences of a method with known components: 6 choices, 5 subjects in each data set."""
     n_data = n_data or n_tasks

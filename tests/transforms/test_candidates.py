@@ -24,6 +24,23 @@ def test_default_transforms(kind, sfreq):
         assert 0 < moved < 1.5  # it starts where signals can still be recognised
 
 
+@pytest.mark.parametrize("kind", ["sleep", "motor_imagery", "generic"])
+@pytest.mark.parametrize("seconds", [0.5, 2.0, 4.0, 30.0])
+def test_no_mask_covers_a_whole_window(kind, seconds):
+    free, fitted = (
+        {t.name: t for t in default_transforms(128.0, kind=kind, **options)}
+        for options in ({}, {"seconds": seconds})
+    )
+    assert list(free) == list(fitted)
+    mask = fitted["SmoothTimeMask"]
+    assert mask.max_strength == pytest.approx(
+        min(free["SmoothTimeMask"].max_strength, 0.375 * seconds)
+    )
+    X = torch.ones(8, 1, int(128 * seconds))
+    mask.strength = mask.max_strength
+    assert (mask(X, generator()).mean(dim=(1, 2)) > 0.6).all()
+
+
 def test_default_transforms_with_channel_names():
     transforms = default_transforms(100.0, NAMES)
     names = [type(t).__name__ for t in transforms]
@@ -60,6 +77,8 @@ def test_default_transforms_bad_input():
             default_transforms(sfreq)
     with pytest.raises(ValueError, match="kind must be one of"):
         default_transforms(100.0, kind="dreams")
+    with pytest.raises(ValueError, match="seconds"):
+        default_transforms(100.0, seconds=0.0)
 
 
 def test_make_transform_bad_input():
