@@ -1,4 +1,4 @@
-"""Transforms from other code, and ours for other code."""
+"""Conversion of transforms from and to other libraries."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Braindecode's transforms as candidates, and ours in Braindecode's data loader."""
+"""Conversion of transforms from and to Braindecode."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..policy import Policy
 from ..transforms import BinaryTransform, Transform
 from ..transforms.draws import Draws, Noise
 
-# They replace labels, or take parts of signals from other examples.
+# Transforms that change labels, or combine signals of several examples.
 MIX_EXAMPLES = {"Mixup", "SegmentationReconstruction"}
 
 
@@ -23,25 +23,26 @@ def from_braindecode(
 ) -> Transform:
     """Wrap a transform of Braindecode as a candidate of fixed strength.
 
-    What can be learned is how often it is applied.
+    The probability of applying it can be learned.
 
     Parameters
     ----------
     transform : braindecode.augmentation.Transform
-        Any that treats examples one by one and keeps labels, so neither ``Mixup`` nor
-        ``SegmentationReconstruction``, and not ``Compose`` (wrap its members). It is copied.
+        A transform that treats examples independently and keeps labels. ``Mixup`` and
+        ``SegmentationReconstruction`` do not. The members of a ``Compose`` must be wrapped one by
+        one. The transform is copied.
     probability : float | None
-        Initial probability with which an example is transformed; None takes the transform's.
+        Initial probability with which an example is transformed. None takes that of the transform.
     max_probability : float
         Largest probability.
 
     Returns
     -------
     transform : Transform
-        Named after the wrapped transform. The random numbers of Braindecode's transforms come from
-        numpy, so examples are transformed one after the other on the host, each with a generator of
-        its own: correct, reproducible, and slow. Where there is one of the same name, ours is
-        faster and has a strength that can be learned.
+        The transform, with the name of the wrapped one. Braindecode's transforms draw random
+        numbers with numpy. To be reproducible, examples are therefore transformed one after the
+        other on the CPU, each with its own generator. This is slow. If ``eeginv.transforms`` has a
+        transform of the same name, it is faster and its strength can be learned.
 
     Examples
     --------
@@ -67,7 +68,7 @@ class _FromBraindecode(BinaryTransform):
             raise TypeError(f"Expected a transform of Braindecode, got {type(transform).__name__}.")
         name = type(transform).__name__
         if name in MIX_EXAMPLES:
-            raise ValueError(f"{name} mixes examples: it is no transformation of a single signal.")
+            raise ValueError(f"{name} combines several examples and cannot be wrapped.")
         if not hasattr(transform, "operation"):
             raise ValueError(f"{name} is a sequence of transforms: wrap each of them.")
         super().__init__(
@@ -118,17 +119,18 @@ def to_braindecode(
     Parameters
     ----------
     transform : Transform | Policy | Augmentation
-        One of ours, at its present strength; a policy; or an augmentation. It is copied.
+        A transform of eeginv at its current strength, a policy, or an augmentation. It is copied.
     probability : float
-        Probability with which an example is transformed at all.
+        Probability with which an example is transformed.
     random_state : int | numpy.random.RandomState | None
-        Seed, as for every transform of Braindecode. In a loader with several workers the seed of
-        the worker is added, so that workers and epochs differ; those of Braindecode repeat.
+        Seed, as for all transforms of Braindecode. In a data loader with several workers, the seed
+        of the worker is added, so that workers and epochs draw different numbers. In Braindecode's
+        own transforms, they draw the same ones.
 
     Returns
     -------
     transform : braindecode.augmentation.Transform
-        Takes and returns signals, or signals and labels.
+        The transform. It takes and returns signals, or signals and labels.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""A plain function as a transform."""
+"""Transforms from plain functions."""
 
 from __future__ import annotations
 
@@ -22,15 +22,16 @@ def from_callable(
     events: Callable[[Noise, Tensor], Tensor] | None = None,
     family: str = "other",
 ) -> Transform:
-    """Make a transform of a plain function.
+    """Make a transform from a plain function.
 
     Parameters
     ----------
     function : callable
         ``function(X, strength, noise)`` returns transformed signals of the shape of ``X``,
-        (n_examples, n_channels, n_times), made of torch operations that keep examples apart.
-        ``strength`` is a tensor of shape (n_examples or 1, 1, 1), in ``unit``; at 0 the function
-        has to be the identity. Learning differentiates it with respect to both.
+        (n_examples, n_channels, n_times). It consists of torch operations and treats examples
+        independently. ``strength`` is a tensor of shape (n_examples or 1, 1, 1), in ``unit``. At
+        strength 0, the function must be the identity. It is differentiated with respect to ``X``
+        and ``strength``.
     magnitude : float
         Initial strength.
     max_magnitude : float
@@ -38,21 +39,23 @@ def from_callable(
     unit : str
         Physical unit of the strength.
     draw : callable | None
-        ``draw(draws)`` returns everything random, a dict of tensors with one row per example,
-        made with ``draws.uniform(*shape)`` (in [0, 1)), ``draws.symmetric(*shape)`` (in [-1, 1))
-        and ``draws.normal(*shape)``; ``draws`` has ``n_examples``, ``n_channels`` and
-        ``n_times``. None draws ``noise["uniform"]``, one number in [-1, 1) per example.
+        ``draw(draws)`` returns all random numbers of the transform: a dict of tensors with one row
+        per example. They come from ``draws.uniform(*shape)`` (in [0, 1)),
+        ``draws.symmetric(*shape)`` (in [-1, 1)) and ``draws.normal(*shape)``. ``draws`` has the
+        attributes ``n_examples``, ``n_channels`` and ``n_times``. None draws ``noise["uniform"]``,
+        one number in [-1, 1) per example.
     events : callable | None
-        For a function that jumps: ``events(noise, strength)`` returns a boolean tensor of shape
-        (n_examples, n_events), independent events of probability ``strength`` on which the jumps
-        depend.
+        Required if the output is a discontinuous function of the strength.
+        ``events(noise, strength)`` returns a boolean tensor of shape (n_examples, n_events). It
+        holds independent events of probability ``strength``, which determine the discrete changes
+        of the output.
     family : str
         What the transform acts on: "temporal", "spectral", "amplitude", "spatial" or "other".
 
     Returns
     -------
     transform : Transform
-        Named after the function. It can be pickled if the functions can.
+        The transform, with the name of the function. It can be pickled if the functions can.
 
     Examples
     --------

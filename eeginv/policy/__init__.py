@@ -1,4 +1,4 @@
-"""Policies: distributions over transformations, as values that can be read, saved and plotted."""
+"""Policies: distributions over transforms that can be read, saved and plotted."""
 
 from .entry import PolicyEntry
 from .policy import Policy

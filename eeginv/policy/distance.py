@@ -1,4 +1,4 @@
-"""The earth mover's distance between two policies, one transform at a time."""
+"""Earth mover's distance between two policies, summed over transforms."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 class _Use(NamedTuple):
-    """Expected number of applications of a transform, and how their strengths are spread."""
+    """Expected number of applications of a transform, and the distribution of their strengths."""
 
     number: float
     strength: float
-    # Uniform below the strength, rather than at it.
+    # Whether strengths are uniform between zero and `strength`, instead of equal to it.
     even: bool
 
 
 def moved_strength(policy: Policy, other: Policy) -> float:
-    """Return the work that turns one policy's use of each transform into the other's.
+    """Return the earth mover's distance between two policies.
 
     Parameters
     ----------
@@ -31,8 +31,10 @@ def moved_strength(policy: Policy, other: Policy) -> float:
     Returns
     -------
     distance : float
-        Sum over transforms of the area between the curves of the expected number of applications
-        beyond each relative strength, which is the earth mover's distance on a line.
+        Sum of the distances of all transforms. For one transform, each policy has a curve: the
+        expected number of applications above a strength, as a function of this strength relative to
+        the range. The distance is the area between the two curves, which is the earth mover's
+        distance in one dimension.
     """
     entries, others = _weighted_entries(policy), _weighted_entries(other)
     total = 0.0
@@ -44,7 +46,7 @@ def moved_strength(policy: Policy, other: Policy) -> float:
 
 
 def _weighted_entries(policy: Policy) -> dict[str, list[tuple[float, PolicyEntry]]]:
-    """For each transform, its entries, each with the probability that it is chosen."""
+    """Return the entries of each transform, each with the probability that it is chosen."""
     found: dict[str, list[tuple[float, PolicyEntry]]] = {}
     for branch_weight, branch in zip(policy.weights, policy.branches, strict=True):
         for e in branch.entries:
@@ -60,7 +62,7 @@ def _use(weight: float, entry: PolicyEntry, scale: float) -> _Use:
 
 
 def _range(entries: Sequence[PolicyEntry]) -> float:
-    """Return the largest strength a transform allows, or, where nothing says, that there is."""
+    """Return the upper limit of the strength, or the largest extent if no limit is known."""
     if any(e.binary for e in entries):
         return 1.0
     limits = [e.config["max_magnitude"] for e in entries if "max_magnitude" in e.config]
@@ -68,12 +70,12 @@ def _range(entries: Sequence[PolicyEntry]) -> float:
 
 
 def _area_between(uses: Sequence[_Use], others: Sequence[_Use]) -> float:
-    """Integrate the absolute difference of two curves, linear between the strengths."""
+    """Integrate the absolute difference of two curves that are linear between the strengths."""
     signed = [*uses, *(use._replace(number=-use.number) for use in others)]
     knots = sorted({0.0, *(use.strength for use in signed)})
     area = 0.0
     for left, right in zip(knots[:-1], knots[1:], strict=True):
-        # what lies beyond each end of the segment, seen from within
+        # difference of the curves at both ends of the interval, as limits from inside
         u = v = 0.0
         for number, strength, even in signed:
             if strength >= right:

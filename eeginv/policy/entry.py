@@ -1,4 +1,4 @@
-"""One candidate of a policy: a transform, how far, how often."""
+"""Entry of a policy: a transform with its strength and its weight."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ class PolicyEntry:
     Parameters
     ----------
     transform : str
-        Name of the transform in ``eeginv.transforms.REGISTRY``, or of a user's own class.
+        Name of the transform in ``eeginv.transforms.REGISTRY``, or of a user-defined class.
     extent : float
-        Strength in ``unit``; for an on/off transform, the probability with which it is applied
-        once chosen.
+        Strength in ``unit``. For an on/off transform, the probability with which it is applied once
+        chosen.
     unit : str | None
-        Physical unit of the extent. None takes that of the transform; "1" for a user's own class.
+        Physical unit of the extent. None takes that of the transform, or "1" for a user-defined
+        class.
     weight : float
         Probability with which the layer chooses this candidate.
     layer : int
-        Layers are applied one after the other.
+        Index of the layer, from 0. Layers are applied in this order.
     binary : bool | None
-        Whether this is an on/off transform, such as time reversal, rather than one of some
-        strength. None takes what the transform is; False for a user's own class.
+        Whether this is an on/off transform, such as time reversal. None takes the value of the
+        transform, or False for a user-defined class.
     random_strength : bool
-        Whether the strength is uniform in [0, extent] (always applied, if binary) rather than the
-        extent itself.
+        Whether the strength is drawn uniformly from [0, extent], instead of being the extent. An
+        on/off transform is then always applied.
     joint : bool
-        Whether the layer applies all entries, each of weight 1, in one joint draw.
+        Whether the layer applies all its entries in one joint draw. Each then has weight 1.
     config : dict
         Further constructor arguments of the transform.
 
@@ -66,7 +67,7 @@ class PolicyEntry:
             object.__setattr__(self, "binary", binary if self.binary is None else self.binary)
         if not isinstance(self.config, Mapping):
             raise TypeError(f"config of {self.transform} must be a dict, got {self.config!r}.")
-        # numbers of numpy become Python's, which JSON can hold
+        # convert numpy numbers to Python numbers, which can be saved as JSON
         for name in ("extent", "weight", "layer", "binary", "random_strength", "joint", "config"):
             object.__setattr__(self, name, plain(getattr(self, name)))
         if not (_is_number(self.extent) and self.extent >= 0):
@@ -75,7 +76,7 @@ class PolicyEntry:
             )
         if self.binary and not self.extent <= 1 + 1e-6:
             raise ValueError(
-                f"extent of {self.transform}, which is there or not, is a probability; got "
+                f"extent of {self.transform}, an on/off transform, is a probability; got "
                 f"{self.extent!r}."
             )
         if not (_is_number(self.weight) and 0 <= self.weight <= 1 + 1e-6):
@@ -85,12 +86,13 @@ class PolicyEntry:
 
     @property
     def role(self) -> str:
-        """What the entry is for: "invariance" or "regularizer".
+        """Role of the entry, "invariance" or "regularizer".
 
-        An extent that was found says how far the label stays the same ("invariance"), unless the
-        transform takes information away, such as noise, masks and dropout, or its strength is
-        merely drawn at random ("regularizer"): a network can be trained with these whether or not
-        the label depends on what they take.
+        With the role "invariance", a learned extent is evidence that the label does not change up
+        to this strength. The role is "regularizer" if the transform removes information, such as
+        noise, masks and dropout, or if its strength is drawn at random. Such an entry is no
+        evidence, because a network can be trained with it even if the label depends on the removed
+        information.
         """
         from ..transforms.registry import loses_information  # loads torch
 
@@ -101,7 +103,7 @@ class PolicyEntry:
     def probability(self) -> float:
         """Probability with which the transform is applied once it is chosen.
 
-        Zero at an extent of zero, which leaves signals as they are.
+        It is zero for an extent of zero, which does not change signals.
         """
         if self.binary and not self.random_strength:
             return self.extent

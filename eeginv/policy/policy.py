@@ -1,4 +1,4 @@
-"""The value that every learner and searcher returns: which transforms, how far, how often."""
+"""The policy: which transforms are applied, with which strength and probability."""
 
 from __future__ import annotations
 
@@ -19,30 +19,31 @@ if TYPE_CHECKING:
 
     from .._typing import PathLike
 
-# Arguments of transforms that policies were written with before they got another name.
+# Former names of arguments of transforms, for policies that were saved with them.
 RENAMED = {"ChannelsGenerator": {"generator": "matrix"}}
 
 
 class Policy:
-    """A distribution over transformations of a signal.
+    """A distribution over transforms of a signal.
 
-    Layers are applied in order; each draws one of its entries, by weight, for each example. The
-    draws of the layers are independent; what is chosen jointly, such as the sub-policies of
-    AutoAugment, is a :meth:`mixture`.
+    Layers are applied in order. For each example, a layer draws one of its entries with their
+    weights as probabilities. Layers draw independently. Choices that depend on each other, such as
+    those within the sub-policies of AutoAugment, are represented by a :meth:`mixture`.
 
     Parameters
     ----------
     entries : iterable of PolicyEntry
-        The candidates; the weights of each layer sum to one.
+        The candidates. The weights of each layer sum to one.
     probability : float
-        Probability with which an example is transformed at all.
+        Probability with which an example is transformed.
 
     Attributes
     ----------
     entries : tuple of PolicyEntry
-        The candidates; of a mixture, those of all its branches.
+        The candidates. Those of a mixture are the candidates of all its branches.
     probability : float
-        Probability with which an example is transformed at all; of a mixture, over all branches.
+        Probability with which an example is transformed. That of a mixture is the mean over its
+        branches, by weight.
     weights : tuple of float
         Probabilities of the branches.
 
@@ -81,21 +82,21 @@ class Policy:
 
     @classmethod
     def mixture(cls, policies: Iterable[Policy], weights: Iterable[float] | None = None) -> Policy:
-        """Make a policy that draws, for each example, one of several policies and applies it.
+        """Make a policy that applies one of several policies, drawn anew for each example.
 
-        With equal weights this is the average of policies, over folds or seeds, say.
+        With equal weights, the mixture is the average of policies, for example over folds or seeds.
 
         Parameters
         ----------
         policies : iterable of Policy
-            The branches. Those of a mixture become branches themselves.
+            The branches. A mixture among them is replaced by its own branches.
         weights : iterable of float | None
-            Their probabilities, which sum to one; None for equal ones.
+            Probabilities of the branches, which sum to one. None gives them equal probabilities.
 
         Returns
         -------
         policy : Policy
-            The mixture; of a single plain policy, that policy.
+            The mixture. A single policy is returned as it is.
 
         Examples
         --------
@@ -118,7 +119,7 @@ class Policy:
             raise ValueError(
                 f"Expected one weight for each of {len(policies)} policies, got {len(weights)}."
             )
-        # not written as min(weights) < 0, which lets a NaN through
+        # min(weights) < 0 would accept NaN
         if not (all(weight >= 0 for weight in weights) and abs(sum(weights) - 1) <= 1e-4):
             raise ValueError(
                 f"The weights of a mixture must be at least 0 and sum to 1, got {weights}."
@@ -144,7 +145,7 @@ class Policy:
 
     @property
     def branches(self) -> tuple[Policy, ...]:
-        """Members of a mixture, a tuple; a plain policy is its own only branch."""
+        """Branches of a mixture, as a tuple. Any other policy is its own only branch."""
         return self._branches or (self,)
 
     @property
@@ -153,7 +154,7 @@ class Policy:
 
     @property
     def n_layers(self) -> int:
-        """Number of layers; of a mixture, of its longest branch."""
+        """Number of layers. That of a mixture is the largest number among its branches."""
         return 1 + max(entry.layer for entry in self.entries)
 
     def layer(self, index: int) -> list[PolicyEntry]:
@@ -162,12 +163,12 @@ class Policy:
         Parameters
         ----------
         index : int
-            Which layer, from 0.
+            Index of the layer, from 0.
 
         Returns
         -------
         entries : list of PolicyEntry
-            Its candidates.
+            The candidates of the layer.
         """
         if self.is_mixture:
             raise ValueError("A mixture has no layers of its own: ask each of its branches.")
@@ -197,12 +198,12 @@ class Policy:
 
     # exchange ---------------------------------------------------------------------------------
     def to_dict(self) -> dict[str, Any]:
-        """Return the policy as plain values.
+        """Return the policy as a dict of numbers, strings, lists and dicts.
 
         Returns
         -------
         values : dict
-            What :meth:`from_dict` takes.
+            The dict that :meth:`from_dict` reads.
         """
         if self.is_mixture:
             return {"branches": [{"weight": w, **branch.to_dict()} for w, branch in self._parts]}
@@ -211,12 +212,12 @@ class Policy:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Policy:
-        """Make a policy from plain values.
+        """Make a policy from a dict.
 
         Parameters
         ----------
         values : dict
-            From :meth:`to_dict`.
+            The dict that :meth:`to_dict` returns.
 
         Returns
         -------
@@ -248,7 +249,7 @@ class Policy:
         Parameters
         ----------
         path : path-like | None
-            File to write; None only returns the text.
+            File to write. None only returns the text.
 
         Returns
         -------
@@ -267,7 +268,7 @@ class Policy:
         Parameters
         ----------
         text_or_path : str | path-like
-            JSON text, or the path of a file that holds it, with a byte-order mark or without.
+            JSON text, or the path of a JSON file, with or without a byte-order mark.
 
         Returns
         -------
@@ -277,9 +278,9 @@ class Policy:
         Raises
         ------
         ValueError
-            If the text is empty, no JSON, or that of something else.
+            If the text is empty, is not JSON, or does not hold a policy.
         FileNotFoundError
-            If there is no such file.
+            If the file does not exist.
         """
         values, source = parse(text_or_path, "what Policy.to_json writes")
         try:
@@ -294,19 +295,19 @@ class Policy:
         Returns
         -------
         table : pandas.DataFrame
-            One row a candidate: layer, transform, extent, unit, probability (with which it is
-            applied once chosen), weight (with which its layer chooses it) and role (see
-            :attr:`PolicyEntry.role`). On/off transforms have a probability and no extent (NaN). Of
-            a mixture, branch and branch_weight come first.
+            One row for each candidate: layer, transform, extent, unit, probability (of being
+            applied once chosen), weight (probability of being chosen by its layer) and role (see
+            :attr:`PolicyEntry.role`). On/off transforms have a probability and no extent (NaN). The
+            table of a mixture begins with the columns branch and branch_weight.
         """
         import pandas as pd
 
         rows = []
         for number, (branch_weight, branch) in enumerate(self._parts):
-            of_branch = {"branch": number, "branch_weight": branch_weight}
+            branch_columns = {"branch": number, "branch_weight": branch_weight}
             rows += [
                 {
-                    **(of_branch if self.is_mixture else {}),
+                    **(branch_columns if self.is_mixture else {}),
                     "layer": e.layer,
                     "transform": e.transform,
                     "extent": math.nan if e.binary else e.extent,
@@ -320,29 +321,30 @@ class Policy:
         return pd.DataFrame(rows)
 
     def by_transform(self) -> pd.DataFrame:
-        """Merge layers and branches: how far and how often each transform is used over all of them.
+        """Tabulate extent and usage of each transform over all layers and branches.
 
         Returns
         -------
         table : pandas.DataFrame
-            Indexed by transform: ``extent`` (mean over layers and branches, by weight, of the
-            strengths above zero; the probability for on/off transforms), ``unit``
-            and ``usage``, the probability that at least one layer applies the transform to an
-            example.
+            Table indexed by transform. ``extent`` is the mean of the strengths above zero over
+            layers and branches, by weight (for on/off transforms, of the probabilities). ``unit``
+            is its unit. ``usage`` is the probability that at least one layer applies the transform
+            to an example.
         """
         from .usage import usage_table
 
         return usage_table(self)
 
     def distance(self, other: Policy) -> float:
-        """Measure how far two policies are apart, as the strength that has to be moved.
+        """Compute the earth mover's distance between two policies [1]_.
 
-        For each transform, the expected number of its applications to an example is spread over
-        the strengths from 0 to 1, relative to the range of the transform; not to be applied is to
-        be applied at strength 0, and an on/off transform is applied at strength 1.
-        The distance is the least work (mass times change of strength, the earth mover's distance
-        [1]_) that turns one policy's spread into the other's, summed over transforms: 1 if one of
-        them always applies one transform at its full strength more than the other.
+        For each transform, a policy defines a distribution of mass over strengths from 0 to 1,
+        relative to the range of the transform. The mass is the expected number of applications to
+        an example. Examples that are not transformed count as strength 0, and an applied on/off
+        transform as strength 1. The distance is the least work (mass times change of strength) that
+        turns the distribution of one policy into that of the other, summed over transforms. It is 1
+        if the only difference is that one policy always applies one more transform at full
+        strength.
 
         Parameters
         ----------
@@ -352,9 +354,11 @@ class Policy:
         Returns
         -------
         distance : float
-            Symmetric, with the triangle inequality among policies over the same ranges, and zero
-            if and only if each transform is used as often and as far. Blind to the order of the
-            layers and to which transforms come together, hence to whether a policy is a mixture.
+            The distance. It is symmetric, and satisfies the triangle inequality among policies over
+            the same ranges. It is zero if and only if both policies use each transform equally
+            often and with the same strengths. It does not depend on the order of the layers or on
+            which transforms are applied together, and therefore not on whether a policy is a
+            mixture.
 
         References
         ----------
@@ -378,14 +382,14 @@ class Policy:
     def plot(
         self, truth: Mapping[str, Any] | None = None, axes: Axes | None = None
     ) -> Figure | SubFigure:
-        """Draw how far and how often each transform is used.
+        """Draw extent and usage of each transform.
 
         Parameters
         ----------
         truth : dict | None
-            ``true_invariances`` of simulated nights, drawn beside the policy.
+            ``true_invariances`` of simulated nights, drawn with the policy.
         axes : matplotlib.axes.Axes | None
-            Where to draw; None makes a new figure.
+            Axes to draw into. None makes a new figure.
 
         Returns
         -------

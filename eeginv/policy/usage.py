@@ -1,4 +1,4 @@
-"""How far and how often each transform is used, over all layers and branches of a policy."""
+"""Extent and usage of each transform over all layers and branches of a policy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class _Row:
-    """What is summed up of one transform."""
+    """Sums over the entries of one transform."""
 
     unit: str | None
     weight: float = 0.0
@@ -24,7 +24,7 @@ class _Row:
 
 
 def usage_table(policy: Policy) -> pd.DataFrame:
-    """Merge layers and branches.
+    """Compute extent and usage of each transform over all layers and branches.
 
     Parameters
     ----------
@@ -34,17 +34,17 @@ def usage_table(policy: Policy) -> pd.DataFrame:
     Returns
     -------
     table : pandas.DataFrame
-        Indexed by transform; see :meth:`Policy.by_transform`.
+        Table indexed by transform. See :meth:`Policy.by_transform`.
     """
     import pandas as pd
 
     rows: dict[str, _Row] = {}
     for branch_weight, branch in zip(policy.weights, policy.branches, strict=True):
-        # how much of what is transformed at all goes through the branch
+        # share of the transformed examples that the branch transforms
         share = branch_weight
         if policy.probability > 0:
             share *= branch.probability / policy.probability
-        # of the entries of a layer one is drawn, unless they are drawn jointly
+        # a layer draws one of its entries, unless they are drawn jointly
         used: dict[str, dict[int, float]] = {}
         for e in branch.entries:
             row = rows.setdefault(e.transform, _Row(e.unit))

@@ -1,4 +1,4 @@
-"""What a transform does to a signal: pure torch, differentiable, with learnable strengths."""
+"""Transforms of signals: differentiable torch modules with learnable strengths."""
 
 from .amplitude import AmplitudeScale, GaussianNoise, SignFlip
 from .base import Transform

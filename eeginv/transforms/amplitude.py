@@ -25,8 +25,8 @@ class SignFlip(BinaryTransform):
 
     Notes
     -----
-    The gradient with respect to the probability is that of the score function, through
-    ``log_prob``; the gradient with respect to the signal is exact.
+    The gradient with respect to the probability is a score-function estimate, from ``log_prob``.
+    The gradient with respect to the signal is exact.
 
     References
     ----------
@@ -50,11 +50,11 @@ class SignFlip(BinaryTransform):
         return -X
 
     def _transform_unless(self, X: Tensor, spared: Tensor) -> Tensor:
-        return X * torch.where(spared, 1.0, -1.0)  # in one pass
+        return X * torch.where(spared, 1.0, -1.0)  # one operation over memory
 
 
 class AmplitudeScale(Transform):
-    """Amplify or attenuate by a random gain, log-uniform in [-magnitude, magnitude] dB [1]_.
+    """Multiply signals by a random gain, uniform in [-magnitude, magnitude] dB [1]_.
 
     Parameters
     ----------
@@ -63,8 +63,7 @@ class AmplitudeScale(Transform):
     max_magnitude : float
         Upper end of the range of the magnitude, in dB.
     channel_indep : bool
-        Whether each channel gets a gain of its own. If not, amplitude ratios between channels are
-        kept.
+        Whether channels have independent gains. If not, amplitude ratios between channels are kept.
 
     References
     ----------
@@ -113,7 +112,7 @@ class GaussianNoise(Transform):
     magnitude : float
         Initial standard deviation, in the unit of the signals.
     max_magnitude : float
-        Largest standard deviation. The default supposes standardised signals.
+        Largest standard deviation. The default is meant for standardised signals.
 
     Examples
     --------

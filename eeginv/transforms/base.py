@@ -1,4 +1,4 @@
-"""The contract that every transform keeps."""
+"""Base class of all transforms."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from .strength import Strength, read_strength
 
 
 def check_sfreq(sfreq: float) -> float:
-    """Return the sampling frequency as a float, or say what is wrong with it."""
+    """Return the sampling frequency as a float, or raise an error if it is not valid."""
     if not (isinstance(sfreq, numbers.Real) and math.isfinite(sfreq) and sfreq > 0):
         raise ValueError(f"sfreq must be the sampling frequency in Hz, got {sfreq!r}.")
     return float(sfreq)
 
 
 class Transform(nn.Module):
-    """A random transformation of signals whose strength can be learned.
+    """Base class of random transforms of signals with a learnable strength.
 
-    Randomness, strength and arithmetic are three separate things: :meth:`draw` holds everything
-    random, :attr:`strength` says how far, :meth:`transform` is a deterministic differentiable map.
+    Random draws, strength and computation are separate. :meth:`draw` returns all random numbers.
+    :attr:`strength` is the magnitude or the probability. :meth:`transform` is a deterministic,
+    differentiable function of signals, draws and strength.
 
-    The strength is stored as a free real number ``raw`` and read as
-    ``max_strength * distance from raw to the nearest even integer``: it lives in
-    [0, max_strength], reaches both ends exactly, reflects there, and its derivative is plus or
-    minus ``max_strength`` everywhere, so there is no value at which learning stops.
+    The strength is parametrised by an unconstrained real number ``raw``, as
+    ``max_strength * distance from raw to the nearest even integer``. It lies in [0, max_strength],
+    reaches both ends exactly, and is reflected there. Its derivative is plus or minus
+    ``max_strength`` everywhere, so the gradient never vanishes.
 
     Parameters
     ----------
@@ -43,8 +44,8 @@ class Transform(nn.Module):
     Attributes
     ----------
     strength : Tensor
-        How far the transform goes, in ``unit``, or with which probability it is applied. A
-        differentiable scalar; assign a number to set it.
+        Magnitude in ``unit``, or probability with which the transform is applied. It is a
+        differentiable scalar, and is set by assigning a number.
     max_strength : float
         Largest strength.
     unit : str
@@ -52,29 +53,30 @@ class Transform(nn.Module):
     family : str
         What the transform acts on: "temporal", "spectral", "amplitude", "spatial" or "other".
     continuous : bool
-        True if the output moves continuously with the strength, so that its gradient is exact.
-        False if random draws make it jump; then :meth:`log_prob` carries the gradient of an
-        expected loss (score function).
+        True if the output is a continuous function of the strength, so that its gradient is exact.
+        False if it is discontinuous, because of discrete random events. The gradient of an expected
+        loss then comes from :meth:`log_prob` (score function).
     binary : bool
         True for an on/off transform, whose strength is the probability with which it is applied.
     strength_name : str
-        The constructor argument that gives the strength: "magnitude", or "probability".
+        Name of the constructor argument for the strength, "magnitude" or "probability".
     keeps_time : bool
-        True if what happens at a time still happens at that time afterwards, so that outputs along
-        time need no correction; see :meth:`undo`.
+        True if the transform does not move events in time. Outputs along time then need no
+        correction by :meth:`undo`.
     loses_information : bool
-        True if the signals cannot be told from the transformed ones, as with noise and masks. A
-        label that survives such a transform does not show a symmetry: networks are trained with it
-        to rely on less.
+        True if the original signals cannot be recovered from the transformed ones, as with noise
+        and masks. If the label does not change under such a transform, this is no evidence of a
+        symmetry. The transform is a regulariser: networks learn to rely on less information.
     group : str | None
-        The group whose draws are made jointly by :class:`~eeginv.augmentation.JointLayer`: "time",
-        "channels" or "sensors".
+        Group of the transform, "time", "channels" or "sensors".
+        :class:`~eeginv.augmentation.JointLayer` draws the transforms of a group jointly.
 
     Notes
     -----
-    A new transform defines ``_draw``, ``_transform``, the class attributes, and, if it jumps,
-    ``_events``; if it moves what happens in time, ``_undo``; if it belongs to a group,
-    ``_algebra``. One line in ``registry.py`` makes the battery of tests run over it.
+    A new transform defines the class attributes, ``_draw`` and ``_transform``. It also defines
+    ``_events`` if its output is a discontinuous function of the strength, ``_undo`` if it moves
+    events in time, and ``_algebra`` if it belongs to a group. The common tests run for all
+    transforms that are listed in ``registry.py``.
 
     Examples
     --------
@@ -113,14 +115,14 @@ class Transform(nn.Module):
     # strength ---------------------------------------------------------------------------------
     @property
     def strength(self) -> Tensor:
-        """How far the transform goes, in ``unit``, or with which probability it is applied."""
+        """Magnitude in ``unit``, or probability with which the transform is applied."""
         return read_strength(self.raw, self.max_strength)
 
     @strength.setter
     def strength(self, value: Tensor | float) -> None:
         value = float(value)
         if self.max_strength < value <= self.max_strength * (1 + 1e-6) + 1e-7:
-            value = self.max_strength  # rounded, as in a policy
+            value = self.max_strength  # may have been rounded, as in a policy
         if not 0 <= value <= self.max_strength:
             raise ValueError(
                 f"{self.strength_name} of {type(self).__name__} must lie in "
@@ -132,24 +134,24 @@ class Transform(nn.Module):
 
     @property
     def name(self) -> str:
-        """What policies and pictures call the transform."""
+        """Name of the transform in policies and plots."""
         return type(self).__name__
 
     def spread(self, strength: Strength = None) -> Tensor | float:
-        """How wide the distribution of transformed signals is, as a function of strength.
+        """Return the width of the distribution of transformed signals for a strength.
 
-        The strength itself where the transform is continuous; ``2 p (1 - p)``, the probability
-        that two independent draws differ, for an on/off transform of probability ``p``.
+        For a continuous transform, it is the strength itself. For an on/off transform of
+        probability ``p``, it is ``2 p (1 - p)``, the probability that two independent draws differ.
 
         Parameters
         ----------
         strength : Tensor | float | None
-            Strength; None is the transform's own.
+            Strength. None takes that of the transform.
 
         Returns
         -------
         spread : Tensor | float
-            The spread, zero at strength zero.
+            The width, which is zero at strength zero.
         """
         strength = self.strength if strength is None else strength
         return strength if self.continuous else 2 * strength * (1 - strength)
@@ -158,40 +160,41 @@ class Transform(nn.Module):
     def draw(
         self, X: Tensor, generator: torch.Generator | None = None, stratified: bool = False
     ) -> Noise:
-        """Draw everything random, independently of the strength.
+        """Draw all random numbers, independently of the strength.
 
         Parameters
         ----------
         X : Tensor, shape (n_examples, n_channels, n_times) or (n_channels, n_times)
-            Signals; only shape, dtype and device are used.
+            Signals. Only their shape, dtype and device are used.
         generator : torch.Generator | None
-            Source of randomness on X's device; None uses a fresh, unseeded one.
+            Random number generator on the device of X. None takes a new one with a random seed.
         stratified : bool
-            Spread the draws evenly over the examples.
+            Whether to stratify the draws over the examples.
 
         Returns
         -------
         noise : dict of str to Tensor
-            Tensors with the examples along the first dimension. One row may be passed to
-            :meth:`transform` for a batch of any size.
+            Tensors with one row per example. A single row may be passed to :meth:`transform` for a
+            batch of any size.
         """
         X, _ = as_batch(X)
         return self._draw(Draws(X, generator, stratified))
 
     def log_prob(self, noise: Noise, strength: Strength = None) -> Tensor:
-        """Log-probability of the discrete part of the draws, up to what no strength changes.
+        """Return the log-probability of the discrete events, up to terms without the strength.
 
         Parameters
         ----------
         noise : dict of str to Tensor
             From :meth:`draw`.
         strength : Tensor | float | None
-            Strength; None is the transform's own, through which gradients flow.
+            Strength. None takes that of the transform, and gradients are propagated to it.
 
         Returns
         -------
         log_prob : Tensor, shape (n_examples,)
-            Zero for a continuous transform. The slope for what is rarer than 2 % is that at 2 %.
+            Log-probabilities, zero for a continuous transform. If the probability of an outcome is
+            below 2 %, its derivative is the one at 2 %.
         """
         strength = self.strength if strength is None else strength
         first = next(iter(noise.values()))
@@ -202,47 +205,48 @@ class Transform(nn.Module):
         return torch.where(self.events(noise, strength), yes, no).sum(dim=1)
 
     def events(self, noise: Noise, strength: Tensor) -> Tensor:
-        """Whether what makes the output jump has happened.
+        """Return whether the discrete events of the draws occurred.
 
         Parameters
         ----------
         noise : dict of str to Tensor
             From :meth:`draw`.
         strength : Tensor, scalar or shape (n_examples,)
-            The probability of each event.
+            Probability of each event.
 
         Returns
         -------
         happened : Tensor of bool, shape (n_examples, n_events)
-            Independent events, such as that a channel is dropped.
+            Independent events, such as the dropout of a channel.
         """
         return self._events(noise, strength.reshape(-1, 1))
 
     def score_function(self, noise: Noise, losses: Tensor, strength: Strength = None) -> Tensor:
-        """Return a scalar whose derivative estimates that of the expected loss.
+        """Return a scalar whose derivative estimates the derivative of the expected loss.
 
-        For a transform that jumps, the derivative of the mean of ``losses`` with respect to the
-        strength is zero almost everywhere. That of their expectation is the expectation of
-        ``loss * d log_prob`` [1]_, whose spread is large. Here the losses are first regressed on
-        the events (each channel dropped or not, say), for each example on those of the others; the
-        derivative of what the regression explains is known, and only the residuals are multiplied
-        by ``d log_prob``. Where nothing is rarer than 2 % (see :meth:`log_prob`), this is unbiased
-        whatever the regression, and has no spread at all where the loss is linear in the events.
+        For a transform with discrete events, the derivative of the mean of ``losses`` with respect
+        to the strength is zero almost everywhere. The derivative of their expectation is the
+        expectation of ``loss * d log_prob`` [1]_, an estimate with a large variance. To reduce it,
+        the losses are first regressed on the events (such as the dropout of each channel). The
+        regression for each example is fitted on the other examples. The derivative of the fitted
+        part is known exactly, and only the residuals are multiplied by ``d log_prob``. The estimate
+        is unbiased if no outcome has a probability below 2 % (see :meth:`log_prob`), whatever the
+        quality of the regression. Its variance is zero if the loss is linear in the events.
 
         Parameters
         ----------
         noise : dict of str to Tensor
             From :meth:`draw`, one row per example.
         losses : Tensor, shape (n_examples,)
-            Loss of each example under these draws. No gradient flows through them.
+            Loss of each example under these draws. They are treated as constants.
         strength : Tensor | float | None
-            Strength; None is the transform's own, through which gradients flow.
+            Strength. None takes that of the transform, and gradients are propagated to it.
 
         Returns
         -------
         surrogate : Tensor
-            To be added to the mean loss before backpropagation. Only its derivative means
-            anything; zero for a continuous transform.
+            Scalar to add to the mean loss before backpropagation. Only its derivative is
+            meaningful. It is zero for a continuous transform.
 
         References
         ----------
@@ -260,19 +264,19 @@ class Transform(nn.Module):
             derivative = derivative_of_expectation(losses, happened, column)
         return (derivative * strength).mean()
 
-    # arithmetic -------------------------------------------------------------------------------
+    # computation ------------------------------------------------------------------------------
     def transform(self, X: Tensor, noise: Noise, strength: Strength = None) -> Tensor:
-        """Transform signals, deterministically given the draws and the strength.
+        """Transform signals with given draws and strength.
 
         Parameters
         ----------
         X : Tensor, shape (n_examples, n_channels, n_times) or (n_channels, n_times)
-            Signals. Half precisions are computed in float32.
+            Signals. For half precision, the computation is in float32.
         noise : dict of str to Tensor
             From :meth:`draw`, with one row, or one row per example.
         strength : Tensor | float | None
-            Strength in ``unit``: None for the transform's own, a number, or one value per example
-            of shape (n_examples,).
+            Strength in ``unit``, a number or one value per example of shape (n_examples,). None
+            takes that of the transform.
 
         Returns
         -------
@@ -286,7 +290,7 @@ class Transform(nn.Module):
         return out.squeeze(0) if single else out
 
     def _strength_for(self, batch: Tensor, strength: Strength = None) -> Tensor:
-        """Return the strength, shape (n_examples or 1, 1, 1), in the precision to compute in."""
+        """Return the strength, shape (n_examples or 1, 1, 1), in the precision for computing."""
         dtype = torch.float64 if batch.dtype == torch.float64 else torch.float32
         strength = self.strength if strength is None else strength
         strength = torch.as_tensor(strength, dtype=dtype, device=batch.device)
@@ -300,35 +304,34 @@ class Transform(nn.Module):
     # outputs along time -----------------------------------------------------------------------
     @property
     def can_undo(self) -> bool:
-        """Whether outputs along time can be brought back to the times of the original signal."""
+        """Whether outputs along time can be mapped back to the times of the original signal."""
         return self.keeps_time or type(self)._undo is not Transform._undo
 
     def undo(
         self, output: Tensor, noise: Noise, strength: Strength = None, n_times: int | None = None
     ) -> Tensor:
-        """Bring an output along time back to the times of the signal before the transform.
+        """Map an output along time back to the times of the signal before the transform.
 
-        What a network says of second 3 of a reversed signal of 30 s belongs to second 27 of the
-        original.
+        For example, the output at second 3 of a reversed signal of 30 s belongs to second 27 of the
+        original signal.
 
         Parameters
         ----------
         output : Tensor, shape (n_examples, n_outputs, ..., n_positions)
-            What a network made of the transformed signals. The positions are spread evenly over the
-            signal: one a sample, one a window, or anything between.
+            Output of a network for the transformed signals. Its positions divide the signal into
+            equal parts. Their number is between one and the number of samples.
         noise : dict of str to Tensor
-            What the signals were transformed with.
+            Draws with which the signals were transformed.
         strength : Tensor | float | None
-            The strength that they were transformed with.
+            Strength with which they were transformed. None takes that of the transform.
         n_times : int | None
-            Length of the signals in samples; None if there is one position a sample.
+            Length of the signals in samples. None if there is one position for each sample.
 
         Returns
         -------
         output : Tensor, same shape and dtype
-            The output at the positions of the original signal, interpolated linearly where they
-            fall between positions. Where a part of the signal has left the window, the nearest
-            output that there is.
+            Output at the positions of the original signal, interpolated linearly. For parts of the
+            signal that were moved out of the window, it is the nearest available output.
         """
         if not isinstance(output, torch.Tensor) or output.ndim < 3:
             got = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
@@ -346,14 +349,14 @@ class Transform(nn.Module):
         return undone.to(output.dtype).reshape(output.shape)
 
     def forward(self, X: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Draw and apply.
+        """Draw random numbers and transform signals.
 
         Parameters
         ----------
         X : Tensor, shape (n_examples, n_channels, n_times) or (n_channels, n_times)
             Signals.
         generator : torch.Generator | None
-            Source of randomness; None uses a fresh, unseeded one.
+            Random number generator. None takes a new one with a random seed.
 
         Returns
         -------
@@ -363,17 +366,18 @@ class Transform(nn.Module):
         return self.transform(X, self.draw(X, generator))
 
     def displacement(self, X: Tensor, generator: torch.Generator | None = None) -> float:
-        """How far signals travel per unit of :meth:`spread`, relative to their norm.
+        """Return the change of signals per unit of :meth:`spread`, relative to their norm.
 
-        For a continuous transform the derivative of the path at strength zero, by a finite
-        difference; otherwise the distance between the signal and its transformed copy.
+        For a continuous transform, it is the derivative with respect to the strength at zero, by a
+        finite difference. For any other transform, it is the distance between the signal and its
+        transformed copy.
 
         Parameters
         ----------
         X : Tensor, shape (n_examples, n_channels, n_times)
             Signals.
         generator : torch.Generator | None
-            Source of randomness; None uses a fresh, unseeded one.
+            Random number generator. None takes a new one with a random seed.
 
         Returns
         -------
@@ -390,12 +394,13 @@ class Transform(nn.Module):
 
     # description ------------------------------------------------------------------------------
     def config(self) -> dict[str, Any]:
-        """Return the constructor arguments beside the strength, as plain values.
+        """Return the constructor arguments other than the strength.
 
         Returns
         -------
         config : dict
-            ``type(t)(**{t.strength_name: strength}, **t.config())`` is an equal transform.
+            Arguments such that ``type(t)(**{t.strength_name: strength}, **t.config())`` is an equal
+            transform. Values are numbers, strings, lists or None.
         """
         return {f"max_{self.strength_name}": self.max_strength}
 
@@ -403,7 +408,7 @@ class Transform(nn.Module):
         unit = "" if self.unit == "1" else f" {self.unit}"
         return f"{self.strength_name}={self.strength.item():.4g}{unit}"
 
-    # what a transform defines -----------------------------------------------------------------
+    # methods of subclasses --------------------------------------------------------------------
     def _draw(self, draws: Draws) -> Noise:
         raise TypeError(f"{type(self).__name__} does not define _draw.")
 
@@ -411,13 +416,13 @@ class Transform(nn.Module):
         raise TypeError(f"{type(self).__name__} does not define _transform.")
 
     def _events(self, noise: Noise, strength: Tensor) -> Tensor:
-        raise TypeError(f"{type(self).__name__} jumps and does not define _events.")
+        raise TypeError(f"{type(self).__name__} is not continuous and must define _events.")
 
     def _undo(self, output: Tensor, noise: Noise, strength: Tensor, n_times: int) -> Tensor:
         raise TypeError(
-            f"{self.name} has no inverse on outputs along time: leave it out where an output is "
-            "to follow the transforms. If it leaves what happens where it is, say so with "
-            "keeps_time = True; if it moves it, define _undo."
+            f"{self.name} has no inverse on outputs along time: leave it out if outputs are to "
+            "follow the transforms. If it does not move events in time, set keeps_time = True. "
+            "Otherwise, define _undo."
         )
 
     def _algebra(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Transforms that are applied as a whole or not at all."""
+"""Base class of on/off transforms."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class BinaryTransform(Transform):
     probability : float
         Initial probability with which an example is transformed.
     max_probability : float
-        Largest probability. At one half the distribution over a signal and its mirror image is
-        uniform, which is full invariance; beyond it the two only change roles.
+        Largest probability. At one half, a signal and its transformed copy are equally probable,
+        which is full invariance. Above one half, the two only exchange their roles.
 
     Examples
     --------
@@ -49,7 +49,7 @@ class BinaryTransform(Transform):
         raise TypeError(f"{type(self).__name__} does not define _transformed.")
 
     def _transform_unless(self, X: Tensor, spared: Tensor) -> Tensor:
-        # exact for weights of 0 and 1, and several times faster than torch.where
+        # exact for weights 0 and 1, and several times faster than torch.where
         return torch.lerp(self._transformed(X), X, spared.to(X.dtype))
 
     def _events(self, noise: Noise, strength: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The candidates that learners start from, for each kind of recording."""
+"""Default candidate transforms for each kind of recording."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from .base import Transform, check_sfreq
 from .registry import REGISTRY, make_transform, needs
 from .rotation import SensorsRotation
 
-# From so many sensors on, the field between them can be interpolated.
+# Smallest number of sensors for the interpolation of the field between them.
 ROTATION_CHANNELS = 8
 
-# Name of a transform, and options of its constructor.
+# Name of a transform, and arguments of its constructor.
 Candidate: TypeAlias = tuple[str, dict[str, float]]
 
 
 def _sleep(sfreq: float) -> list[Candidate]:
-    # No noise and no random phases: staging reads the background that they change.
+    # No noise and no random phases: they change the background activity that defines the stages.
     return [
         ("TimeReverse", ON_OFF),
         ("SignFlip", ON_OFF),
@@ -33,7 +33,7 @@ def _sleep(sfreq: float) -> list[Candidate]:
 
 
 def _motor_imagery(sfreq: float) -> list[Candidate]:
-    # Nothing that changes the amplitude of one side of the head against the other.
+    # No transform that changes the ratio of amplitudes between the two sides of the head.
     return [
         ("TimeReverse", ON_OFF),
         ("TimeShift", _half_of(0.4)),
@@ -41,7 +41,7 @@ def _motor_imagery(sfreq: float) -> list[Candidate]:
         ("SignFlip", ON_OFF),
         ("FrequencyShift", _half_of(min(0.5, sfreq / 2))),
         ("FTSurrogate", _up_to(0.1, 0.5)),
-        # no higher than what preprocessing usually leaves
+        # at most the usual cutoff of the preprocessing
         ("BandstopFilter", {**_up_to(0.5, min(2.0, sfreq / 4)), "max_freq": min(40.0, sfreq / 2)}),
     ]
 
@@ -67,8 +67,9 @@ def _rotations() -> list[Candidate]:
     return [(f"Sensors{axis}Rotation", _half_of(30.0)) for axis in "XYZ"]
 
 
-# What loses no information starts at half of what it may become. It is learned: an invariance of a
-# network grows from what it is shown, and weak starts have helped it less on other subjects.
+# Transforms that keep information start at half of their range. A network becomes invariant to the
+# transforms that it sees in training. Smaller initial strengths generalised worse to other
+# subjects.
 ON_OFF = {"probability": 0.25}
 
 
@@ -76,7 +77,7 @@ def _half_of(max_magnitude: float) -> dict[str, float]:
     return {"magnitude": max_magnitude / 2, "max_magnitude": max_magnitude}
 
 
-# What loses information starts weakly, so that signals stay recognisable.
+# Transforms that lose information start with a small strength, so that signals stay recognisable.
 def _up_to(magnitude: float, max_magnitude: float) -> dict[str, float]:
     return {"magnitude": min(magnitude, max_magnitude / 4), "max_magnitude": max_magnitude}
 
@@ -84,12 +85,12 @@ def _up_to(magnitude: float, max_magnitude: float) -> dict[str, float]:
 KINDS = {"sleep": _sleep, "motor_imagery": _motor_imagery, "generic": _generic}
 
 
-# Largest share of a window that a mask may cover, where the length of windows is known.
+# Largest share of a window that a mask may cover, if the length of the windows is known.
 MASKED = 0.375
 
 
 def _fit_to(candidates: list[Candidate], seconds: float) -> list[Candidate]:
-    """Shorten masks that would leave less of a window."""
+    """Limit the length of masks to this share of the window."""
     longest = MASKED * seconds
     return [
         (name, _up_to(options["magnitude"], longest))
@@ -105,27 +106,28 @@ def default_transforms(
     kind: str = "sleep",
     seconds: float | None = None,
 ) -> list[Transform]:
-    """Candidate transforms for standardised signals.
+    """Return the default candidate transforms for standardised signals.
 
-    They start at strengths that leave most signals recognisable: a network can only learn to
-    ignore what it has seen often enough.
+    Their initial strengths leave most signals recognisable, but are large enough for a network to
+    become invariant to the transforms.
 
     Parameters
     ----------
     sfreq : float
         Sampling frequency of the signals, in Hz.
     ch_names : list of str | None
-        Names of the channels, in the order of the signals. Without them, transforms that exchange
-        sides or turn the sensors are left out. With them, what they do not allow is left out and
-        named in a warning.
+        Names of the channels, in the order of the signals. Without names, left-right symmetry and
+        rotations of the sensors are left out. With names, a warning lists the transforms that they
+        do not allow, and these are left out.
     kind : str
-        "sleep" (staging), "motor_imagery" (whose labels lie in the amplitudes of one side of the
-        head against the other, so that nothing that changes those is a candidate), or "generic"
-        time series (where times and frequencies are set in samples, and no sensors are supposed).
+        "sleep" (staging), "motor_imagery" or "generic". The labels of motor imagery depend on the
+        ratio of amplitudes between the two sides of the head, so no candidate changes it. For
+        generic time series, times and frequencies are set in samples, and channels are not assumed
+        to be sensors.
     seconds : float | None
-        Length of the windows in s, so that no mask covers more than three eighths of one. Without
-        it, masks are of up to 9 s (sleep), 1.2 s (motor imagery) or 192 samples (generic), and a
-        mask as long as the windows sets them to zero. The estimators know it.
+        Length of the windows in s. It limits masks to three eighths of a window. Without it, masks
+        last up to 9 s (sleep), 1.2 s (motor imagery) or 192 samples (generic), and a mask as long
+        as a window sets it to zero. The estimators pass the length.
 
     Returns
     -------
@@ -156,12 +158,12 @@ def default_transforms(
 
 
 def too_few_channels(cls: type[Transform], n_channels: int) -> str | None:
-    """Say why so many channels do not allow a transform, None if they do."""
+    """Return why a transform is not possible with this number of channels, or None if it is."""
     if cls.family != "spatial":
         return None
     if issubclass(cls, SensorsRotation) and n_channels < ROTATION_CHANNELS:
         return (
-            f"the field between {n_channels} sensors cannot be interpolated, it takes "
+            f"the field between {n_channels} sensors cannot be interpolated, which needs "
             f"{ROTATION_CHANNELS}."
         )
     return "there is only one channel." if n_channels < 2 else None
@@ -173,10 +175,10 @@ def make_allowed(
     ch_names: Sequence[str] | None,
     left_out: dict[str, str] | None = None,
 ) -> list[Transform]:
-    """Make transforms of names and options; those that lack what they need are passed over.
+    """Make transforms from names and options, and skip those whose requirements are not met.
 
-    One warning for each reason names those that the values do not allow, ``left_out`` (a dict from
-    name to reason) among them.
+    For each reason, one warning lists the transforms that were left out, including those in
+    ``left_out`` (a dict from name to reason).
     """
     context = {"sfreq": sfreq, "ch_names": ch_names}
     transforms, left_out = [], dict(left_out or {})
@@ -185,7 +187,7 @@ def make_allowed(
             continue
         try:
             transforms.append(make_transform(name, sfreq, ch_names, **options))
-        except ValueError as error:  # of names, or of a frequency that is too low
+        except ValueError as error:  # channel names, or a low sampling frequency
             left_out[name] = str(error)
     for reason in dict.fromkeys(left_out.values()):
         names = [name for name, why in left_out.items() if why == reason]

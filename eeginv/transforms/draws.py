@@ -7,12 +7,12 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-# What a transform draws for a batch, by name; the examples along the first dimension.
+# Random draws of a transform for a batch, by name. The first dimension is that of the examples.
 Noise: TypeAlias = dict[str, Tensor]
 
 
 def as_batch(X: Tensor) -> tuple[Tensor, bool]:
-    """Return the signals with a batch dimension, and whether one had to be added."""
+    """Return the signals with a batch dimension, and whether it was added."""
     if not isinstance(X, torch.Tensor):
         raise TypeError(f"Expected a torch.Tensor of signals, got {type(X).__name__}.")
     if not X.is_floating_point():
@@ -31,13 +31,14 @@ class Draws:
     Parameters
     ----------
     X : Tensor, shape (n_examples, n_channels, n_times)
-        The signals; only shape, device and dtype are used.
+        Signals. Only their shape, device and dtype are used.
     generator : torch.Generator | None
-        Where randomness comes from. None takes a generator of its own with a fresh seed, so
-        that torch's global generator is never moved.
+        Random number generator. None takes a new one with a random seed. Torch's global generator
+        is never used.
     stratified : bool
-        Spread the uniform numbers evenly over the examples (Latin hypercube sampling, McKay,
-        Beckman and Conover 1979): marginally uniform, but the mean over the examples varies less.
+        Whether to stratify uniform numbers over the examples (Latin hypercube sampling, McKay,
+        Beckman and Conover 1979). Each number is still uniform, but the variance of the mean over
+        the examples is smaller.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Exponentials of matrices that no host has to wait for."""
+"""Matrix exponential without synchronisation between host and GPU."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 from .precision import widest
 
-# A matrix is divided by 2 ** SQUARINGS, so that the terms of its series from so many on vanish.
+# A matrix is divided by 2 ** SQUARINGS. Further terms of its series are then negligible.
 SQUARINGS = 10
 TERMS = 12
 
@@ -15,9 +15,10 @@ TERMS = 12
 def matrix_exponential(matrices: Tensor) -> Tensor:
     """Return the exponentials of square matrices.
 
-    ``torch.matrix_exp`` reads the norms of its matrices, for which a GPU waits. There, a fixed
-    number of terms and squarings is right for any matrix whose norm is below a hundred, in double
-    precision where the device has it. A rotation by a radian has norm 1, and so has a gain of 9 dB.
+    ``torch.matrix_exp`` reads the norms of its matrices on the host, which synchronises with the
+    GPU. On a GPU, a fixed number of terms and squarings is used instead. It is accurate for
+    matrices whose norm is below 100, in double precision if the device supports it. A rotation by
+    one radian has norm 1, and so has a gain of 9 dB.
 
     Parameters
     ----------
@@ -27,7 +28,7 @@ def matrix_exponential(matrices: Tensor) -> Tensor:
     Returns
     -------
     exponentials : Tensor, same shape and dtype
-        Differentiable.
+        The exponentials, which can be differentiated.
 
     Examples
     --------
@@ -43,7 +44,7 @@ def matrix_exponential(matrices: Tensor) -> Tensor:
 
 
 def squared_series(matrices: Tensor) -> Tensor:
-    """Sum the series of the exponential of scaled-down matrices, and square it up again.
+    """Compute exponentials of matrices by scaling, a truncated series and repeated squaring.
 
     Parameters
     ----------
@@ -57,7 +58,7 @@ def squared_series(matrices: Tensor) -> Tensor:
     """
     small = matrices / 2**SQUARINGS
     one = torch.eye(small.shape[-1], dtype=small.dtype, device=small.device)
-    # Of exp(small) - 1, which keeps the digits that adding 1 would lose.
+    # exp(small) - 1, because adding 1 would lose digits.
     change = torch.zeros_like(small)
     for term in range(TERMS, 0, -1):  # Horner's rule
         change = small @ (one + change) / term

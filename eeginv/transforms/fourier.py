@@ -1,7 +1,7 @@
-"""Operations on the spectrum, with backward passes as cheap as the forward ones.
+"""Operations on the spectrum with fast backward passes.
 
-The derivative that torch has for ``rfft`` transforms a zero-padded complex spectrum of full length.
-Here every derivative comes from one real transform of the gradient.
+Torch's derivative of ``rfft`` computes a complex Fourier transform of a zero-padded spectrum of
+full length. Here, each derivative takes one real transform of the gradient.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .precision import full_precision
 
 
 def fast_length(n: int) -> int:
-    """Smallest even length of at least n that is a power of two times a small odd number."""
+    """Return the smallest even length >= n that is a power of two times a small odd number."""
     odd = (1, 3, 5, 7, 9, 15, 25, 27)
     return min(factor << (max(-(-n // factor), 2) - 1).bit_length() for factor in odd)
 
@@ -32,7 +32,7 @@ class _AddFiltered(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
         _, factor, ctx.n_fft = inputs
-        ctx.set_materialize_grads(False)  # no zeros for what is only kept
+        ctx.set_materialize_grads(False)  # no zero gradients for stored outputs
         ctx.mark_non_differentiable(output[1])
         ctx.save_for_backward(factor, output[1])
 
@@ -44,53 +44,53 @@ class _AddFiltered(torch.autograd.Function):
         if gradient is None:
             return None, None, None
         factor, conjugate = ctx.saved_tensors
-        n_fft, of_signal, of_factor = ctx.n_fft, None, None
+        n_fft, grad_signal, grad_factor = ctx.n_fft, None, None
         spectrum = torch.fft.rfft(gradient, n=n_fft)
         if ctx.needs_input_grad[1]:
-            of_factor = (spectrum * conjugate).sum_to_size(factor.shape)
+            grad_factor = (spectrum * conjugate).sum_to_size(factor.shape)
             if not factor.is_complex():
-                of_factor = of_factor.real
-            # each frequency but the first and last stands for itself and its mirror image
-            n = of_factor.shape[-1]
+                grad_factor = grad_factor.real
+            # each frequency except the first and last also represents its mirror image
+            n = grad_factor.shape[-1]
             index = torch.arange(n, device=gradient.device)
             single = (index == 0) | (index == n - 1 if n_fft % 2 == 0 else False)
-            of_factor = of_factor * ((2 - single.to(gradient.dtype)) / n_fft)
+            grad_factor = grad_factor * ((2 - single.to(gradient.dtype)) / n_fft)
         if ctx.needs_input_grad[0]:
             filtered = torch.fft.irfft(spectrum.mul_(factor.conj()), n=n_fft)
-            of_signal = filtered[..., : gradient.shape[-1]] + gradient
-        return of_signal, of_factor, None
+            grad_signal = filtered[..., : gradient.shape[-1]] + gradient
+        return grad_signal, grad_factor, None
 
 
 def add_filtered(X: Tensor, factor: Tensor, n_fft: int | None = None) -> Tensor:
-    """Add to signals what is left of them when their spectrum is multiplied.
+    """Add a filtered copy of signals to the signals.
 
     Parameters
     ----------
     X : Tensor, shape (n_examples, n_channels, n_times)
         Real signals.
     factor : Tensor, shape (n_examples or 1, n_channels or 1, n_fft // 2 + 1)
-        What the spectrum of the zero-padded signals is multiplied by, real or complex.
+        Factor of the spectrum of the zero-padded signals, real or complex.
     n_fft : int | None
-        Length of the transform; None is n_times.
+        Length of the Fourier transform. None takes n_times.
 
     Returns
     -------
     X_filtered : Tensor, same shape as X
-        ``X + irfft(rfft(X) * factor)``. To multiply a spectrum by ``h``, pass ``h - 1``: where that
-        is zero the signal stays what it is to the last bit. Can be differentiated once.
+        ``X + irfft(rfft(X) * factor)``. To multiply a spectrum by ``h``, pass ``h - 1``. If all
+        factors are zero, the result is bit-identical to X. It can be differentiated once.
     """
     return _AddFiltered.apply(X, factor, n_fft or X.shape[-1])[0]
 
 
 class _TurnPhase(torch.autograd.Function):
-    """``X + centred (cos - 1) - hilbert sin``, with X centred and the Hilbert transform of that.
+    """``X + centred (cos - 1) - hilbert sin``, with centred X and its Hilbert transform.
 
-    Cosines and sines are those of the angles ``step * t``.
+    The angles of the cosines and sines are ``step * t``.
     """
 
     @staticmethod
     def forward(X: Tensor, step: Tensor, n_fft: int) -> tuple[Tensor, Tensor, Tensor]:
-        # signal by signal: the last bits must not depend on the place in the batch
+        # one signal at a time, so that results do not depend on the batch, to the bit
         offset = torch.linalg.vecdot(X, _hann(X).expand_as(X))
         centred = X - offset.unsqueeze(-1)
         hilbert = _hilbert(centred, n_fft, -1)
@@ -103,7 +103,7 @@ class _TurnPhase(torch.autograd.Function):
         ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor, Tensor]
     ) -> None:
         _, step, ctx.n_fft = inputs
-        ctx.set_materialize_grads(False)  # no zeros for what is only kept
+        ctx.set_materialize_grads(False)  # no zero gradients for stored outputs
         ctx.mark_non_differentiable(*output[1:])
         ctx.save_for_backward(step, *output[1:])
 
@@ -117,40 +117,40 @@ class _TurnPhase(torch.autograd.Function):
         step, centred, hilbert = ctx.saved_tensors
         n_times = gradient.shape[-1]
         cosine, sine = harmonics(step, n_times)
-        of_signal = of_step = None
+        grad_signal = grad_step = None
         if ctx.needs_input_grad[1]:
             time = torch.arange(n_times, device=gradient.device, dtype=gradient.dtype)
-            of_angle = (centred * sine).addcmul_(hilbert, cosine).mul_(gradient).sum(dim=1)
-            of_step = -(of_angle @ time)
+            grad_angle = (centred * sine).addcmul_(hilbert, cosine).mul_(gradient).sum(dim=1)
+            grad_step = -(grad_angle @ time)
         if ctx.needs_input_grad[0]:
-            of_signal = gradient * (cosine - 1)
-            of_signal.sub_(_hilbert(gradient * sine, ctx.n_fft, 1))
-            of_signal.addcmul_(of_signal.sum(dim=-1, keepdim=True), _hann(gradient), value=-1)
-            of_signal.add_(gradient)
-        return of_signal, of_step, None
+            grad_signal = gradient * (cosine - 1)
+            grad_signal.sub_(_hilbert(gradient * sine, ctx.n_fft, 1))
+            grad_signal.addcmul_(grad_signal.sum(dim=-1, keepdim=True), _hann(gradient), value=-1)
+            grad_signal.add_(gradient)
+        return grad_signal, grad_step, None
 
 
 def _hann(X: Tensor) -> Tensor:
-    """Weights of a mean to which a tone contributes little, even if cut off at the ends."""
+    """Return weights of a mean that is hardly affected by sines, even if cut off at the ends."""
     n_times = X.shape[-1]
     window = torch.hann_window(n_times + 1, periodic=True, dtype=X.dtype, device=X.device)[1:]
     return window / window.sum()
 
 
 def _hilbert(X: Tensor, n_fft: int, sign: int) -> Tensor:
-    """Hilbert transform of zero-padded signals, or (sign 1) its transpose."""
+    """Return the Hilbert transform of zero-padded signals, or its transpose (sign 1)."""
     quarter = torch.complex(X.new_zeros(()), X.new_full((), float(sign)))
     spectrum = torch.fft.rfft(X, n=n_fft).mul_(quarter)
     return torch.fft.irfft(spectrum, n=n_fft)[..., : X.shape[-1]]
 
 
 def turn_phase(X: Tensor, step: Tensor, n_fft: int) -> Tensor:
-    """Turn the phase of all frequencies by an angle that grows linearly with time.
+    """Rotate the phase of all frequencies by an angle that grows linearly with time.
 
     Parameters
     ----------
     X : Tensor, shape (n_examples, n_channels, n_times)
-        Real signals. Their offsets (means, weighted by a Hann window) stay where they are.
+        Real signals. Their offsets (means, weighted by a Hann window) do not change.
     step : Tensor, shape (n_examples,)
         Angle from one sample to the next, in radians.
     n_fft : int
@@ -159,14 +159,14 @@ def turn_phase(X: Tensor, step: Tensor, n_fft: int) -> Tensor:
     Returns
     -------
     X_turned : Tensor, same shape as X
-        Real part of the analytic signal times ``exp(1j * step * t)``. Can be
-        differentiated once.
+        Real part of the analytic signal times ``exp(1j * step * t)``. It can be differentiated
+        once.
     """
     return _TurnPhase.apply(X, step, n_fft)[0]
 
 
 class _Turn(torch.autograd.Function):
-    """``exp(1j * angle) - 1``, whose derivative takes no further sines."""
+    """``exp(1j * angle) - 1``, whose derivative needs no further sines."""
 
     @staticmethod
     def forward(angle: Tensor) -> Tensor:
@@ -184,26 +184,26 @@ class _Turn(torch.autograd.Function):
 
 
 def turn(angle: Tensor) -> Tensor:
-    """Factor minus one by which a spectrum is multiplied to turn its phases.
+    """Return the factor, minus one, that rotates the phases of a spectrum.
 
     Parameters
     ----------
     angle : Tensor
-        In radians.
+        Angles in radians.
 
     Returns
     -------
     turn : Tensor, complex, same shape
-        ``exp(1j * angle) - 1``. Can be differentiated once.
+        ``exp(1j * angle) - 1``. It can be differentiated once.
     """
     return _Turn.apply(angle)
 
 
 def harmonics(step: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of evenly spaced angles.
+    """Return cosines and sines of evenly spaced angles.
 
-    Composed of rotations by many small and by few large angles, which takes a matrix product
-    instead of ``n`` cosines and sines.
+    They are products of rotations by small and by large angles. This takes a matrix product instead
+    of ``n`` cosines and sines.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def harmonics(step: Tensor, n: int) -> tuple[Tensor, Tensor]:
     Returns
     -------
     cosines, sines : Tensor, shape (n_examples, 1, n)
-        Of the angles ``step * arange(n)``.
+        Cosines and sines of the angles ``step * arange(n)``.
     """
     n_fine = 64
     n_coarse = -(-n // n_fine)
@@ -224,7 +224,7 @@ def harmonics(step: Tensor, n: int) -> tuple[Tensor, Tensor]:
     coarse = step.unsqueeze(1) * (n_fine * count[:n_coarse])
     cosine, sine = torch.cos(coarse), torch.sin(coarse)
     rows = torch.stack([torch.cat([cosine, sine], dim=1), torch.cat([-sine, cosine], dim=1)], dim=2)
-    with full_precision(step.device):  # also where a backward pass computes them anew
+    with full_precision(step.device):  # also if a backward pass recomputes them
         both = rows @ torch.stack([torch.cos(fine), torch.sin(fine)], dim=1)
     cosine, sine = both.reshape(len(step), 2, -1)[..., :n].unbind(1)
     return cosine.unsqueeze(1), sine.unsqueeze(1)

@@ -1,4 +1,4 @@
-"""Groups: the draws of several transforms add up before one matrix exponential."""
+"""Groups of transforms that are drawn jointly, by one matrix exponential."""
 
 from __future__ import annotations
 
@@ -24,13 +24,12 @@ if TYPE_CHECKING:
 
 
 class TransformGroup:
-    """Transforms that are drawn jointly, as one element of the group that they generate [1]_.
+    """Transforms that are drawn jointly, as an element of the group that they generate [1]_.
 
-    Each transform has a generator ``G_i``, a small matrix, and a coordinate ``c_i`` of its own,
-    drawn by :meth:`Transform.draw` and scaled by its own strength. The signals undergo
-    ``expm(sum_i c_i G_i)``, whose value does not depend on the order in which the transforms are
-    given. Where they commute, or only one of them is not zero, that is what applying one after
-    the other does.
+    Each transform has a generator ``G_i``, a small matrix, and a coordinate ``c_i``, which is drawn
+    by :meth:`Transform.draw` and scaled by its strength. The signals are transformed by
+    ``expm(sum_i c_i G_i)``, which does not depend on the order of the transforms. If the transforms
+    commute, or all but one coordinate are zero, this equals applying them one after the other.
 
     Parameters
     ----------
@@ -44,7 +43,7 @@ class TransformGroup:
 
     See Also
     --------
-    make_group : Make the kind of group that transforms belong to.
+    make_group : Make the group of a list of transforms.
 
     References
     ----------
@@ -65,11 +64,11 @@ class TransformGroup:
         Parameters
         ----------
         X : Tensor, shape (n_examples, ..., ...)
-            Signals, or outputs; number of channels, dtype and device are used.
+            Signals or outputs. Only number of channels, dtype and device are used.
         noises : list of dict
-            The draws of each transform.
+            Draws of each transform.
         strengths : list of Tensor | None
-            The strength of each transform; None takes its own.
+            Strength of each transform. None takes those of the transforms.
 
         Returns
         -------
@@ -86,16 +85,16 @@ class TransformGroup:
     def transform(
         self, X: Tensor, noises: Sequence[Noise], strengths: Sequence[Strength] | None = None
     ) -> Tensor:
-        """Transform signals, deterministically given the draws.
+        """Transform signals with given draws.
 
         Parameters
         ----------
         X : Tensor, shape (n_examples, n_channels, n_times)
-            Signals. Half precisions are computed in float32.
+            Signals. For half precision, the computation is in float32.
         noises : list of dict
-            The draws of each transform, with one row, or one row per example.
+            Draws of each transform, with one row, or one row per example.
         strengths : list of Tensor | None
-            The strength of each transform; None takes its own.
+            Strength of each transform. None takes those of the transforms.
 
         Returns
         -------
@@ -109,21 +108,21 @@ class TransformGroup:
         return out.squeeze(0) if single else out
 
     def undo(self, output: Tensor, noises: Sequence[Noise], n_times: int | None = None) -> Tensor:
-        """Bring an output along time back to the times of the signal before the transform.
+        """Map an output along time back to the times of the signal before the transform.
 
         Parameters
         ----------
         output : Tensor, shape (n_examples, n_outputs, ..., n_positions)
-            What a network made of the transformed signals.
+            Output of a network for the transformed signals.
         noises : list of dict
-            What the signals were transformed with.
+            Draws with which the signals were transformed.
         n_times : int | None
-            Length of the signals in samples; None if there is one position a sample.
+            Length of the signals in samples. None if there is one position for each sample.
 
         Returns
         -------
         output : Tensor, same shape and dtype
-            The output at the positions of the original signal; see :meth:`Transform.undo`.
+            Output at the positions of the original signal. See :meth:`Transform.undo`.
         """
         return output
 
@@ -132,7 +131,7 @@ class TransformGroup:
 
 
 class ChannelGroup(TransformGroup):
-    """Matrices of shape (n_channels, n_channels): gains, and whatever mixes channels."""
+    """Group of matrices of shape (n_channels, n_channels), such as gains and mixing matrices."""
 
     def __init__(self, members: Iterable[Transform]) -> None:
         super().__init__(members)
@@ -149,7 +148,7 @@ class ChannelGroup(TransformGroup):
 
 
 class SensorGroup(TransformGroup):
-    """Rotations of the sensors on the head, matrices of shape (3, 3)."""
+    """Group of the rotations of the sensors on the head, matrices of shape (3, 3)."""
 
     def __init__(self, members: Iterable[Transform]) -> None:
         super().__init__(members)
@@ -159,7 +158,7 @@ class SensorGroup(TransformGroup):
         (self.ch_names,) = names
 
     def _act(self, X: Tensor, element: Tensor) -> Tensor:
-        # the splines of near sensors almost cancel, which single precision cannot represent
+        # splines of close sensors almost cancel, which needs more than single precision
         element = in_double(element)
         positions, coefficients = _splines(self.ch_names, element.device)
         places = positions @ element.transpose(1, 2)
@@ -170,21 +169,21 @@ class SensorGroup(TransformGroup):
 
 @lru_cache(maxsize=16)
 def _splines(ch_names: tuple[str, ...], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Positions of channels and their spline coefficients."""
+    """Return the positions of channels and their spline coefficients."""
     positions = torch.tensor(channel_positions(ch_names), dtype=torch.float64)
     return positions.to(device), spline_coefficients(positions).to(device)
 
 
 def _kernel(places: Tensor, positions: Tensor) -> Tensor:
-    # summed term by term: the same bits for the same place, alone or in a batch
+    # summed term by term, so that results do not depend on the batch, to the bit
     return spline_kernel((places.unsqueeze(-2) * positions).sum(dim=-1))
 
 
 class TimeGroup(TransformGroup):
-    """Shifts and dilations of time, matrices of shape (2, 2) that act on (time in s, 1).
+    """Group of shifts and dilations of time, matrices of shape (2, 2) that act on (time in s, 1).
 
-    Time is counted from the middle of the window. Every element is a dilation and then a shift, so
-    it is carried out by the transforms themselves.
+    Time is zero at the middle of the window. Every element is a dilation followed by a shift, and
+    is computed by these two transforms.
     """
 
     keeps_time = False
@@ -213,7 +212,7 @@ class TimeGroup(TransformGroup):
         return X
 
     def _largest_delay(self, shift: TimeShift) -> float:
-        """Return the largest shift, in s; slowing down makes it longer."""
+        """Return the largest shift in s. It is longer for signals that are slowed down."""
         if self.dilation is None:
             return shift.max_strength
         slowest = 1 - self.dilation.max_strength
@@ -238,7 +237,7 @@ GROUPS: dict[str, type[TransformGroup]] = {
 
 
 def make_group(members: Iterable[Transform]) -> TransformGroup:
-    """Make the group that transforms belong to.
+    """Make the group of a list of transforms.
 
     Parameters
     ----------
@@ -248,7 +247,7 @@ def make_group(members: Iterable[Transform]) -> TransformGroup:
     Returns
     -------
     group : TransformGroup
-        Holds the transforms themselves, not copies.
+        The group. It contains the transforms themselves, not copies.
 
     Examples
     --------

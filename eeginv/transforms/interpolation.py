@@ -1,4 +1,4 @@
-"""Reading signals between their samples."""
+"""Interpolation of signals between their samples."""
 
 from __future__ import annotations
 
@@ -7,21 +7,22 @@ import math
 import torch
 from torch import Tensor
 
-REACH = 4  # samples on each side that take part
+REACH = 4  # number of neighbours on each side
 DEGREE = 10
 
 
 def lanczos_polynomials() -> Tensor:
-    """Weights of the neighbours as polynomials in the distance from the sample before.
+    """Return the interpolation weights as polynomials in the distance from the previous sample.
 
-    A Lanczos kernel (a sinc under the central lobe of a wider sinc), scaled such that the weights
-    sum to one. Between two samples each weight is a smooth function, and a polynomial of degree 10
-    is equal to it within 1e-7: a matrix product instead of 24 sines.
+    The weights are those of a Lanczos kernel (a sinc times the central lobe of a wider sinc),
+    scaled to sum to one. Between two samples, each weight is a smooth function, and a polynomial of
+    degree 10 approximates it within 1e-7. This takes a matrix product instead of 24 sines.
 
     Returns
     -------
     coefficients : Tensor, shape (2 * REACH, DEGREE)
-        Of the powers 1, 2, ...; at distance zero the sample before has weight one, exactly.
+        Coefficients of the powers 1, 2, ... of the distance. At distance zero, the previous sample
+        has a weight of exactly one.
     """
     n_nodes = 400
     nodes = (torch.arange(n_nodes, dtype=torch.float64) + 0.5) * (math.pi / n_nodes)
@@ -32,29 +33,29 @@ def lanczos_polynomials() -> Tensor:
     weight[:, REACH - 1] -= 1
     powers = rest.unsqueeze(1) ** torch.arange(1, DEGREE + 1, dtype=torch.float64)
     coefficients = torch.linalg.lstsq(powers, weight).solution.T
-    # what the fit leaves of the sum, so that constants stay constant
+    # make the weights sum to one, so that constant signals stay constant
     coefficients[REACH - 1] -= coefficients.sum(dim=0)
     return coefficients.float()
 
 
 def read_between_samples(X: Tensor, offset: Tensor, polynomials: Tensor) -> Tensor:
-    """Interpolate signals at positions near their samples.
+    """Interpolate signals at one shifted position for each sample.
 
     Parameters
     ----------
     X : Tensor, shape (n_examples, n_channels, n_times)
         Signals.
     offset : Tensor, shape (n_examples, n_times)
-        How many samples later (or earlier, if negative) than ``t`` the value for sample ``t`` is
-        read. Positions outside the window are reflected at its ends.
+        Offset of the position for each sample, in samples. A positive offset reads a later value.
+        Positions outside the window are reflected at its ends.
     polynomials : Tensor, shape (2 * REACH, DEGREE)
-        From :func:`lanczos_polynomials`.
+        Coefficients from :func:`lanczos_polynomials`.
 
     Returns
     -------
     X_read : Tensor, same shape as X
-        Differentiable in the signals and in the offsets; equal to X to the last bit where the
-        offset is 0.
+        Interpolated signals, differentiable with respect to signals and offsets. Bit-identical to X
+        where the offset is 0.
     """
     n_times = X.shape[-1]
     whole = torch.floor(offset.detach())
@@ -76,7 +77,7 @@ def read_between_samples(X: Tensor, offset: Tensor, polynomials: Tensor) -> Tens
 
 
 def _reflect(index: Tensor, n_times: int) -> tuple[Tensor, Tensor]:
-    """Reflect positions at both ends; say whether what follows then comes before (-1)."""
+    """Reflect positions at both ends, and return the direction of time there (1 or -1)."""
     period = max(2 * (n_times - 1), 1)
     index = index.remainder(period)
     mirrored = index >= n_times

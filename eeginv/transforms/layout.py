@@ -1,4 +1,4 @@
-"""Whether channel names and sampling frequencies that are known on two sides agree."""
+"""Checks that channel names and sampling frequencies agree."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .montage import parse_channel
 if TYPE_CHECKING:
     from torch import nn
 
-# MNE keeps 128 Hz as 128.0; headers of files round what they hold.
+# Files store rounded sampling frequencies.
 RATE_TOLERANCE = 1e-5
 
 
 def same_rate(one: float | None, other: float | None) -> bool:
-    """Whether two sampling frequencies in Hz agree; one that is not known agrees with all."""
+    """Return whether two sampling frequencies in Hz agree. None, if unknown, agrees with all."""
     return one is None or other is None or math.isclose(one, other, rel_tol=RATE_TOLERANCE)
 
 
@@ -32,14 +32,14 @@ def find_channels(
     wanted : list of str
         Names to look for.
     references : bool
-        Whether "C3-A2" and "C3" are two channels. They are two signals, but one place on the head.
+        Whether "C3-A2" and "C3" are different channels. They are different signals at one position.
 
     Returns
     -------
     places : list of int or None
-        Index in `given` of each wanted name; None where there is none. If names do not occur
-        letter by letter, another spelling counts ("EEG C3" and "c3", "T3" and "T7"), as long as it
-        means one channel alone.
+        Index in `given` of each wanted name, or None if it is not found. If there is no exact
+        match, another spelling is accepted ("EEG C3" and "c3", "T3" and "T7"), provided that it
+        matches exactly one channel.
 
     Examples
     --------
@@ -60,12 +60,12 @@ def find_channels(
 def check_made_for(
     part: nn.Module, sfreq: float | None = None, ch_names: Sequence[str] | None = None
 ) -> None:
-    """Refuse transforms that were made for another sampling frequency or other channels.
+    """Raise an error for transforms that were made for another sampling frequency or channels.
 
     Parameters
     ----------
     part : nn.Module
-        A transform, or what holds transforms.
+        A transform, or a module that contains transforms.
     sfreq : float | None
         Sampling frequency of the signals in Hz, if known.
     ch_names : list of str | None
@@ -74,7 +74,7 @@ def check_made_for(
     Raises
     ------
     ValueError
-        If a transform knows another sampling frequency, other channels, or another order of them.
+        If a transform has another sampling frequency, other channels, or another order of them.
 
     Examples
     --------
@@ -100,9 +100,9 @@ def check_made_for(
 
 
 def _meaning(name: str, references: bool) -> tuple[str | None, ...] | str:
-    """Return what a name stands for, however it is spelled."""
+    """Return a representation of a channel that does not depend on the spelling of its name."""
     try:
         derivation = parse_channel(name)
-    except ValueError:  # no electrode
+    except ValueError:  # not an electrode
         return name.strip().upper()
     return derivation if references else derivation[:2]

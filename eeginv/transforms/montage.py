@@ -1,4 +1,4 @@
-"""Where electrodes sit and which channel mirrors which, from the names of the channels alone."""
+"""Positions and left-right pairs of channels, from their names."""
 
 from __future__ import annotations
 
@@ -9,30 +9,29 @@ from typing import NamedTuple
 
 import torch
 
-# Two names of one electrode: the first 10-20 system and its revision, MNE's templates.
+# Alternative names of electrodes: original and revised 10-20 system, and MNE's templates.
 ALIASES = {"T3": "T7", "T4": "T8", "T5": "P7", "T6": "P8", "O9": "I1", "O10": "I2"}
-# Left and right ear lobe and mastoid: a second electrode that is one of these is a reference.
+# Left and right ear lobe and mastoid. As the second electrode of a name, they are the reference.
 EARS = ("A1", "A2", "M1", "M2")
-# What else follows the electrode where the signal is measured against a reference: linked ears
-# or mastoids, the average, or a reference that is not named.
+# Other names of references: linked ears or mastoids, the average, or an unspecified reference.
 REFERENCES = {"A1A2", "A2A1", "M1M2", "M2M1", "LE", "LER", "CLE", "LM"}
 REFERENCES |= {"AR", "AV", "AVE", "AVG", "AVERAGE", "CAR", "REF", "REFERENCE"}
-# The midpoint of two electrodes says where a derivation is, unless it is this close to the centre
-# of the head (in radii; the electrodes are then more than 151 degrees apart).
+# The midpoint of two electrodes is the position of a derivation, unless it is closer than this to
+# the centre of the head (in radii). The electrodes are then more than 151 degrees apart.
 SMALLEST_MIDPOINT = 0.25
 
 
 class Derivation(NamedTuple):
-    """What one channel measures: an electrode against a second one or a reference.
+    """Derivation of a channel: an electrode measured against a second one or a reference.
 
     Parameters
     ----------
     anode : str
-        Active electrode, spelled as in MNE's template, such as "Fp1".
+        Active electrode with its spelling in MNE's template, such as "Fp1".
     cathode : str | None
-        Second electrode of a bipolar derivation, None where there is none.
+        Second electrode of a bipolar derivation, or None.
     reference : str | None
-        Reference in upper case, such as "A2" or "AVG"; None where the name has none.
+        Reference in upper case, such as "A2" or "AVG", or None if the name contains none.
 
     Examples
     --------
@@ -47,7 +46,7 @@ class Derivation(NamedTuple):
 
 
 def parse_channel(name: str) -> Derivation:
-    """Read which electrodes a channel name means.
+    """Parse the name of a channel.
 
     Parameters
     ----------
@@ -59,20 +58,20 @@ def parse_channel(name: str) -> Derivation:
     Returns
     -------
     derivation : Derivation
-        The electrodes; old names come back as new ones ("T3" as "T7").
+        The electrodes. Former names are replaced by current ones ("T3" by "T7").
 
     Raises
     ------
     TypeError
         If the name is not a string.
     ValueError
-        If the name is not understood.
+        If the name is not known.
 
     Notes
     -----
-    An ear lobe or mastoid (A1, A2, M1, M2) that comes second is a reference; any other second
-    electrode, TP9 and Cz included, makes the derivation bipolar. The running number 0 or 1 that
-    MNE appends to a name that occurs twice ("T8-P8-0") is left out.
+    If the second electrode is an ear lobe or mastoid (A1, A2, M1, M2), it is a reference. With any
+    other second electrode, including TP9 and Cz, the derivation is bipolar. MNE appends 0 or 1 to
+    names that occur twice ("T8-P8-0"). This number is ignored.
 
     Examples
     --------
@@ -103,25 +102,25 @@ def channel_positions(ch_names: Sequence[str]) -> list[list[float]]:
     Raises
     ------
     TypeError
-        If ``ch_names`` is a string, or holds something else than strings.
+        If ``ch_names`` is a string, or contains an item that is not a string.
     ValueError
-        If the list is empty, if any name is not understood (the message lists them all), or if a
-        bipolar derivation joins electrodes on opposite sides of the head, such as "T7-T8", whose
-        midpoint is inside it.
+        If the list is empty, if names are not known (the message lists all of them), or if the
+        electrodes of a bipolar derivation are on opposite sides of the head, such as "T7-T8", whose
+        midpoint is inside the head.
 
     Notes
     -----
-    Positions come from MNE's template of the 10-05 system (in MNE's head frame), and do not depend
-    on which other channels there are. The template is that of one head, whose sides differ by up
-    to 1.5 degrees; each electrode is averaged with the reflection of its counterpart, so that
-    mirrored channels are exact mirror images. The centre is that of the sphere that fits best, by
-    linear least squares, the electrodes on and above the circle through Fpz, T7, Oz and T8 (radius
-    96 mm, root mean squared residual 5 mm). Lower ones are left out of the fit, because the head
-    is no sphere and they would draw the centre downwards by 5 mm. Cz then is 7 degrees in front of
-    the z axis, T7 and T8 are 9 degrees below the horizontal plane.
+    Positions come from MNE's template of the 10-05 system (in MNE's head frame). They do not depend
+    on the other channels of the list. The template is that of one head, whose sides differ by up to
+    1.5 degrees. Each electrode is therefore averaged with the reflection of its counterpart, so
+    that the two are exact mirror images. The centre is that of a sphere that is fitted, by linear
+    least squares, to the electrodes on and above the circle through Fpz, T7, Oz and T8 (radius 96
+    mm, root mean squared residual 5 mm). Lower electrodes are excluded from the fit: the head is
+    not a sphere, and they would move the centre down by 5 mm. Cz is then 7 degrees in front of the
+    z axis, and T7 and T8 are 9 degrees below the horizontal plane.
 
-    A bipolar derivation is at the midpoint of its electrodes, a channel against a reference at its
-    active electrode.
+    The position of a bipolar derivation is the midpoint of its electrodes. That of a channel with a
+    reference is its active electrode.
 
     Examples
     --------
@@ -155,7 +154,7 @@ def channel_positions(ch_names: Sequence[str]) -> list[list[float]]:
 
 
 def mirror_permutation(ch_names: Sequence[str]) -> list[int]:
-    """Find the channel on the other side of the head for each channel.
+    """Find the channel at the mirrored position for each channel.
 
     Parameters
     ----------
@@ -165,27 +164,28 @@ def mirror_permutation(ch_names: Sequence[str]) -> list[int]:
     Returns
     -------
     permutation : list of int, length n_channels
-        Index of each channel's mirror image across the midline, and a channel's own index where it
-        is on the midline or has no partner in the list. Applied twice it changes nothing.
+        Index of the mirror image of each channel. A channel that is on the midline, or has no
+        partner in the list, has its own index. Applied twice, the permutation is the identity.
 
     Raises
     ------
     TypeError
-        If ``ch_names`` is a string, or holds something else than strings.
+        If ``ch_names`` is a string, or contains an item that is not a string.
     ValueError
-        If the list is empty, if any name is not understood (the message lists them all), if two
-        names mean the same derivation ("T3" and "T7"), or if no two channels mirror each other.
+        If the list is empty, if names are not known (the message lists all of them), if two names
+        mean the same derivation ("T3" and "T7"), or if no two channels mirror each other.
 
     Notes
     -----
-    Against a reference the active electrode decides: "C3-A2" pairs with "C4-A1", and with "C4-A2"
-    where that is what there is. Where several channels would do, the one with the mirrored
-    reference is taken, then the one that takes ear lobe for mastoid, then the one with the same
-    reference, then the first. "Cz-A1" and "Cz-A2" are mirror images of each other and change
-    places; no other channels of the midline do.
+    For a channel with a reference, the active electrode determines the partner: "C3-A2" is paired
+    with "C4-A1", or with "C4-A2" if there is no "C4-A1". Among several candidates, the order of
+    preference is: the mirrored reference, the mirrored reference with ear lobe and mastoid
+    exchanged, the same reference, the first in the list. "Cz-A1" and "Cz-A2" are mirror images of
+    each other. All other channels of the midline keep their place.
 
-    Bipolar derivations mirror both ends, in order: "F3-C3" pairs with "F4-C4", never with "C4-F4",
-    which has the opposite sign. "C3-C4" would only change its sign and so has no partner.
+    In bipolar derivations, both electrodes are mirrored in order: "F3-C3" is paired with "F4-C4",
+    but not with "C4-F4", which has the opposite sign. "C3-C4" would only change its sign, so it has
+    no partner.
 
     Examples
     --------
@@ -224,7 +224,7 @@ def mirror_permutation(ch_names: Sequence[str]) -> list[int]:
 
 # names --------------------------------------------------------------------------------------------
 def _as_list(ch_names: Sequence[str]) -> list[str]:
-    """Return the names as a list of strings that is not empty."""
+    """Return the names as a list, or raise an error if it is empty or has non-string items."""
     if isinstance(ch_names, str):
         raise TypeError(f"ch_names must be a list of channel names, got the string {ch_names!r}.")
     names = list(ch_names)
@@ -241,7 +241,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _parse_all(ch_names: Sequence[str]) -> list[Derivation]:
-    """Parse all names, or say which of them are not understood."""
+    """Parse all names, or raise an error that lists the unknown ones."""
     names = _as_list(ch_names)
     derivations = [_parse(name) for name in names]
     unknown = [name for name, found in zip(names, derivations, strict=True) if found is None]
@@ -257,9 +257,9 @@ def _parse_all(ch_names: Sequence[str]) -> list[Derivation]:
 
 
 def _parse(name: str) -> Derivation | None:
-    """Return the derivation that a name means, None if it means none."""
+    """Return the derivation of a name, or None if the name is not known."""
     text = re.sub(r"^EEG[\s:_-]+", "", name.strip().upper())
-    # MNE's running number of a name that occurs twice; higher ones could mean "C3-4" for C3-C4.
+    # MNE's number of a name that occurs twice. A higher number may be an electrode ("C3-4").
     text = re.sub(r"-[01]$", "", text)
     # Dots pad the names of some recordings to a fixed length.
     active, *others = (part.strip(" .") for part in re.split("[-:/_]", text, maxsplit=1))
@@ -268,7 +268,7 @@ def _parse(name: str) -> Derivation | None:
         return None if anode is None else Derivation(anode)
     linked = re.sub(r"[()+/]", "", others[0])
     if linked in EARS or linked in REFERENCES:
-        # A channel that is its own reference is no signal.
+        # A channel that is its own reference has no signal.
         return None if linked == anode else Derivation(anode, reference=linked)
     cathode = _electrodes().get(others[0])
     return None if cathode in (None, anode) else Derivation(anode, cathode)
@@ -276,16 +276,16 @@ def _parse(name: str) -> Derivation | None:
 
 @functools.lru_cache(maxsize=1)
 def _electrodes() -> dict[str, str]:
-    """Names of electrodes in upper case, aliases included, and their spelling in the template."""
+    """Return the spelling in the template for each name of an electrode in upper case."""
     names = {name.upper(): name for name in _template()}
     return names | {alias: names[name.upper()] for alias, name in ALIASES.items()}
 
 
 # symmetry -----------------------------------------------------------------------------------------
 def _mirror(name: str) -> str:
-    """Return the electrode on the other side: odd numbers are left, even ones right."""
+    """Return the electrode on the other side. Odd numbers are left, even numbers are right."""
     found = re.fullmatch(r"([A-Za-z]+)(\d+)(h?)", name)
-    if not found:  # z on the midline, or a reference that has no side
+    if not found:  # z on the midline, or a reference without a side
         return name
     front, number, half = found.groups()
     return f"{front}{int(number) + (1 if int(number) % 2 else -1)}{half}"
@@ -298,7 +298,7 @@ def _mirrored(derivation: Derivation) -> Derivation:
 
 
 def _mismatch(image: Derivation, derivation: Derivation) -> int | None:
-    """How far a derivation is from a mirror image: 0 for equal, None for another place."""
+    """Return the rank of a candidate for the mirror image: 0 if equal, None if elsewhere."""
     if image[:2] != derivation[:2]:
         return None
     wanted, given = (found.reference or "" for found in (image, derivation))
@@ -315,7 +315,7 @@ def _norm(point: Iterable[float]) -> float:
 
 
 def _on_the_cap(name: str) -> bool:
-    """Whether an electrode is on or above the circle through Fpz, T7, Oz and T8."""
+    """Return whether an electrode is on or above the circle through Fpz, T7, Oz and T8."""
     [(front, number)] = re.findall(r"^([A-Za-z]+?)(\d+|z)h?$", name)
     # The lower rows have the numbers 9 and 10, or are behind and below the O row.
     return front not in ("A", "M", "I", "OI") and (number == "z" or int(number) <= 8)
@@ -323,11 +323,11 @@ def _on_the_cap(name: str) -> bool:
 
 @functools.lru_cache(maxsize=1)
 def _template() -> dict[str, tuple[float, ...]]:
-    """Electrodes of the 10-05 system: name and position on the unit sphere."""
+    """Return the positions of the electrodes of the 10-05 system on the unit sphere."""
     import mne.channels
 
     builtin = mne.channels.get_builtin_montages()
-    # The same positions: the first name since MNE 1.13, the second before.
+    # The same template. MNE renamed it in version 1.13.
     kind = next((kind for kind in ("colin27_1005", "standard_1005") if kind in builtin), None)
     if kind is None:
         raise RuntimeError(
@@ -353,7 +353,7 @@ def _template() -> dict[str, tuple[float, ...]]:
     unknowns = torch.cat([2 * cap[:, 1:], torch.ones(len(cap), 1, dtype=cap.dtype)], dim=1)
     squares = cap.square().sum(dim=1, keepdim=True)
     solution = torch.linalg.lstsq(unknowns, squares).solution.flatten().tolist()
-    # To the micrometre: the last bits of a solver differ from run to run, positions do not.
+    # Rounded to micrometres, because the last bits of the solver differ between runs.
     centre_y, centre_z = (round(coordinate, 6) for coordinate in solution[:2])
 
     template = {}

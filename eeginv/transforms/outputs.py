@@ -1,4 +1,4 @@
-"""Outputs along time: where their positions lie in the signal, and values between them."""
+"""Outputs with a time axis: times of their positions, and interpolation between them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 def position_centres(n_positions: int, n_times: int, like: Tensor) -> Tensor:
-    """Return the times of positions that share a signal equally.
+    """Return the centres of positions that divide a signal into equal parts.
 
     Parameters
     ----------
@@ -16,12 +16,12 @@ def position_centres(n_positions: int, n_times: int, like: Tensor) -> Tensor:
     n_times : int
         Length of the signal in samples.
     like : Tensor
-        Says dtype and device.
+        Tensor whose dtype and device are used.
 
     Returns
     -------
     centres : Tensor, shape (n_positions,)
-        The middle of each position, in samples of the signal.
+        Centre of each position, in samples of the signal.
     """
     number = torch.arange(n_positions, dtype=like.dtype, device=like.device)
     return (number + 0.5) * (n_times / n_positions) - 0.5
@@ -30,29 +30,29 @@ def position_centres(n_positions: int, n_times: int, like: Tensor) -> Tensor:
 def read_between_positions(output: Tensor, offset: Tensor, circular: bool = False) -> Tensor:
     """Interpolate outputs linearly between their positions.
 
-    Linear, because outputs are values of their own, not samples of a band-limited signal: a wider
-    kernel would overshoot where they jump, and what lies between two probabilities stays one.
+    Interpolation is linear because outputs are not samples of a band-limited signal. A wider kernel
+    would overshoot at steps, and its results might not be probabilities.
 
     Parameters
     ----------
     output : Tensor, shape (n_examples, n_outputs, n_positions)
         The outputs.
     offset : Tensor, shape (n_examples or 1, n_positions or 1)
-        How many positions later (or earlier, if negative) the value for each position is read.
+        Offset from each position, in positions. A positive offset reads a later value.
     circular : bool
-        Whether the first position follows the last one; otherwise what is beyond the ends has the
-        value at the end.
+        Whether the first position follows the last one. Otherwise, positions outside the signal
+        have the value of its nearest end.
 
     Returns
     -------
     output : Tensor, same shape
-        Differentiable in the outputs and, between whole positions, in the offsets; where an
-        offset is whole, equal to the output there to the last bit.
+        Interpolated outputs. They are differentiable with respect to the outputs and, except at
+        integers, to the offsets. At integer offsets, they are bit-identical to the output there.
     """
     n_positions = output.shape[-1]
     offset = offset.to(output.dtype)
     whole = torch.floor(offset.detach())
-    # apart from the number of the position, beside which a small offset would lose its digits
+    # not added to the index of the position, because a small offset would lose digits
     rest = (offset - whole).unsqueeze(1)
     before = torch.arange(n_positions, device=output.device) + whole.to(torch.int64)
     before = before.expand(len(output), -1)

@@ -1,4 +1,4 @@
-"""Arithmetic that mixed precision must not touch, and double precision where there is any."""
+"""Computation without autocast, and in double precision if the device supports it."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from torch import Tensor
 
 
 def full_precision(device: torch.device) -> AbstractContextManager[Any]:
-    """Return a context in which torch's autocast does nothing.
+    """Return a context manager that disables autocast.
 
-    Transforms compute half precisions in float32 and return them as they came. Autocast would turn
-    the products of matrices inside back into half precision: phases that are wrong by radians, and
-    complex numbers that do not exist.
+    Transforms convert half-precision signals to float32 and convert the result back. Autocast would
+    compute matrix products inside in half precision. This gives phases that are wrong by radians,
+    and fails for complex numbers.
 
     Parameters
     ----------
     device : torch.device
-        Where the tensors are.
+        Device of the tensors.
 
     Returns
     -------
     context : context manager
-        One that costs nothing where there is no autocast.
+        The context manager. It costs nothing if autocast is not enabled.
 
     Examples
     --------
@@ -41,7 +41,7 @@ def full_precision(device: torch.device) -> AbstractContextManager[Any]:
 
 
 def has_double(device: torch.device) -> bool:
-    """Whether a device computes in double precision, which those of Apple do not.
+    """Return whether a device supports double precision. Those of Apple do not.
 
     Parameters
     ----------
@@ -67,13 +67,13 @@ def widest(tensor: Tensor) -> Tensor:
     Returns
     -------
     tensor : Tensor
-        In double precision, or in single where the device has no other.
+        The tensor in double precision, or in single precision if the device does not support it.
     """
     return tensor.double() if has_double(tensor.device) else tensor.float()
 
 
 def in_double(tensor: Tensor) -> Tensor:
-    """Return a tensor in double precision, on the host where its device has none.
+    """Return a tensor in double precision, on the CPU if its device does not support it.
 
     Parameters
     ----------
@@ -83,6 +83,6 @@ def in_double(tensor: Tensor) -> Tensor:
     Returns
     -------
     tensor : Tensor
-        In double precision.
+        The tensor in double precision.
     """
     return (tensor if has_double(tensor.device) else tensor.cpu()).double()

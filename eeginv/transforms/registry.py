@@ -1,4 +1,4 @@
-"""Every transform by name."""
+"""Registry of all transforms by name."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ REGISTRY: dict[str, type[Transform]] = {
         SensorsZRotation,
     )
 }
-# Known by name to policies, but not made from a description of the recording alone.
+# Policies know these by name, but they need more than a description of the recording.
 NOT_IN_THE_CATALOGUE: dict[str, type[Transform]] = {"ChannelsGenerator": ChannelsGenerator}
 
 
 def transform_class(name: str) -> type[Transform]:
-    """Find a transform of a policy by its name.
+    """Return the class of a transform of a policy.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def transform_class(name: str) -> type[Transform]:
 def make_transform(
     name: str, sfreq: float | None = None, ch_names: Sequence[str] | None = None, **options: Any
 ) -> Transform:
-    """Make a transform by name, handing it what it needs to know of the signals.
+    """Make a transform by name, with the properties of the signals that it needs.
 
     Parameters
     ----------
@@ -123,17 +123,17 @@ def make_transform(
 
 
 def loses_information(name: str) -> bool:
-    """Say whether a transform takes information away, so that its use shows no symmetry.
+    """Return whether a transform removes information, so that its use is no evidence of a symmetry.
 
     Parameters
     ----------
     name : str
-        Its name. One that is not known is that of a user's own class.
+        Name of the transform. An unknown name is taken for that of a user-defined class.
 
     Returns
     -------
     loses : bool
-        False if the name is not known.
+        Whether it does. False if the name is not known.
     """
     return getattr({**REGISTRY, **NOT_IN_THE_CATALOGUE}.get(name), "loses_information", False)
 
@@ -144,14 +144,14 @@ def kind_of(name: str) -> tuple[str, bool]:
     Parameters
     ----------
     name : str
-        Its name. One that is not known is that of a user's own class.
+        Name of the transform. An unknown name is taken for that of a user-defined class.
 
     Returns
     -------
     unit : str
-        Its unit; "1" if the name is not known.
+        Unit of the strength. "1" if the name is not known.
     binary : bool
-        Whether its strength is a probability; False if the name is not known.
+        Whether it is an on/off transform. False if the name is not known.
     """
     cls = {**REGISTRY, **NOT_IN_THE_CATALOGUE}.get(name)
     if cls is None:
@@ -160,6 +160,6 @@ def kind_of(name: str) -> tuple[str, bool]:
 
 
 def needs(cls: type[Transform]) -> list[str]:
-    """Return what a transform must be told of the signals: "sfreq", "ch_names", or neither."""
+    """Return the required arguments that describe the signals: "sfreq", "ch_names", or none."""
     arguments = inspect.signature(cls).parameters
     return [argument for argument in ("sfreq", "ch_names") if argument in arguments]

@@ -17,7 +17,7 @@ from .splines import rotation_series
 
 
 class SensorsRotation(Transform):
-    """What the rotations about the three axes share."""
+    """Base class of the rotations about the three axes."""
 
     family = "spatial"
     unit = "deg"
@@ -33,7 +33,7 @@ class SensorsRotation(Transform):
         positions = torch.tensor(channel_positions(ch_names), dtype=torch.float64)
         self.ch_names = list(ch_names)
         series = torch.cat(rotation_series(positions, self.axis)).flatten(1)
-        # made from the names, so not part of the state
+        # computed from the names, so not part of the state
         self.register_buffer("_series", series.float(), persistent=False)
 
     def config(self) -> dict[str, Any]:
@@ -59,15 +59,15 @@ class SensorsRotation(Transform):
 
 
 class SensorsXRotation(SensorsRotation):
-    """Turn the sensors about the axis from ear to ear, as if the cap had slipped [1]_.
+    """Rotate the sensors about the axis from ear to ear, as by a shift of the cap [1]_.
 
     The angle is uniform in [-magnitude, magnitude].
 
     Parameters
     ----------
     ch_names : list of str
-        Names of the channels, in the order of the signals; see
-        :func:`~eeginv.transforms.channel_positions` for what is understood.
+        Names of the channels, in the order of the signals. See
+        :func:`~eeginv.transforms.channel_positions` for accepted names.
     magnitude : float
         Initial largest angle, in degrees.
     max_magnitude : float
@@ -75,10 +75,11 @@ class SensorsXRotation(SensorsRotation):
 
     Notes
     -----
-    The signals at the new places are interpolated with spherical splines. With the interpolation
-    matrix ``W(angle)``, the output is ``X + (W(angle) - W(0)) X``: what the regularised splines do
-    not represent stays as it is, and an angle of zero is the identity. ``W`` is evaluated from its
-    Fourier series in the angle, which is finite. Rotations about the three axes form a group.
+    The signals at the new positions are interpolated with spherical splines. With the interpolation
+    matrix ``W(angle)``, the output is ``X + (W(angle) - W(0)) X``. The part of the signal that the
+    regularised splines cannot represent therefore does not change, and an angle of zero is the
+    identity. ``W`` is evaluated from its finite Fourier series in the angle. Rotations about the
+    three axes form a group.
 
     References
     ----------
@@ -99,15 +100,15 @@ class SensorsXRotation(SensorsRotation):
 
 
 class SensorsYRotation(SensorsRotation):
-    """Turn the sensors about the axis from back to front, as if the cap had slipped [1]_.
+    """Rotate the sensors about the axis from back to front, as by a shift of the cap [1]_.
 
     The angle is uniform in [-magnitude, magnitude].
 
     Parameters
     ----------
     ch_names : list of str
-        Names of the channels, in the order of the signals; see
-        :func:`~eeginv.transforms.channel_positions` for what is understood.
+        Names of the channels, in the order of the signals. See
+        :func:`~eeginv.transforms.channel_positions` for accepted names.
     magnitude : float
         Initial largest angle, in degrees.
     max_magnitude : float
@@ -115,10 +116,11 @@ class SensorsYRotation(SensorsRotation):
 
     Notes
     -----
-    The signals at the new places are interpolated with spherical splines. With the interpolation
-    matrix ``W(angle)``, the output is ``X + (W(angle) - W(0)) X``: what the regularised splines do
-    not represent stays as it is, and an angle of zero is the identity. ``W`` is evaluated from its
-    Fourier series in the angle, which is finite. Rotations about the three axes form a group.
+    The signals at the new positions are interpolated with spherical splines. With the interpolation
+    matrix ``W(angle)``, the output is ``X + (W(angle) - W(0)) X``. The part of the signal that the
+    regularised splines cannot represent therefore does not change, and an angle of zero is the
+    identity. ``W`` is evaluated from its finite Fourier series in the angle. Rotations about the
+    three axes form a group.
 
     References
     ----------
@@ -139,15 +141,15 @@ class SensorsYRotation(SensorsRotation):
 
 
 class SensorsZRotation(SensorsRotation):
-    """Turn the sensors about the axis from the neck to the crown, as if the cap had slipped [1]_.
+    """Rotate the sensors about the axis from neck to vertex, as by a shift of the cap [1]_.
 
     The angle is uniform in [-magnitude, magnitude].
 
     Parameters
     ----------
     ch_names : list of str
-        Names of the channels, in the order of the signals; see
-        :func:`~eeginv.transforms.channel_positions` for what is understood.
+        Names of the channels, in the order of the signals. See
+        :func:`~eeginv.transforms.channel_positions` for accepted names.
     magnitude : float
         Initial largest angle, in degrees.
     max_magnitude : float
@@ -155,10 +157,11 @@ class SensorsZRotation(SensorsRotation):
 
     Notes
     -----
-    The signals at the new places are interpolated with spherical splines. With the interpolation
-    matrix ``W(angle)``, the output is ``X + (W(angle) - W(0)) X``: what the regularised splines do
-    not represent stays as it is, and an angle of zero is the identity. ``W`` is evaluated from its
-    Fourier series in the angle, which is finite. Rotations about the three axes form a group.
+    The signals at the new positions are interpolated with spherical splines. With the interpolation
+    matrix ``W(angle)``, the output is ``X + (W(angle) - W(0)) X``. The part of the signal that the
+    regularised splines cannot represent therefore does not change, and an angle of zero is the
+    identity. ``W`` is evaluated from its finite Fourier series in the angle. Rotations about the
+    three axes form a group.
 
     References
     ----------

@@ -16,13 +16,13 @@ from .montage import mirror_permutation
 
 
 def check_probability(max_magnitude: float) -> None:
-    """Say so if the end of the range is not a probability."""
+    """Raise an error if the end of the range is not a probability."""
     if max_magnitude > 1:
         raise ValueError(f"max_magnitude is a probability, at most 1; got {max_magnitude}.")
 
 
 def check_channels(X: Tensor, ch_names: Sequence[str]) -> int:
-    """Return the number of channels, or say that it is not that of the names."""
+    """Return the number of channels, or raise an error if it differs from the number of names."""
     if X.shape[1] != len(ch_names):
         raise ValueError(f"Expected {len(ch_names)} channels ({ch_names}), got {X.shape[1]}.")
     return len(ch_names)
@@ -40,9 +40,10 @@ class ChannelsDropout(Transform):
 
     Notes
     -----
-    A dropped channel is exactly zero and the others are untouched (no rescaling), so the output
-    jumps with the probability. The gradient with respect to it is that of the score function,
-    through ``log_prob``; the gradient with respect to the signal is exact.
+    A dropped channel is exactly zero, and the others do not change (no rescaling). The output is
+    therefore a discontinuous function of the probability. The gradient with respect to the
+    probability is a score-function estimate, from ``log_prob``. The gradient with respect to the
+    signal is exact.
 
     Examples
     --------
@@ -74,20 +75,21 @@ class ChannelsDropout(Transform):
 
 
 class ChannelsShuffle(Transform):
-    """Pick channels, each independently, and put those picked in a random order [1]_.
+    """Select channels, each independently, and permute the selected ones at random [1]_.
 
     Parameters
     ----------
     magnitude : float
-        Initial probability with which a channel is picked.
+        Initial probability with which a channel is selected.
     max_magnitude : float
         Largest probability.
 
     Notes
     -----
-    A single picked channel stays where it is, and so does, at times, one of several. The output
-    jumps with the probability. The gradient with respect to it is that of the score function,
-    through ``log_prob``; the gradient with respect to the signal is exact.
+    A single selected channel keeps its place. A random permutation can also leave some of several
+    selected channels in place. The output is a discontinuous function of the probability. The
+    gradient with respect to the probability is a score-function estimate, from ``log_prob``. The
+    gradient with respect to the signal is exact.
 
     References
     ----------
@@ -123,7 +125,7 @@ class ChannelsShuffle(Transform):
         n_examples, n_channels, n_times = X.shape
         picked = noise["uniform"] < strength.squeeze(-1)
         position = torch.arange(n_channels, device=X.device)
-        # places and channels, both with those picked in front: in order, and in random order
+        # places in order, and channels in random order, both with the selected ones first
         places = torch.where(picked, position, position + n_channels).argsort(dim=1)
         channels = torch.where(picked, noise["order"], 1 + position).argsort(dim=1)
         source = torch.zeros_like(places).scatter(1, places, channels)
@@ -140,9 +142,9 @@ class ChannelsSymmetry(BinaryTransform):
     Parameters
     ----------
     ch_names : list of str
-        Names of the channels, in the order of the signals; see
-        :func:`~eeginv.transforms.mirror_permutation` for what is understood. Channels without a
-        partner, such as those of the midline, stay as they are.
+        Names of the channels, in the order of the signals. See
+        :func:`~eeginv.transforms.mirror_permutation` for accepted names. Channels without a
+        partner, such as those of the midline, do not change.
     probability : float
         Initial probability with which an example is mirrored.
     max_probability : float
@@ -150,8 +152,8 @@ class ChannelsSymmetry(BinaryTransform):
 
     Notes
     -----
-    The gradient with respect to the probability is that of the score function, through
-    ``log_prob``; the gradient with respect to the signal is exact.
+    The gradient with respect to the probability is a score-function estimate, from ``log_prob``.
+    The gradient with respect to the signal is exact.
 
     References
     ----------
@@ -191,19 +193,20 @@ class ChannelsSymmetry(BinaryTransform):
 class ChannelsMix(Transform):
     """Mix the channels by a random matrix near the identity.
 
-    Stands for what the montage leaves open: gains, cross-talk, a slightly different reference.
+    It models variations of the recording: gains, cross-talk, and a slightly different reference.
 
     Parameters
     ----------
     magnitude : float
-        Initial root mean square change of the signal, relative to channels of equal power.
+        Initial root mean square change of the signal, relative to the signal, for channels of equal
+        power.
     max_magnitude : float
         Largest change.
 
     Notes
     -----
-    ``X + magnitude * G X``, with independent normal entries of variance ``1 / n_channels`` in the
-    matrix ``G`` of each example.
+    The output is ``X + magnitude * G X``. The matrix ``G`` is drawn for each example, with
+    independent normal entries of variance ``1 / n_channels``.
 
     Examples
     --------

@@ -12,7 +12,7 @@ from .base import Transform, check_sfreq
 from .draws import Draws, Noise
 from .fourier import add_filtered, fast_length, turn, turn_phase
 
-# Of a band-stop filter, the attenuation inside (110 dB), and the scale of its ends in Hz.
+# Band-stop filter: attenuation in the band (110 dB), and width of the transitions in Hz.
 DEPTH = math.log(10) / 20 * 110
 SLOPE = 0.1
 
@@ -31,10 +31,11 @@ class FrequencyShift(Transform):
 
     Notes
     -----
-    The real part of the analytic signal times ``exp(2 i pi shift t)``, with the Hilbert transform
-    computed on the centred signal, padded with zeros. The offset of each channel (its mean,
-    weighted by a Hann window) is kept where it is: it does not become a tone. Content that would
-    be moved below 0 Hz or above the Nyquist frequency is folded back. Can be differentiated once.
+    The output is the real part of the analytic signal times ``exp(2 i pi shift t)``. The Hilbert
+    transform is computed from the centred signal, padded with zeros. The offset of each channel
+    (its mean, weighted by a Hann window) is not shifted, so it does not become a sine. Frequencies
+    that would be moved below 0 Hz or above the Nyquist frequency are reflected there. The output
+    can be differentiated once.
 
     References
     ----------
@@ -73,8 +74,8 @@ class FrequencyShift(Transform):
 
     def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         step = (2 * math.pi / self.sfreq) * strength.reshape(-1) * noise["uniform"]
-        # time runs from the start of the window: what the Hilbert transform gets wrong at an edge
-        # enters as the sine of the angle, so that only one edge has it
+        # time is zero at the start of the window: errors of the Hilbert transform at the edges are
+        # multiplied by the sine of the angle, so only those at the other edge remain
         n_fft = fast_length(X.shape[-1] + 32)
         return turn_phase(X, step.expand(len(X)), n_fft)
 
@@ -85,19 +86,19 @@ class FTSurrogate(Transform):
     Parameters
     ----------
     magnitude : float
-        Initial strength: phases are moved by angles uniform in [-pi, pi] times it.
+        Initial strength. Phases are shifted by angles that are uniform in [-pi, pi] times the
+        strength.
     max_magnitude : float
-        Largest strength; at 1 the phases are uniform on the circle.
+        Largest strength. At 1, the phases are uniform on the circle.
     channel_indep : bool
-        Whether each channel gets phases of its own. If not, phase differences between channels
-        are kept.
+        Whether channels are shifted independently. If not, phase differences between channels are
+        kept.
 
     Notes
     -----
-    The offset, and the Nyquist frequency where the number of samples is even, keep their phase. The
-    angles are centred at every strength, so that there is no systematic rotation. Each frequency is
-    delayed by a time of its own, so events are smeared over the window: there is no way to undo
-    that in outputs along time.
+    The offset and the Nyquist frequency of an even number of samples keep their phase. The angles
+    have mean zero at every strength, so there is no systematic rotation. Each frequency has its own
+    delay, which smears events over the window. Outputs along time can therefore not be mapped back.
 
     References
     ----------
@@ -131,22 +132,22 @@ class FTSurrogate(Transform):
 
     def _draw(self, draws: Draws) -> Noise:
         n_channels = draws.n_channels if self.channel_indep else 1
-        n_inner = (draws.n_times - 1) // 2  # frequencies strictly between 0 and Nyquist
+        n_inner = (draws.n_times - 1) // 2  # frequencies between 0 and Nyquist, both excluded
         return {"uniform": draws.symmetric(n_channels, n_inner)}
 
     def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         n_times = X.shape[-1]
         angle = math.pi * strength * noise["uniform"]
-        # the offset, and the Nyquist frequency of an even number of samples, are not turned
+        # the offset and the Nyquist frequency of an even number of samples keep their phase
         angle = torch.nn.functional.pad(angle, (1, n_times // 2 - angle.shape[-1]))
         return add_filtered(X, turn(angle))
 
 
 class BandstopFilter(Transform):
-    """Filter out a band of frequencies of all channels [1]_ [2]_.
+    """Remove a random frequency band from all channels [1]_ [2]_.
 
-    The band lies anywhere, with equal probability, such that its ends are 1 Hz or more away from 0
-    and from ``max_freq``.
+    The position of the band is uniform, with its ends at least 1 Hz away from 0 and from
+    ``max_freq``.
 
     Parameters
     ----------
@@ -157,14 +158,14 @@ class BandstopFilter(Transform):
     max_magnitude : float
         Largest width, in Hz.
     max_freq : float | None
-        Highest frequency that may be touched, in Hz; None is half the sampling frequency.
+        Upper limit of the band, in Hz. None takes half the sampling frequency.
 
     Notes
     -----
-    A filter without phase shift, made in the frequency domain. Its attenuation in dB is a smooth
-    box: more than 50 dB at the ends of the band and 100 dB inside, 1 dB at 0.5 Hz outside. Below a
-    width of about 0.5 Hz it becomes shallow, and it is the identity at width zero. Windows shorter
-    than 5 s cannot resolve such a filter: there the band gets wider than stated.
+    The filter has zero phase and is applied in the frequency domain. Its attenuation is more than
+    50 dB at the ends of the band, 100 dB inside, and 1 dB at 0.5 Hz outside. For widths below about
+    0.5 Hz it is weaker, and for a width of zero it is the identity. Windows shorter than 5 s do not
+    have the frequency resolution for such a filter, so the band is then wider than stated.
 
     References
     ----------

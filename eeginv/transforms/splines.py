@@ -1,4 +1,4 @@
-"""Spherical splines: the field on a sphere, from its values at a few places."""
+"""Spherical splines: interpolation of a field on a sphere from its values at a few positions."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import math
 import torch
 from torch import Tensor
 
-N_TERMS = 50  # degree of the Legendre series; the coefficients fall with its seventh power
+N_TERMS = 50  # of the Legendre series; coefficients fall with the seventh power of the degree
 STIFFNESS = 4
-REGULARIZATION = 1e-5  # what is added to the diagonal of the system, as in MNE
+REGULARIZATION = 1e-5  # added to the diagonal of the linear system, as in MNE
 
 
 def spline_kernel(cosine: Tensor) -> Tensor:
-    """Value at one place of the spline that another place carries, from the cosine between them."""
+    """Return the value of the spline centred at one position, from its cosine with another."""
     before, current = torch.ones_like(cosine), cosine
     total = torch.zeros_like(cosine)
     for n in range(1, N_TERMS + 1):
@@ -23,17 +23,17 @@ def spline_kernel(cosine: Tensor) -> Tensor:
 
 
 def spline_coefficients(positions: Tensor) -> Tensor:
-    """Matrix that finds the coefficients of the splines from the field at the positions.
+    """Return the matrix that maps the field at the positions to the coefficients of the splines.
 
     Parameters
     ----------
     positions : Tensor, shape (n_channels, 3)
-        Where the field is known, on the unit sphere.
+        Positions on the unit sphere at which the field is known.
 
     Returns
     -------
     coefficients : Tensor, shape (n_channels + 1, n_channels)
-        Of the spline that each position carries, and of the constant.
+        Matrix whose rows give the coefficients of the spline at each position and of the constant.
     """
     n = len(positions)
     system = torch.ones(n + 1, n + 1, dtype=positions.dtype)
@@ -44,19 +44,19 @@ def spline_coefficients(positions: Tensor) -> Tensor:
 
 
 def spline_interpolation(positions: Tensor, places: Tensor) -> Tensor:
-    """Matrix that interpolates the field at some places from its values at others [1]_.
+    """Return the matrix that interpolates a field on the sphere at other positions [1]_.
 
     Parameters
     ----------
     positions : Tensor, shape (n_channels, 3)
-        Where the field is known, on the unit sphere.
+        Positions on the unit sphere at which the field is known.
     places : Tensor, shape (..., n_places, 3)
-        Where it is wanted, on the unit sphere.
+        Positions on the unit sphere at which it is interpolated.
 
     Returns
     -------
     matrix : Tensor, shape (..., n_places, n_channels)
-        The interpolation; its rows sum to one.
+        Interpolation matrix. Its rows sum to one.
 
     References
     ----------
@@ -70,25 +70,25 @@ def spline_interpolation(positions: Tensor, places: Tensor) -> Tensor:
 
 
 def rotation_series(positions: Tensor, axis: int) -> tuple[Tensor, Tensor]:
-    """Interpolation to rotated sensors as a Fourier series in the angle.
+    """Return the interpolation to rotated sensors as a Fourier series in the angle.
 
-    A spline of degree n is a polynomial of degree n in the cosine between two places, and that
-    cosine is affine in the cosine and sine of the angle by which one of them is turned. So the
-    interpolation matrix is a trigonometric polynomial of the angle, and its coefficients are
-    exact.
+    A spline of degree n is a polynomial of degree n in the cosine between two positions. This
+    cosine is affine in the cosine and sine of the angle by which one of them is rotated. The
+    interpolation matrix is therefore a trigonometric polynomial of the angle, with exact
+    coefficients.
 
     Parameters
     ----------
     positions : Tensor, shape (n_channels, 3)
-        The sensors, on the unit sphere.
+        Positions of the sensors on the unit sphere.
     axis : int
         Axis of the rotation: 0, 1 or 2 for x, y or z.
 
     Returns
     -------
     cosines, sines : Tensor, shape (n_terms, n_channels, n_channels)
-        ``sum_k cosines[k - 1] cos(k a) + sines[k - 1] sin(k a)``, for ``k`` from 1, is the matrix
-        at the angle ``a`` but for a constant.
+        Coefficients. Up to a constant matrix, the interpolation matrix at the angle ``a`` is
+        ``sum_k cosines[k - 1] cos(k a) + sines[k - 1] sin(k a)``, for ``k`` from 1.
     """
     n_angles = 2 * N_TERMS + 2
     angle = 2 * math.pi / n_angles * torch.arange(n_angles, dtype=positions.dtype)

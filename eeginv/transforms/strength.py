@@ -1,4 +1,4 @@
-"""Strengths of transforms, read from free real numbers."""
+"""Strengths of transforms as functions of unconstrained real numbers."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from .base import Transform
 
-# None stands for the strength of the transform itself.
+# None means the strength of the transform.
 Strength: TypeAlias = Tensor | float | None
 
 
 def read_strength(raw: Tensor, largest: float | Tensor) -> Tensor:
-    """Return strengths in [0, largest], whose derivative is plus or minus ``largest`` everywhere.
+    """Return strengths in [0, largest] whose derivative is plus or minus ``largest`` everywhere.
 
     Parameters
     ----------
     raw : Tensor
-        Free real numbers.
+        Unconstrained real numbers.
     largest : float | Tensor
         Upper ends of the ranges.
 
@@ -32,13 +32,13 @@ def read_strength(raw: Tensor, largest: float | Tensor) -> Tensor:
         ``largest`` times the distance to the nearest even integer.
     """
     even = (raw.detach() * 0.5).round_().mul_(2)
-    # the absolute value, but with a derivative of 1 at 0: a strength of 0 has to grow; adding 0
-    # turns the -0 that comes out there into 0
+    # the absolute value, but with a derivative of 1 at 0, so that a strength of 0 can grow; adding
+    # 0 turns -0 into 0
     return largest * nn.functional.leaky_relu(even - raw, -1.0) + 0.0
 
 
 def read_strengths(transforms: Sequence[Transform]) -> Tensor:
-    """Return the strengths of several transforms, in as many operations as that of one.
+    """Return the strengths of several transforms in one vectorised computation.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def read_strengths(transforms: Sequence[Transform]) -> Tensor:
     Returns
     -------
     strengths : Tensor, shape (n_transforms,)
-        A differentiable function of their parameters.
+        Strengths, differentiable with respect to the parameters of the transforms.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def constant(
     dtype: torch.dtype,
     device: torch.device,
 ) -> Tensor:
-    """Return a tensor of plain numbers, the same one each time: no copy to the device in each step.
+    """Return a cached tensor of numbers, which avoids a copy to the device in each step.
 
     Parameters
     ----------
@@ -77,12 +77,12 @@ def constant(
     dtype : torch.dtype
         Precision.
     device : torch.device
-        Where it is needed.
+        Device of the tensor.
 
     Returns
     -------
     tensor : Tensor
-        Not to be written to.
+        The tensor. It must not be modified.
     """
     with torch.inference_mode(False), torch.no_grad():
         return torch.tensor(values, dtype=dtype, device=device)

@@ -31,8 +31,8 @@ class TimeReverse(BinaryTransform):
 
     Notes
     -----
-    The gradient with respect to the probability is that of the score function, through
-    ``log_prob``; the gradient with respect to the signal is exact.
+    The gradient with respect to the probability is a score-function estimate, from ``log_prob``.
+    The gradient with respect to the signal is exact.
 
     References
     ----------
@@ -56,7 +56,7 @@ class TimeReverse(BinaryTransform):
         return X.flip(-1)
 
     def _transform_unless(self, X: Tensor, spared: Tensor) -> Tensor:
-        return X.flip(-1).lerp_(X, spared.to(X.dtype))  # one copy in memory instead of two
+        return X.flip(-1).lerp_(X, spared.to(X.dtype))  # saves one copy in memory
 
     def _undo(self, output: Tensor, noise: Noise, strength: Tensor, n_times: int) -> Tensor:
         spared = noise["uniform"].reshape(-1, 1, 1) >= strength
@@ -64,25 +64,25 @@ class TimeReverse(BinaryTransform):
 
 
 class SmoothTimeMask(Transform):
-    """Set a stretch of all channels to zero, with smooth ends [1]_ [2]_.
+    """Set a random segment of all channels to zero, with smooth ends [1]_ [2]_.
 
-    The stretch lies anywhere in the window, with equal probability.
+    The position of the segment in the window is uniform.
 
     Parameters
     ----------
     sfreq : float
         Sampling frequency of the signals, in Hz.
     magnitude : float
-        Initial length of the stretch, in s.
+        Initial length of the segment, in s.
     max_magnitude : float
         Largest length, in s.
 
     Notes
     -----
-    The signal is multiplied by one minus the difference of two logistic functions, whose scale of
-    0.03 s (at least one sample) depends neither on the length of the window nor on that of the
-    stretch: stretches shorter than that are not masked fully, and longer ones are masked by
-    more than 50 dB except 0.2 s at both ends. Can be differentiated once.
+    The signal is multiplied by one minus the difference of two logistic functions. Their scale is
+    0.03 s (at least one sample), whatever the length of the window and of the segment. Shorter
+    segments are not masked completely. Longer ones are attenuated by more than 50 dB, except for
+    0.2 s at both ends. The output can be differentiated once.
 
     References
     ----------
@@ -125,7 +125,8 @@ class SmoothTimeMask(Transform):
 class _FadeOut(torch.autograd.Function):
     """Multiply signals by one minus a smooth window between two times.
 
-    The window is computed again for the backward pass: keeping it takes as much as some channels.
+    The window is computed again in the backward pass, because storing it takes as much memory as
+    several channels.
     """
 
     @staticmethod
@@ -152,21 +153,25 @@ class _FadeOut(torch.autograd.Function):
     ) -> tuple[Tensor | None, Tensor | None, Tensor | None, None, None]:
         X, begin, end = ctx.saved_tensors
         rise, fall = _FadeOut._ends(X, begin, end, ctx.sfreq, ctx.scale)
-        of_signal = of_begin = of_end = None
+        grad_signal = grad_begin = grad_end = None
         if ctx.needs_input_grad[0]:
-            of_signal = gradient * (1 - (rise - fall))
+            grad_signal = gradient * (1 - (rise - fall))
         if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
-            of_window = (gradient * X).sum(dim=1, keepdim=True) / ctx.scale
-            of_begin = (of_window * rise * (1 - rise)).sum(dim=-1, keepdim=True)
-            of_end = -(of_window * fall * (1 - fall)).sum(dim=-1, keepdim=True)
-            of_begin, of_end = of_begin.sum_to_size(begin.shape), of_end.sum_to_size(end.shape)
-        return of_signal, of_begin, of_end, None, None
+            grad_window = (gradient * X).sum(dim=1, keepdim=True) / ctx.scale
+            grad_begin = (grad_window * rise * (1 - rise)).sum(dim=-1, keepdim=True)
+            grad_end = -(grad_window * fall * (1 - fall)).sum(dim=-1, keepdim=True)
+            grad_begin, grad_end = (
+                grad_begin.sum_to_size(begin.shape),
+                grad_end.sum_to_size(end.shape),
+            )
+        return grad_signal, grad_begin, grad_end, None, None
 
 
 class TimeShift(Transform):
-    """Delay or advance all channels by a random time, uniform in [-magnitude, magnitude].
+    """Shift all channels in time by a random offset, uniform in [-magnitude, magnitude].
 
-    Shifts need not be whole samples: signals are interpolated by their Fourier series.
+    Shifts are not restricted to whole samples, because signals are interpolated by their Fourier
+    series.
 
     Parameters
     ----------
@@ -177,13 +182,14 @@ class TimeShift(Transform):
     max_magnitude : float
         Upper end of the range of the magnitude, in s.
     mode : str
-        What enters at the ends: "circular" what leaves at the other end, "reflect" the mirror image
-        of the signal, "replicate" its last value, "constant" zeros.
+        Values that enter the window: "circular" takes those that leave at the other end, "reflect"
+        the mirror image of the signal, "replicate" its last value, and "constant" zeros.
 
     Notes
     -----
-    A circular shift keeps the spectrum of amplitudes exactly, and shifts compose. They form a group
-    with the dilations of time (:class:`TimeWarp`).
+    A circular shift keeps the amplitude spectrum exactly. Two circular shifts in sequence are one
+    shift by the sum of the offsets. Shifts form a group with the dilations of time
+    (:class:`TimeWarp`).
 
     Examples
     --------
@@ -225,7 +231,7 @@ class TimeShift(Transform):
         n_times = X.shape[-1]
         margin, n_fft, padded = 0, n_times, X
         if self.mode != "circular":
-            # beyond the largest shift, room in which the interpolation fades
+            # largest shift, plus a margin for the side lobes of the interpolation
             margin = math.ceil(largest * self.sfreq) + 16
             if self.mode == "reflect" and margin >= n_times:
                 raise ValueError(
@@ -250,27 +256,27 @@ class TimeShift(Transform):
 
 
 class TimeWarp(Transform):
-    """Speed time up and slow it down by up to a relative amount.
+    """Speed up or slow down the signal by a random relative amount.
 
     Parameters
     ----------
     magnitude : float
-        Initial largest relative change of speed; 0.1 is 10 %.
+        Initial largest relative change of speed. 0.1 means 10 %.
     max_magnitude : float
-        Upper end of its range, below 1, so that time always runs forward.
+        Upper end of its range. It is below 1, so that time always runs forward.
     shape : str
-        "smooth" lets the speed vary over the window, while both its ends stay in place;
-        "dilation" changes it by one factor everywhere, about the middle of the window. What a
-        slower signal lacks at the ends is filled with the mirror image.
+        With "smooth", the speed varies over the window, whose ends keep their times. With
+        "dilation", the speed changes by one factor, and the middle of the window keeps its time.
+        Missing values at the ends of the window are filled with the mirror image of the signal.
     n_modes : int
-        For a smooth warp, the number of half cosines over the window that the speed is made of.
+        Number of half cosines over the window whose sum is the speed of a smooth warp.
 
     Notes
     -----
-    Signals are read between samples by an interpolation with eight neighbours (Lanczos, weights
-    normalised to sum to one): errors below 1 % up to a quarter of the sampling
-    frequency, below 2 % up to 0.3 of it. Dilations form a group with the shifts in time
-    (:class:`TimeShift`); smooth warps of a fixed number of modes do not.
+    Signals are interpolated between samples with eight neighbours (Lanczos, weights normalised to
+    sum to one). Errors are below 1 % up to a quarter of the sampling frequency, and below 2 % up to
+    0.3 of it. Dilations form a group with the shifts in time (:class:`TimeShift`). Smooth warps
+    with a fixed number of modes do not.
 
     Examples
     --------
@@ -348,23 +354,23 @@ class TimeWarp(Transform):
 
 
 def _inverse_warp(time: Tensor, strength: Tensor, coefficients: Tensor, n_times: int) -> Tensor:
-    """Return when the times of the original signal come in a smoothly warped one.
+    """Return the times in a smoothly warped signal of given times in the original one.
 
     Parameters
     ----------
     time : Tensor, shape (n_positions,)
         Times in the original signal, in samples.
     strength : Tensor, shape (n_examples or 1, 1)
-        Of the warp.
+        Strength of the warp.
     coefficients : Tensor, shape (n_examples or 1, n_modes)
-        Of the changes of speed, half cosines over the window.
+        Coefficients of the half cosines whose sum is the change of speed.
     n_times : int
         Length of the signal in samples.
 
     Returns
     -------
     time : Tensor, shape (n_examples, n_positions)
-        Times in the warped signal; differentiable in the strength.
+        Times in the warped signal, differentiable with respect to the strength.
     """
     angular = torch.arange(1, coefficients.shape[-1] + 1, dtype=time.dtype, device=time.device)
     angular = angular * (math.pi / max(n_times - 1, 1))
@@ -382,12 +388,12 @@ def _inverse_warp(time: Tensor, strength: Tensor, coefficients: Tensor, n_times:
         sample = torch.arange(n_times, dtype=time.dtype, device=time.device)
         grid = warped(sample.unsqueeze(0), strength).contiguous()
         target = time.expand(len(grid), -1).contiguous()
-        # between which samples a time comes, where it would come at a constant speed between them,
-        # and two steps of Newton's method
+        # find the samples before and after, interpolate linearly, then take two steps of Newton's
+        # method
         after = torch.searchsorted(grid, target).clamp(1, max(n_times - 1, 1))
         low, high = grid.gather(1, after - 1), grid.gather(1, after)
         found = after - 1 + ((target - low) / (high - low).clamp_min(1e-6)).clamp(0, 1)
         for _ in range(2):
             found = found - (warped(found, strength) - target) / speed(found)
-    # the last step is the one whose derivative is that of the implicit function
+    # the derivative of this last step is that of the implicit function
     return found - (warped(found, strength) - target) / speed(found).detach()

@@ -1,4 +1,4 @@
-"""Pictures of policies, of transforms and of what models are invariant to; tables."""
+"""Plots of policies, transforms and invariance of models, and a table of the transforms."""
 
 import lazy_loader as _lazy
 

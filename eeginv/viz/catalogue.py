@@ -1,4 +1,4 @@
-"""The catalogue of transforms as a table."""
+"""Table of all transforms."""
 
 from __future__ import annotations
 
@@ -15,22 +15,24 @@ JUMPING = "signal; strength by log_prob"
 
 
 def transform_table() -> pd.DataFrame:
-    """List all transforms, from the registry and what each class says of itself.
+    """List all transforms of the registry with their properties.
 
     Returns
     -------
     table : pandas.DataFrame
-        One row a transform, indexed by its name, in the order of the registry. The columns are
+        One row for each transform, indexed by its name, in the order of the registry. The columns
+        are
 
-        - ``family``: what it acts on;
+        - ``family``: what the transform acts on;
         - ``effect``: the first sentence of its documentation;
-        - ``unit``: of its strength, "1" for a plain number;
-        - ``default``: its strength unless told otherwise;
-        - ``range``: where its strength lies, unless told otherwise;
-        - ``learned``: how its strength is called, a magnitude or the probability of being there;
-        - ``gradient``: what the derivative is exact with respect to, or, where draws make the
-          output jump, that the one for the strength comes from ``log_prob``;
-        - ``needs``: what it must be told of the signals.
+        - ``unit``: unit of the strength, "1" for a plain number;
+        - ``default``: default strength;
+        - ``range``: default range of the strength;
+        - ``learned``: name of the strength, "magnitude" or "probability" (on/off transforms);
+        - ``gradient``: with respect to what the derivative is exact. If the output is a
+          discontinuous function of the strength, the gradient of the strength comes from
+          ``log_prob``;
+        - ``needs``: required arguments that describe the signals.
 
     Examples
     --------
@@ -58,7 +60,7 @@ def _row(cls: type[Transform]) -> dict[str, object]:
 
 
 def _default(cls: type[Transform], argument: str) -> float | None:
-    """Default value of an argument of a class, None if it has none."""
+    """Return the default value of an argument of a class, or None if there is none."""
     parameter = inspect.signature(cls).parameters.get(argument)
     if parameter is None or parameter.default is parameter.empty:
         return None
@@ -66,6 +68,6 @@ def _default(cls: type[Transform], argument: str) -> float | None:
 
 
 def _effect(cls: type[Transform]) -> str:
-    """First sentence of a class's own docstring, without its references."""
+    """Return the first sentence of the docstring of a class, without references."""
     first = inspect.cleandoc(cls.__doc__ or "").partition("\n\n")[0]
     return re.sub(r"\s*\[\d+\]_", "", " ".join(first.split()))

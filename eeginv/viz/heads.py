@@ -1,4 +1,4 @@
-"""Fields on the head."""
+"""Topographic maps of the head."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from ..transforms import channel_positions
 if TYPE_CHECKING:
     from matplotlib.figure import SubFigure
 
-MIN_CHANNELS = 8  # fewer do not make a map
-OUTLINE = math.radians(99)  # from the crown to the circle through Fpz, T7, Oz and T8
+MIN_CHANNELS = 8  # for a map; with fewer, none is drawn
+OUTLINE = math.radians(99)  # angle between the vertex and the circle through Fpz, T7, Oz and T8
 
 
 def head_positions(ch_names: Sequence[str]) -> np.ndarray | None:
-    """Places of channels on a flat head of radius one, None if they do not make a map."""
+    """Return positions of channels on a flat head of radius one, or None if no map can be drawn."""
     if len(ch_names) < MIN_CHANNELS:
         return None
     try:
         x, y, z = np.array(channel_positions(ch_names)).T
-    except ValueError:  # names that mean no place
+    except ValueError:  # names without a known position
         return None
-    # azimuthal equidistant: the distance from the crown is the angle
+    # azimuthal equidistant projection: the distance from the vertex is proportional to the angle
     radius = np.arccos(np.clip(z, -1, 1)) / OUTLINE
     angle = np.arctan2(y, x)
     flat = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
@@ -39,7 +39,7 @@ def draw_heads(
     labels: Sequence[str],
     title: str,
 ) -> None:
-    """Draw the field of each strength on a head, with one scale of colours."""
+    """Draw a topographic map for each strength, with one colour scale."""
     from mne.viz import plot_topomap
 
     limit = max(float(np.abs(field).max()) for field in fields) or 1.0
@@ -51,7 +51,7 @@ def draw_heads(
             axes=panel,
             show=False,
             sphere=(0, 0, 0, 1.0),
-            cmap="RdBu_r",  # the default depends on the signs
+            cmap="RdBu_r",  # MNE's default depends on the signs of the values
             vlim=(-limit, limit),
             contours=4,
         )

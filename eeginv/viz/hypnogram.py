@@ -1,4 +1,4 @@
-"""A picture of predicted sleep stages."""
+"""Plot of predicted sleep stages."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # From the top of a hypnogram to its bottom.
 _STAGES = ("W", "R", "N1", "N2", "N3")
 _COLOURS = {"W": ORANGE, "R": PURPLE, "N1": SKY, "N2": BLUE, "N3": GREEN}
-# Two stages are nearly as probable if they differ by less.
+# An epoch is uncertain if the probabilities of its two most probable stages differ by less.
 UNCERTAIN = 0.2
 
 
@@ -26,21 +26,21 @@ def plot_hypnogram(table: pd.DataFrame, title: str = "") -> Figure:
     Parameters
     ----------
     table : pandas.DataFrame
-        A row for each epoch: ``onset`` and ``duration`` in s, ``label`` (W, N1, N2, N3 or R), and
-        the probabilities ``p_W`` and so on, as :func:`~eeginv.use.predict_recording` returns it.
+        One row for each epoch, as returned by :func:`~eeginv.use.predict_recording`: ``onset`` and
+        ``duration`` in s, ``label`` (W, N1, N2, N3 or R), and the probabilities ``p_W`` and so on.
     title : str
-        What to write above.
+        Title of the figure.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
-        The figure. Marked are epochs whose two most probable stages differ by less than 0.2 in
-        probability.
+        The figure. Epochs are marked as uncertain if the probabilities of their two most probable
+        stages differ by less than 0.2.
 
     Raises
     ------
     ValueError
-        If columns are missing, or labels are no stages.
+        If columns are missing, or a label is not a stage.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def plot_hypnogram(table: pd.DataFrame, title: str = "") -> Figure:
         top.stairs(levels[begin:end], edges, baseline=None, color="black", lw=1)
         # an area has two edges for each epoch
         times = np.repeat(edges, 2)[1:-1]
-        areas = np.repeat(shares[begin:end, ::-1], 2, axis=0).T  # in the order of the hypnogram
+        areas = np.repeat(shares[begin:end, ::-1], 2, axis=0).T  # same order as above
         bottom.stackplot(times, areas, colors=[_COLOURS[s] for s in reversed(stages)], lw=0)
     for level, stage in enumerate(stages):
         inside = levels == level
@@ -103,7 +103,7 @@ def plot_hypnogram(table: pd.DataFrame, title: str = "") -> Figure:
 
 
 def _stretches(begins: np.ndarray, ends: np.ndarray) -> list[tuple[int, int]]:
-    """Find the rows between pauses: the first, and the one after the last, of each stretch."""
+    """Return the segments without a pause, as (first row, row after the last)."""
     breaks = np.flatnonzero(np.abs(begins[1:] - ends[:-1]) > 1e-6) + 1
     edges = [0, *breaks.tolist(), len(begins)]
     return list(zip(edges[:-1], edges[1:], strict=True))

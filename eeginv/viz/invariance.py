@@ -1,4 +1,4 @@
-"""Pictures of what a fitted model is invariant to."""
+"""Plots of the invariance of fitted models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .style import Style, styles_of, with_unit
 
 RANGE_COLOUR = "#ebebeb"
 LINE_COLOUR = "#999999"
-LOWEST_SCORE = -1.0  # the score has no lower bound; below this, it hardly matters
+LOWEST_SCORE = -1.0  # lower limit of the axis; the score itself has no lower bound
 LABELS = {
     "score": "invariance score",
     "agreement": "predictions that stay the same",
@@ -32,16 +32,16 @@ def plot_invariance_curve(
     Parameters
     ----------
     curves : pandas.DataFrame | dict of str to pandas.DataFrame
-        From :func:`~eeginv.inspection.invariance_curve`; several transforms may be concatenated.
-        Of several models, a dict from the name of each to its curves.
+        Table from :func:`~eeginv.inspection.invariance_curve`. Tables of several transforms may be
+        concatenated. For several models, a dict from the name of each model to its table.
     measures : sequence of str
-        What to draw, of "score", "agreement" and "divergence".
+        Quantities to draw: "score", "agreement", "divergence".
 
     Returns
     -------
     figure : matplotlib.figure.Figure
-        One row a transform, one column a measure, with 95 % intervals. Scores below -1 are cut
-        off.
+        One row for each transform, one column for each measure, with 95 % confidence intervals.
+        Scores below -1 are cut off.
 
     Examples
     --------
@@ -77,9 +77,9 @@ def plot_invariance_curve(
             panel.set_xlabel(name + ("" if unit == "1" else f" ({unit})"))
     for column, measure in zip(axes.T, measures, strict=True):
         column[0].set_title(LABELS[measure], fontsize=10)
-        low, high = column[0].get_ylim()  # those of the whole column
+        low, high = column[0].get_ylim()  # shared by the column
         for panel in column:
-            _dress(panel, measure, low, high)
+            _format_axes(panel, measure, low, high)
     _legend(figure, styles)
     return figure
 
@@ -90,15 +90,15 @@ def plot_invariance_profile(profiles: pd.DataFrame | Mapping[str, pd.DataFrame])
     Parameters
     ----------
     profiles : pandas.DataFrame | dict of str to pandas.DataFrame
-        From :func:`~eeginv.inspection.invariance_profile`; of several models, a dict from the name
-        of each to its profile.
+        Table from :func:`~eeginv.inspection.invariance_profile`. For several models, a dict from
+        the name of each model to its table.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
-        One row a transform: the score and the share of predictions that stay the same at the
-        largest strength, and the extent on a scale from zero to the largest strength, all with
-        95 % intervals. Scores below -1 are drawn as a triangle at the edge.
+        One row for each transform. It shows the score and the share of unchanged predictions, both
+        at the largest strength, and the extent on a scale from zero to the largest strength. All
+        have 95 % confidence intervals. Scores below -1 are drawn as a triangle at the edge.
 
     Examples
     --------
@@ -173,7 +173,7 @@ def _draw_curve(panel: Axes, curve: pd.DataFrame, measure: str, style: Style) ->
         panel.fill_between(x, curve[low], curve[high], color=style["color"], alpha=0.18, lw=0)
 
 
-def _dress(panel: Axes, measure: str, low: float, high: float) -> None:
+def _format_axes(panel: Axes, measure: str, low: float, high: float) -> None:
     if measure == "score":
         panel.axhline(0, color=LINE_COLOUR, lw=1, ls=":", zorder=0)
         panel.set_ylim(max(min(low, -0.05), LOWEST_SCORE), 1.05)
@@ -217,7 +217,7 @@ def _draw_extent(panel: Axes, y: float, row: pd.Series, style: Style, height: fl
     panel.text(1.03, y, text, va="center", fontsize=8.5)
 
 
-# both -----------------------------------------------------------------------------------------
+# shared ---------------------------------------------------------------------------------------
 def _by_model(
     tables: pd.DataFrame | Mapping[str, pd.DataFrame], columns: Sequence[str]
 ) -> dict[str, pd.DataFrame]:

@@ -1,4 +1,4 @@
-"""Pictures of learned policies."""
+"""Plots of learned policies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .style import BLUE, FALSE_COLOUR, GREY, TRUE_COLOUR, Style, styles_of, with
 
 RANGE_COLOUR = "#ebebeb"
 
-# The policy after each epoch, or extent and unit of each transform.
+# One item for each epoch: the policy, or extent and unit of each transform.
 History: TypeAlias = Sequence[Policy | dict[str, dict[str, Any]]]
 
 
@@ -34,14 +34,14 @@ def plot_policy(
     Parameters
     ----------
     policy : Policy | list of Policy
-        The policy. Of several (of repeated trainings, say) the bars show the mean, and the dots
-        each one. Of a single policy, dots are drawn where it has a transform more than once, one
-        for each candidate, the larger the more often chosen.
+        The policy. For several policies, such as those of repeated trainings, bars show the mean
+        and dots the single policies. For one policy, a transform that occurs more than once has one
+        dot for each candidate, whose size grows with the weight of the candidate.
     truth : dict of str to dict | None
-        From the name of a transform to ``extent``, ``unit`` and ``invariant``, such as
-        ``true_invariances`` of simulated nights.
+        True invariances, such as ``true_invariances`` of simulated nights: ``extent``, ``unit`` and
+        ``invariant`` for each name of a transform.
     axes : matplotlib.axes.Axes | None
-        Where to draw; None makes a new figure.
+        Axes to draw into. None makes a new figure.
 
     Returns
     -------
@@ -50,9 +50,9 @@ def plot_policy(
 
     Notes
     -----
-    Units differ, so each row has its own scale: from zero to the largest extent that the
-    transform allows, which is written beside it. Grey are the transforms that say nothing of a
-    symmetry: see :attr:`PolicyEntry.role <eeginv.PolicyEntry.role>`.
+    Units differ, so each row has its own scale, from zero to the largest extent that the transform
+    allows. This extent is written beside the row. Transforms that are no evidence of a symmetry are
+    grey: see :attr:`PolicyEntry.role <eeginv.PolicyEntry.role>`.
 
     Examples
     --------
@@ -110,19 +110,19 @@ def plot_extents(
     Parameters
     ----------
     histories : list | dict of str to list
-        One history, such as ``policy_history_`` of a fitted classifier: the policy after each
-        epoch, as :class:`~eeginv.Policy` or as a dict from the name of a transform to its
-        ``extent`` and ``unit``. Or a dict from the name of a method to a list of such histories,
-        drawn as thin lines of one colour around their mean.
+        One history, such as ``policy_history_`` of a fitted classifier. It holds the policy after
+        each epoch, as a :class:`~eeginv.Policy` or as a dict with ``extent`` and ``unit`` for each
+        name of a transform. A dict from the name of a method to a list of histories draws each
+        history as a thin line, and their mean as a thick one.
     truth : dict of str to dict | None
-        From the name of a transform to ``extent`` and ``invariant``, drawn as a dashed line.
+        True ``extent`` and ``invariant`` for each name of a transform, drawn as a dashed line.
     styles : dict of str to dict | None
-        From the name of a method to its ``color`` and ``marker``; None chooses them in order.
+        ``color`` and ``marker`` for each name of a method. None chooses them in order.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
-        One panel a transform, in its own unit.
+        One panel for each transform, in its own unit.
 
     Examples
     --------
@@ -197,14 +197,14 @@ def plot_extents(
 # plot_policy ----------------------------------------------------------------------------------
 @dataclass
 class _Row:
-    """How far and how often one transform is used, for its row of the picture."""
+    """Extent and usage of one transform, for its row of the plot."""
 
     name: str
     unit: str
     extent: float
     usage: float
     usages: list[float]
-    # Extent and weight of each candidate, or of each policy.
+    # (extent, weight) of each candidate, or of each policy.
     dots: list[tuple[float, float]]
     limit: float | None
     scale: float
@@ -253,12 +253,12 @@ def _rows(policies: Sequence[Policy], truth: Mapping[str, Mapping[str, Any]]) ->
 
 
 def _dots(weighted: list[tuple[float, PolicyEntry]]) -> list[tuple[float, float]]:
-    """Extent and weight of each candidate; none where a single one is the bar itself."""
+    """Return (extent, weight) of each candidate, and nothing for a single one: the bar shows it."""
     return [(e.extent, weight) for weight, e in weighted] if len(weighted) > 1 else []
 
 
 def _check_truth(truth: Mapping[str, Mapping[str, Any]], policies: Sequence[Policy]) -> None:
-    """Refuse names that are neither those of eeginv nor those of the policies."""
+    """Raise an error for names of transforms that neither eeginv nor the policies have."""
     used = {entry.transform for policy in policies for entry in policy.entries}
     for name in truth:
         if name not in used and name not in REGISTRY:
@@ -314,17 +314,17 @@ def _draw_extent(panel: Axes, y: float, row: _Row) -> None:
 
 
 def _spread(y: float, n: int) -> np.ndarray:
-    """Heights around y, so that dots of equal value stay visible."""
+    """Return n heights around y, so that dots of equal value do not hide each other."""
     return y + (np.arange(n) - (n - 1) / 2) * min(0.09, 0.4 / max(n, 1))
 
 
 def _role_legend(rows: list[_Row]) -> list[Patch]:
-    """Tell apart what shows a symmetry; nothing to tell where everything does."""
+    """Return the legend of the roles, which is empty if all transforms have the role invariance."""
     if not any(row.roles == {"regularizer"} for row in rows):
         return []
     return [
         Patch(color=BLUE, alpha=0.55, label="invariance"),
-        Patch(color=GREY, alpha=0.55, label="regulariser: takes information away, or random"),
+        Patch(color=GREY, alpha=0.55, label="regulariser: removes information, or random strength"),
     ]
 
 
@@ -342,7 +342,7 @@ def _truth_legend() -> list[Patch | Line2D]:
 def _curves(
     groups: Mapping[str, Sequence[History]],
 ) -> tuple[dict[tuple[str, str], list[list[float]]], dict[str, str]]:
-    """Extents of each method and transform, one list a history, and the units."""
+    """Return the extents by method and transform, one list for each history, and the units."""
     curves: dict[tuple[str, str], list[list[float]]] = {}
     units: dict[str, str] = {}
     for method, histories in groups.items():

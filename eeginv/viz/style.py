@@ -1,11 +1,11 @@
-"""Colours, markers and numbers with units, alike in all pictures."""
+"""Colours, markers and formats of numbers that all plots share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any, TypeAlias
 
-# The palette of Okabe and Ito, which readers with any colour vision can tell apart.
+# Palette of Okabe and Ito, whose colours can be distinguished with any colour vision.
 BLUE = "#0072b2"
 SKY = "#56b4e9"
 GREEN = "#009e73"
@@ -16,11 +16,11 @@ PURPLE = "#cc79a7"
 BLACK = "#000000"
 GREY = "#5f5f5f"
 
-# Not those of a method that stands beside them.
+# Differ from the colours of the methods in the same plot.
 TRUE_COLOUR = GREEN
 FALSE_COLOUR = PURPLE
 
-# Colour and marker of the first line of a picture, of the second, and so on.
+# (colour, marker) of the first line of a plot, of the second, and so on.
 _LOOKS = (
     (BLUE, "D"),
     (VERMILION, "^"),
@@ -32,12 +32,12 @@ _LOOKS = (
     (YELLOW, "<"),
     (BLACK, ">"),
 )
-# Arguments of matplotlib, such as color and marker.
+# Keyword arguments of matplotlib, such as color and marker.
 Style: TypeAlias = dict[str, Any]
 
 
 def styles_of(names: Iterable[str]) -> dict[str, Style]:
-    """Choose a colour and a marker for each of several lines.
+    """Choose a colour and a marker for each line.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def styles_of(names: Iterable[str]) -> dict[str, Style]:
 
 
 def with_unit(value: float, unit: str, digits: int = 2) -> str:
-    """Write a value with its unit; plain numbers have the unit "1", which is left out.
+    """Format a value with its unit. The unit "1" of plain numbers is left out.
 
     Parameters
     ----------
@@ -71,6 +71,6 @@ def with_unit(value: float, unit: str, digits: int = 2) -> str:
     Returns
     -------
     text : str
-        Such as "0.5 Hz".
+        The text, such as "0.5 Hz".
     """
     return f"{value:.{digits}g}" + ("" if unit == "1" else f" {unit}")

@@ -1,4 +1,4 @@
-"""Pictures of what a transform does to a signal, at several strengths."""
+"""Plot of the effect of a transform on a signal, at several strengths."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from .._typing import ArrayLike
     from ..transforms import Transform
 
-MAX_CHANNELS = 3  # more would not be read
-N_DRAWS = 21  # an odd number: one of them is the median
-DYNAMIC_RANGE = 50  # dB, not the depth of a filter's notches
+MAX_CHANNELS = 3  # more are hard to read
+N_DRAWS = 21  # odd, so that the median is one of the draws
+DYNAMIC_RANGE = 50  # dB; without a limit, the depth of a notch would set the axis
 BEFORE, BEHIND, NOTE = "#333333", "#b8b8b8", "#666666"
 
 
@@ -44,7 +44,7 @@ def plot_transform(
     noise: Noise | None = None,
     random_state: int = 0,
 ) -> Figure:
-    """Draw a signal before and after a transform of several strengths, in time and in spectrum.
+    """Draw a signal and its spectrum before and after a transform, for several strengths.
 
     The random draws are the same for all strengths.
 
@@ -53,34 +53,35 @@ def plot_transform(
     transform : Transform
         The transform, such as ``FrequencyShift(sfreq=100)``.
     X : array-like or Tensor, shape (n_channels, n_times) or (n_examples, n_channels, n_times)
-        The signal, of any unit. Of several, the first is shown.
+        The signal, in any unit. Of several examples, the first is shown.
     sfreq : float
         Sampling frequency in Hz.
     strengths : float | list of float | None
-        Strengths in the unit of the transform. None takes a quarter, a half and all of its range;
-        for an on/off transform, it shows the signal transformed.
+        Strengths in the unit of the transform. None takes a quarter, a half and all of its range.
+        For an on/off transform, None shows the transformed signal.
     picks : list of int | list of str | None
-        Channels to show. None shows all of up to three; of more, the one that the transform
-        changes most, the one it changes least, and the median.
+        Channels to show. None shows all if there are at most three. Otherwise, it shows the one
+        that changes most, the one with the median change and the one that changes least.
     duration : float | None
-        Seconds to show; None shows all. The spectra are those of the whole signal.
+        Seconds to show. None shows the whole signal. The spectra are always those of the whole
+        signal.
     start : float | None
-        Where to begin, in seconds; None finds the part that changes most.
+        Time of the first sample to show, in seconds. None chooses the part that changes most.
     ch_names : list of str | None
-        Names of the channels; None takes those that the transform knows. If they are positions on
-        the head and there are enough of them, a spatial transform is also drawn on the head.
+        Names of the channels. None takes those of the transform. A spatial transform is also drawn
+        as topographic maps if at least eight channels have known positions.
     noise : dict of str to Tensor | None
-        Random draws, as from ``transform.draw``, with one row. None draws 21 times, leaves out
-        draws under which nothing changes, and takes the one whose change is the median.
+        Random draws with one row, as returned by ``transform.draw``. None draws 21 times, discards
+        the draws without effect, and takes the one with the median change.
     random_state : int
         Seed of the draws.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
-        For each channel, one trace a strength, with the signal before in grey behind it, and the
-        power spectral densities (Welch, windows of 4 s or half the signal). For spatial
-        transforms, the head at the time of the largest change.
+        For each channel, one trace for each strength, with the original signal in grey behind it,
+        and the power spectral densities (Welch, windows of 4 s or half the signal). For spatial
+        transforms, topographic maps at the time of the largest change.
 
     Examples
     --------
@@ -144,7 +145,7 @@ def plot_transform(
     return figure
 
 
-# what is shown --------------------------------------------------------------------------------
+# selection of the data ------------------------------------------------------------------------
 def _one_signal(X: ArrayLike | Tensor) -> Tensor:
     X = torch.as_tensor(X).detach()
     if X.ndim == 3 and len(X):
@@ -166,16 +167,16 @@ def _names(transform: Transform, ch_names: Sequence[str] | None, n_channels: int
 
 
 def _strengths(transform: Transform, strengths: ArrayLike | None) -> list[float]:
-    """Strengths in increasing order."""
+    """Return the strengths in increasing order."""
     if strengths is None:
         if transform.binary:
             return [1.0]
         return [share * transform.max_strength for share in (0.25, 0.5, 1.0)]
     given = torch.as_tensor(strengths, dtype=torch.float64).detach().flatten()
     increasing = sorted(set(given.tolist()))
-    # a probability may go on to one, where the picture does not depend on chance
+    # probabilities up to one are allowed: at one, the plot does not depend on the random draw
     highest = transform.max_strength if transform.continuous else 1.0
-    # float32 may round the end of the range up
+    # float32 may round the upper end of the range up
     if not increasing or not all(0 <= value <= highest * (1 + 1e-6) for value in increasing):
         raise ValueError(
             f"strengths of {transform.name} must be numbers in [0, {highest:g}], got {strengths!r}."
@@ -240,7 +241,7 @@ def _excerpt(
         size = np.sqrt(np.square(before).mean(axis=1, keepdims=True))
         scale = np.where(size > 0, size, 1)
         change = sum(np.square((x - before) / scale).sum(axis=0) for x in after)
-        # more weight in the middle, so that what changes is not at the edge
+        # larger weights in the middle, so that the change is not at the edge
         weight = np.hanning(n_shown + 2)[1:-1]
         first = int(np.argmax(np.convolve(change, weight, mode="valid")))
     else:
@@ -251,12 +252,12 @@ def _excerpt(
 
 
 def _moment(before: np.ndarray, after: Sequence[np.ndarray], excerpt: slice) -> int:
-    """Sample of the largest change at the largest strength."""
+    """Return the sample at which the largest strength has the largest effect."""
     change = np.square(after[-1] - before)[:, excerpt].sum(axis=0)
     return excerpt.start + int(np.argmax(change))
 
 
-# words ----------------------------------------------------------------------------------------
+# texts ----------------------------------------------------------------------------------------
 def _styles(transform: Transform, strengths: Sequence[float]) -> list[Style]:
     colours = plt.get_cmap("plasma_r")(np.linspace(0.3, 0.8, len(strengths)))
     if len(strengths) == 1:
@@ -285,7 +286,7 @@ def _title(transform: Transform, strengths: Sequence[float]) -> str:
 def _labels_with_counts(
     transform: Transform, styles: list[Style], before: np.ndarray, after: Sequence[np.ndarray]
 ) -> list[str]:
-    """Names of the strengths; where channels jump one by one, also how many did."""
+    """Return the labels of the strengths, with the number of changed channels where it varies."""
     labels = [style["label"] for style in styles]
     if transform.continuous or transform.binary:
         return labels
@@ -333,7 +334,7 @@ def _figure(
 def _draw_traces(
     panel: Axes, rows: Sequence[np.ndarray], first: int, sfreq: float, styles: list[Style]
 ) -> None:
-    """Stack the traces, each with the signal before behind it."""
+    """Draw the traces one above the other, each with the original signal behind it."""
     time = (first + np.arange(len(rows[0]))) / sfreq
     before = rows[0]
     room = 0.15 * max(np.ptp(before), 0.3 * max(np.ptp(row) for row in rows)) or 1.0
@@ -353,7 +354,7 @@ def _draw_traces(
     panel.set_xlim(time[0], time[0] + len(time) / sfreq)
     panel.spines[["left", "top", "right"]].set_visible(False)
     size = _round_number(np.ptp(before) / 2)
-    if size:  # a bar of known height in the unit of the signal
+    if size:  # scale bar in the unit of the signal
         bar = np.array([levels[0] - size / 2, levels[0] + size / 2])
         place: Style = {"transform": panel.get_yaxis_transform()}
         panel.plot([1.012] * 2, bar, color=BEFORE, lw=2, clip_on=False, **place)
@@ -363,7 +364,7 @@ def _draw_traces(
 def _draw_spectra(
     panel: Axes, rows: Sequence[np.ndarray], sfreq: float, styles: list[Style]
 ) -> None:
-    nperseg = max(1, min(len(rows[0]) // 2, int(4 * sfreq)))  # the mean of three windows or more
+    nperseg = max(1, min(len(rows[0]) // 2, int(4 * sfreq)))  # at least three windows
     highest, lowest = -math.inf, math.inf
     for row, style, width in zip(rows, styles, [2.6] + [1.1] * len(rows), strict=False):
         frequency, power = welch(row, sfreq, nperseg=nperseg)

@@ -134,7 +134,7 @@ def test_from_braindecode_as_a_candidate():
 
 
 def test_from_braindecode_bad_input():
-    with pytest.raises(ValueError, match="mixes examples"):
+    with pytest.raises(ValueError, match="combines several examples"):
         from_braindecode(theirs.Mixup(1.0))
     with pytest.raises(ValueError, match="wrap each"):
         from_braindecode(theirs.Compose([theirs.SignFlip(1.0)]))
