@@ -1,4 +1,4 @@
-"""Recordings of any task as labelled windows; sleep, real and simulated; and toy tasks."""
+"""Loading of recordings as labelled windows, simulated sleep recordings, and toy tasks."""
 
 import lazy_loader as _lazy
 

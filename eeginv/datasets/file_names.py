@@ -1,4 +1,4 @@
-"""Which files of a folder belong together, and to whom."""
+"""Pairs of files, subjects and sessions from file names."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path, PurePath
 from re import Pattern
 from typing import Any, NamedTuple
 
-# Names of Sleep-EDF: the study, two digits for the subject, one for the night.
+# Names of Sleep-EDF: study, two digits for the subject, one for the night.
 SLEEP_EDF = re.compile(
     r"(?P<study>SC4|ST7)(?P<subject>\d\d)(?P<recording>\d)[A-Z]", flags=re.IGNORECASE
 )
@@ -25,14 +25,14 @@ _FILE = re.compile(
     r"(?P<text>.+)-Hypnogram\.(?:csv|tsv|txt|xml)|(?P<nsrr>.+)-(?:nsrr|profusion)\.xml",
     flags=re.IGNORECASE,
 )
-# What a reader takes for a recording in the folder, though it has another ending.
+# Files that users may take for recordings of the folder, including those of other formats.
 _LIKE_OURS = re.compile(
     r"\.edf$|-(?:PSG|Hypnogram)\.(?:edf|bdf|rec|gdf|vhdr|fif|set|xml|txt|csv|tsv)(?:\.gz)?$|"
     r"-(?:nsrr|profusion)\.xml$",
     flags=re.IGNORECASE,
 )
-# Ends of names by which people tell nights apart: "_night2", "-visit1", "n2" or "_2" after a
-# number, "b" after a number.
+# Endings of names that number nights: "_night2", "-visit1", "n2" or "_2" after a number, "b" after
+# a number.
 _NIGHT = re.compile(
     r"[\s_.-]*(?:(?:night|nuit|nacht|session|sess?|visit|recording|rec|run|part|day)[\s_.-]*(?:\d{1,2}|[a-d])"
     r"|(?<=\d)[\s_.-]*[nrvt]\d{1,2}|(?<=\d)[\s_.-]+\d|(?<=\d)[\s_.-]*[a-d])$",
@@ -40,17 +40,17 @@ _NIGHT = re.compile(
 )
 
 
-# What follows the name of a recording, or of epochs, of MNE.
+# Endings of file names of recordings and epochs in MNE.
 _ENDING = re.compile(
     r"(?:[_-](?:raw|raw_sss|raw_tsss|eeg|ieeg|meg|nirs|epo))?\.[a-z]+(?:\.gz)?$",
     flags=re.IGNORECASE,
 )
-# Folders of BIDS, and of others who have one for each session.
+# Folders for sessions, in BIDS and other layouts.
 _SESSION = re.compile(r"ses(?:sion)?[\s_.-]*\w+", flags=re.IGNORECASE)
 
 
 class Pair(NamedTuple):
-    """Polysomnogram and hypnogram, and the part of the name before ``-PSG.edf``."""
+    """Polysomnogram, hypnogram, and the part of the name before ``-PSG.edf``."""
 
     stem: str
     psg: Path
@@ -63,24 +63,24 @@ def find_pairs(folder: Path) -> tuple[list[Pair], list[str]]:
     Parameters
     ----------
     folder : pathlib.Path
-        The folder; those inside it are not searched.
+        The folder. Subfolders are not searched.
 
     Returns
     -------
     pairs : list of Pair
         The pairs.
     unused : list of str
-        Names of EDF files, and of others that are called like those of a pair, that are in none.
+        Names of files that are in no pair, but are EDF files or have the name of a file of a pair.
 
     Raises
     ------
     FileNotFoundError
         If there is no polysomnogram.
     ValueError
-        If a polysomnogram has no hypnogram, or more than one, or two have the same.
+        If a polysomnogram has no hypnogram or several, or two have the same hypnogram.
     """
-    # Names that begin with a point are hidden: macOS writes "._NAME" beside each file that it
-    # copies to another file system, and files that are being written are hidden too.
+    # Files whose name begins with a dot are ignored. macOS writes "._NAME" for each file that it
+    # copies to another file system, and incomplete files are hidden too.
     entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     files = [path for path in entries if path.is_file()]
     edf = [path for path in files if path.suffix.lower() == ".edf"]
@@ -105,7 +105,9 @@ def find_pairs(folder: Path) -> tuple[list[Pair], list[str]]:
         elif not found:
             problems.append(f"{psg.name} has no hypnogram (expected {stem}-Hypnogram.edf)")
         elif found[0] in used:
-            problems.append(f"{psg.name} and {used[found[0]]} have the same, {found[0].name}")
+            problems.append(
+                f"{psg.name} and {used[found[0]]} have the same hypnogram, {found[0].name}"
+            )
         else:
             used[found[0]] = psg.name
             twin = seen.setdefault((psg.stat().st_dev, psg.stat().st_ino), psg)
@@ -120,8 +122,8 @@ def find_pairs(folder: Path) -> tuple[list[Pair], list[str]]:
 
 
 def _sort_by_kind(files: Iterable[Path]) -> dict[str, list[tuple[str, Path]]]:
-    """List stem and path of the polysomnograms and of the hypnograms."""
-    # macOS takes letters with accents apart
+    """Return stem and path of the polysomnograms and of the hypnograms."""
+    # macOS decomposes letters with accents
     names = {path: unicodedata.normalize("NFC", path.name) for path in files}
     kinds: dict[str, list[tuple[str, Path]]] = {"psg": [], "hypnogram": []}
     nsrr = set()
@@ -143,24 +145,24 @@ def _sort_by_kind(files: Iterable[Path]) -> dict[str, list[tuple[str, Path]]]:
 
 
 def has_pairs(folder: Path) -> bool:
-    """Tell whether a folder holds polysomnograms.
+    """Return whether a folder contains polysomnograms.
 
     Parameters
     ----------
     folder : pathlib.Path
-        The folder; those inside it are not searched.
+        The folder. Subfolders are not searched.
 
     Returns
     -------
     has : bool
-        Whether at least one file is called as a polysomnogram is.
+        Whether at least one file has the name of a polysomnogram.
     """
     files = [path for path in folder.iterdir() if path.name[0] != "." and path.is_file()]
     return bool(_sort_by_kind(files)["psg"])
 
 
 def is_read(name: str) -> bool:
-    """Tell whether the loader of folders reads files of a name.
+    """Return whether the loader of folders reads files with a name.
 
     Parameters
     ----------
@@ -170,27 +172,27 @@ def is_read(name: str) -> bool:
     Returns
     -------
     reads : bool
-        Whether it does, if there is a partner.
+        Whether it does, given that the other file of the pair exists.
     """
     return name[0] != "." and (name.lower().endswith(".edf") or bool(_FILE.fullmatch(name)))
 
 
 def _is_ours(name: str) -> bool:
-    """Tell whether a file is EDF, or is called as one of a pair is but for its ending."""
+    """Return whether a file is EDF, or has the name of a file of a pair in another format."""
     return bool(_LIKE_OURS.search(name))
 
 
 def _named(path: Path) -> str:
     if path.is_dir():
         return f"{path.name} (a folder, which is not searched)"
-    # what git-annex and DataLad leave where a file was not fetched
+    # git-annex and DataLad leave broken links for files that were not fetched
     return path.name if path.exists() else f"{path.name} (a link to a file that is not there)"
 
 
 def _hypnograms_of(stem: str, hypnograms: list[tuple[str, Path]]) -> list[Path]:
-    """Find the hypnograms with the name of a polysomnogram."""
+    """Find the hypnograms for a polysomnogram by its name."""
     if SLEEP_EDF.match(stem):
-        # Two letters after the night may differ.
+        # The two letters after the night may differ.
         return [path for other, path in hypnograms if other[:7].lower() == stem[:7].lower()]
     exact = [path for other, path in hypnograms if other == stem]
     found = exact or [path for other, path in hypnograms if other.lower() == stem.lower()]
@@ -201,22 +203,22 @@ def _hypnograms_of(stem: str, hypnograms: list[tuple[str, Path]]) -> list[Path]:
 def identify(
     stems: Sequence[str], pattern: str | None = None
 ) -> tuple[list[dict[str, Any]], list[bool]]:
-    """Find out which subject and which recording each name stands for.
+    """Return the subject and the recording for each name.
 
     Parameters
     ----------
     stems : list of str
         Names without ``-PSG.edf``.
     pattern : str | None
-        Regular expression with a group ``subject``, and ``recording`` if there is one; None knows
-        the names of Sleep-EDF and BIDS.
+        Regular expression with a group ``subject`` and an optional group ``recording``. None
+        recognises the names of Sleep-EDF and BIDS.
 
     Returns
     -------
     rows : list of dict
-        With ``subject`` and ``recording``.
+        One dict for each name, with ``subject`` and ``recording``.
     told : list of bool
-        Whether the name tells the subject; otherwise the whole name is taken for one.
+        Whether the name contains the subject. Otherwise, the whole name is taken for the subject.
     """
     if pattern is not None:
         return _identify_by(_compile(pattern), stems), [True] * len(stems)
@@ -228,7 +230,7 @@ def identify(
         match, bids = SLEEP_EDF.match(stem), BIDS.match(stem)
         told.append(bool(match or bids))
         if match:
-            # The studies number their subjects alike, and the persons are others.
+            # Both studies use the same numbers for different subjects.
             name = f"{match['study'][:2].upper()}{match['subject']}"
             subject = name if len(studies) > 1 else int(match["subject"])
             rows.append({"subject": subject, "recording": int(match["recording"])})
@@ -240,11 +242,11 @@ def identify(
 
 
 def _compile(pattern: str) -> Pattern[str]:
-    """Compile a regular expression that has to tell the subject."""
+    """Compile a regular expression, which must have a group for the subject."""
     try:
         compiled = re.compile(pattern)
     except re.error as error:
-        raise ValueError(f"pattern {pattern!r} is no regular expression: {error}.") from error
+        raise ValueError(f"pattern {pattern!r} is not a regular expression: {error}.") from error
     if "subject" not in compiled.groupindex:
         raise ValueError(
             "pattern needs a group named subject, as in r'(?P<subject>.+)_night(?P<recording>.)'; "
@@ -271,7 +273,7 @@ def _identify_by(pattern: Pattern[str], stems: Sequence[str]) -> list[dict[str, 
 
 
 def alike(stems: Sequence[str]) -> list[list[str]]:
-    """Group names that differ only by what looks like the number of a night.
+    """Group names that only differ by an ending that looks like the number of a night.
 
     Parameters
     ----------
@@ -281,7 +283,7 @@ def alike(stems: Sequence[str]) -> list[list[str]]:
     Returns
     -------
     groups : list of list of str
-        Those of two names or more.
+        Groups of at least two names.
     """
     groups: dict[str, list[str]] = {}
     for stem in stems:
@@ -290,29 +292,30 @@ def alike(stems: Sequence[str]) -> list[list[str]]:
 
 
 def name_parts(path: PurePath, pattern: str | None = None) -> tuple[str, str | None]:
-    r"""Find out whose a file is, and of which session, from its place in a folder.
+    r"""Return subject and session of a file, from its path in a folder.
 
     Parameters
     ----------
     path : pathlib.PurePath
         Path of the file, relative to the folder.
     pattern : str | None
-        Regular expression for this path without its ending, with a group ``subject``, and
-        ``session`` if there is one.
+        Regular expression for this path without its ending, with a group ``subject`` and an
+        optional group ``session``.
 
     Returns
     -------
     subject : str
-        From the pattern; otherwise what names of BIDS tell; otherwise the folder inside the folder
-        that the file lies in; otherwise the name of the file without what counts nights, runs and
-        the like, so that windows of one person do not get into training and test.
+        The subject, from the pattern, or else from a BIDS name, or else the first subfolder of the
+        path. Without any, it is the name of the file without numbers of nights, runs and the like,
+        so that windows of one subject are not in both training and test.
     session : str | None
-        From the pattern, names of BIDS, or a folder called like a session; None if none tells.
+        The session, from the pattern, a BIDS name, or a folder with the name of a session. None if
+        there is none.
 
     Raises
     ------
     ValueError
-        If the pattern is none, or does not fit.
+        If the pattern is not valid, or does not match.
 
     Examples
     --------

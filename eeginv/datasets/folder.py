@@ -1,4 +1,4 @@
-"""Recordings from a folder of EDF files."""
+"""Loading of sleep recordings from a folder of EDF files."""
 
 from __future__ import annotations
 
@@ -35,39 +35,38 @@ def load_sleep_folder(
 ) -> SleepDataset:
     r"""Load pairs of polysomnograms and hypnograms from a folder.
 
-    Files called ``NAME-PSG.edf`` are paired with ``NAME-Hypnogram.edf``, in capitals or not, or
-    with a hypnogram that ends in ``.csv``, ``.tsv``, ``.txt`` or ``.xml``. As in Sleep-EDF, the
-    last two letters of the names may differ: ``SC4001E0-PSG.edf`` and ``SC4001EC-Hypnogram.edf``.
-    Files of MASS (``NAME PSG.edf`` and ``NAME Base.edf``) and of the NSRR (``NAME.edf`` and
-    ``NAME-nsrr.xml`` or ``NAME-profusion.xml``) are pairs too. Hidden files, such as
-    ``._NAME-PSG.edf`` of macOS, are passed over. What is read of such files, and how, is described
-    in :ref:`recordings`.
+    ``NAME-PSG.edf`` is paired with ``NAME-Hypnogram.edf``, in upper or lower case, or with a
+    hypnogram that ends in ``.csv``, ``.tsv``, ``.txt`` or ``.xml``. As in Sleep-EDF, the last two
+    letters of the names may differ: ``SC4001E0-PSG.edf`` and ``SC4001EC-Hypnogram.edf``. Pairs of
+    MASS (``NAME PSG.edf`` and ``NAME Base.edf``) and of the NSRR (``NAME.edf`` and
+    ``NAME-nsrr.xml`` or ``NAME-profusion.xml``) are also recognised. Hidden files, such as
+    ``._NAME-PSG.edf`` of macOS, are ignored. The formats are described in :ref:`recordings`.
 
     Parameters
     ----------
     path : path-like
-        Folder with the files; folders inside it are not searched.
+        Folder with the files. Subfolders are not searched.
     channels : sequence of str | dict of str to str | None
-        Channels to read, EOG and EMG among them if they are wanted: by name, with or without a
-        leading "EEG ", or by a pattern with ``*`` and ``?``. A dict gives them names: ``{"C3":
-        "C3-*"}`` reads one channel, whatever its reference, and calls it C3. None reads those whose
-        label begins with "EEG", or all where none does. Channels of one label are numbered, as MNE
-        does: "C3-0", "C3-1".
+        Channels to read, which may include EOG and EMG, by name, with or without a leading "EEG ",
+        or by a pattern with ``*`` and ``?``. A dict renames channels: ``{"C3": "C3-*"}`` reads the
+        channel C3 with any reference, and names it C3. None reads the channels whose label begins
+        with "EEG", or all if there are none. Channels with the same label are numbered as in MNE:
+        "C3-0", "C3-1".
     subjects : sequence | None
-        Subjects to load, by the identifiers described below; None loads all.
+        Subjects to load, by the identifiers described below. None loads all.
     pattern : str | None
-        Regular expression for the names without ``-PSG.edf``, with a group ``subject`` and, if
-        there is one, ``recording``: ``r"(?P<subject>.+)_night(?P<recording>\d)"``.
+        Regular expression for the names without ``-PSG.edf``, with a group ``subject`` and an
+        optional group ``recording``: ``r"(?P<subject>.+)_night(?P<recording>\d)"``.
     hypnogram_start : "header" | "recording"
-        When a hypnogram begins: when its header says, if the headers of both files have a start
-        time; or always with the recording, whatever its header says.
+        Start of hypnograms. With "header", it is the time in the header, if the headers of both
+        files have a start time. With "recording", it is always the start of the recording.
     stage_numbers : "yasa" | "nsrr" | dict of int to str | None
-        What numbers stand for in hypnograms that are text or tables: "yasa", 0 to 4 are W, N1, N2,
-        N3, R, and below nothing is scored; "nsrr", 0 to 5 are W, stages 1 to 4, R, and above
-        nothing is scored; or the stage of each number ("unscored" if it is none). None refuses
-        numbers.
+        Meaning of numbers in hypnograms that are text or tables. With "yasa", 0 to 4 are W, N1, N2,
+        N3, R, and negative numbers are unscored. With "nsrr", 0 to 5 are W, stages 1 to 4, R, and
+        larger numbers are unscored. A dict gives the stage of each number, or "unscored". With
+        None, numbers are an error.
     epoch : float
-        Length of the epochs, in s, of hypnograms that are text or tables without onsets.
+        Length of the epochs in s, for hypnograms that are text or tables without onsets.
     **selection : object
         Options of :class:`~eeginv.datasets.SleepDataset`: ``stages``, ``crop_wake``, ``l_freq``,
         ``h_freq``, ``sfreq``, ``standardize``, ``window``.
@@ -75,26 +74,27 @@ def load_sleep_folder(
     Returns
     -------
     nights : SleepDataset
-        The subject is the number in names of Sleep-EDF (1 for ``SC4012E0-PSG.edf``, recording 2,
-        and for ``ST7011J0-PSG.edf``, recording 1; ``"SC01"`` and ``"ST01"`` where a folder holds
-        both studies), ``"sub-01"`` in names of BIDS such as ``sub-01_ses-2-PSG.edf``, otherwise
-        the part of the name before ``-PSG.edf``, with recording 1.
+        The recordings. For names of Sleep-EDF, the subject is the number in the name (1 for
+        ``SC4012E0-PSG.edf``, recording 2, and for ``ST7011J0-PSG.edf``, recording 1), or ``"SC01"``
+        and ``"ST01"`` if a folder contains both studies. For names of BIDS such as
+        ``sub-01_ses-2-PSG.edf``, it is ``"sub-01"``. Otherwise, it is the part of the name before
+        ``-PSG.edf``, with recording 1.
 
     Raises
     ------
     FileNotFoundError
-        If the folder does not exist, or holds no polysomnogram.
+        If the folder does not exist, or does not contain a polysomnogram.
     ValueError
-        If a polysomnogram has no hypnogram or more than one, a file is truncated or not readable,
-        no stage is annotated, stages contradict each other or lie beyond the recording, a subject
-        is unknown, or channels differ. The message names the file.
+        If a polysomnogram has no hypnogram or several, a file is truncated or not readable, no
+        stage is annotated, stages contradict each other or are outside the recording, a subject is
+        unknown, or channels differ. The message names the file.
 
     Warns
     -----
     UserWarning
         If names or headers suggest that recordings of several subjects are nights of one person,
-        which would then be in training and test; if a recording is in no pair, or a link to a file
-        that is not there; and for what :class:`~eeginv.datasets.SleepDataset` warns about.
+        whose windows could then be in both training and test. If a recording is in no pair, or is a
+        broken link. Also the warnings of :class:`~eeginv.datasets.SleepDataset`.
 
     Examples
     --------
@@ -182,8 +182,8 @@ def find_nights(
     pairs, unused = find_pairs(folder)
     if unused:
         warnings.warn(
-            f"In {folder}, in no pair of NAME-PSG.edf and NAME-Hypnogram.edf and not read: "
-            f"{', '.join(unused)}.",
+            f"In {folder}, these files are in no pair of NAME-PSG.edf and NAME-Hypnogram.edf, and "
+            f"are not read: {', '.join(unused)}.",
             stacklevel=3,
         )
     rows, told = identify([pair.stem for pair in pairs], pattern)
@@ -194,7 +194,7 @@ def find_nights(
 
 
 def _choose(rows: Sequence[dict[str, Any]], subjects: Any, folder: Path) -> Sequence[int]:
-    """Find the recordings of the wanted subjects."""
+    """Return the indices of the recordings of the selected subjects."""
     if subjects is None:
         return range(len(rows))
     subjects = [subjects] if isinstance(subjects, str | Integral) else list(subjects)
@@ -208,12 +208,13 @@ def _choose(rows: Sequence[dict[str, Any]], subjects: Any, folder: Path) -> Sequ
 def _warn_of_same_persons(
     pairs: list[Pair], rows: Sequence[dict[str, Any]], told: list[bool]
 ) -> None:
-    """Warn where recordings that count as several subjects may be of one person."""
+    """Warn if recordings of different subjects may be of one person."""
     stems = [pair.stem for pair, known in zip(pairs, told, strict=True) if not known]
     groups = alike(stems)
     by_code: dict[str, set[str]] = {}
     for row, pair in zip(rows, pairs, strict=True):
-        # The first word is the code of the hospital: X if unknown, often a mere 0 or a word.
+        # The first word is the code of the patient in the hospital: X if unknown, often 0 or a
+        # word.
         code = read_header(pair.psg).patient.split(" ")[0]
         if len(code) >= 3 and re.search(r"\d", code):
             by_code.setdefault(code, set()).add(str(row["subject"]))

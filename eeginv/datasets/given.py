@@ -1,4 +1,4 @@
-"""The recordings that a dataset is made of, and what they must have in common."""
+"""Checks of the recordings of a dataset."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     import mne
 
 
-# Rows of a table, or its columns.
+# A table, its rows, or its columns.
 DescriptionLike: TypeAlias = pd.DataFrame | list[dict[str, Any]] | dict[str, Any]
 
 
 @dataclasses.dataclass
 class Given:
-    """One of the recordings that a dataset is made of.
+    """One of the recordings of a dataset.
 
     Parameters
     ----------
@@ -43,24 +43,24 @@ class Given:
 
 
 def check_description(description: DescriptionLike, n_recordings: int) -> pd.DataFrame:
-    """Check the table that says whose each recording is.
+    """Check the table of subjects and recordings.
 
     Parameters
     ----------
     description : pandas.DataFrame | list of dict | dict
         Columns ``subject`` and ``recording``.
     n_recordings : int
-        Number of rows to expect.
+        Expected number of rows.
 
     Returns
     -------
     description : pandas.DataFrame
-        One row a recording.
+        One row for each recording.
 
     Raises
     ------
     ValueError
-        If columns or rows are missing, or a subject is missing or written in two ways.
+        If columns or rows are missing, or a subject is missing or has two spellings.
     """
     if n_recordings == 0:
         raise ValueError("At least one recording is needed; got none.")
@@ -105,7 +105,7 @@ def check_recordings(
     sfreq: float | None,
     standardize: bool,
 ) -> list[Given]:
-    """Take recordings as they come from files, or from the user, and check that they fit together.
+    """Check that recordings are consistent.
 
     Parameters
     ----------
@@ -114,9 +114,9 @@ def check_recordings(
     description : pandas.DataFrame
         Subject and recording of each.
     sfreq : float | None
-        Sampling frequency in Hz that all will be resampled to; None resamples none.
+        Sampling frequency in Hz for resampling. None means no resampling.
     standardize : bool
-        Whether all will be standardised, so that their units do not matter.
+        Whether recordings will be standardised, so that their units do not matter.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def check_recordings(
     Raises
     ------
     TypeError
-        If one of them is no recording.
+        If an item is not a recording.
     ValueError
         If channels, sampling frequencies or units differ.
 
@@ -170,14 +170,14 @@ def _warn_of_channels(given: Sequence[Given]) -> None:
     bad = {name for one in given for name in one.raw.info["bads"]}
     if bad:
         warnings.warn(
-            f"Channels that are marked as bad go in all the same: {', '.join(sorted(bad))}. "
+            f"Channels that are marked as bad are used: {', '.join(sorted(bad))}. "
             "Interpolate them, or drop them from all recordings.",
             stacklevel=4,
         )
     stim = {name for one in given for name in _stim_channels(one.raw)}
     if stim:
         warnings.warn(
-            f"Trigger channels are no signals and were left out: {', '.join(sorted(stim))}.",
+            f"Trigger channels were left out: {', '.join(sorted(stim))}.",
             stacklevel=4,
         )
 

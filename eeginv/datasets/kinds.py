@@ -1,4 +1,4 @@
-"""What suits a kind of task: the network and the candidates that nobody has named."""
+"""Default network and candidates for each kind of task."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _OTHER_BACKBONE = "EEGNet"
 
 
 def backbone_of_kind(kind: str) -> str:
-    """Name the default network of a kind of task.
+    """Return the default network for a kind of task.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def backbone_of_kind(kind: str) -> str:
 def candidates_of_kind(
     kind: str, sfreq: float, ch_names: Sequence[str] | None, n_times: int
 ) -> dict[str, Any]:
-    """Choose the candidates by the kind of task.
+    """Return the default candidates for a kind of task.
 
     Parameters
     ----------
@@ -47,10 +47,10 @@ def candidates_of_kind(
     Returns
     -------
     options : dict
-        ``transforms`` for an estimator; empty for sleep, where it finds them by itself.
+        ``transforms`` for an estimator. Empty for sleep, which is the default of the estimators.
     """
     if kind == "sleep":
         return {}
-    # nobody asked for those that these channels do not allow; policies show what is in
+    # no warning of transforms that the channels do not allow, because users did not request them
     with ignoring(("Left out", UserWarning)):
         return {"transforms": default_transforms(sfreq, ch_names, kind, n_times / sfreq)}

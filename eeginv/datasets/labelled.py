@@ -1,4 +1,4 @@
-"""Labelled windows of several subjects: what every source of data leads to."""
+"""Labelled windows of several subjects, the common form of all data."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ..transforms.candidates import KINDS
 if TYPE_CHECKING:
     from .recipe import Recipe
 
-# A class needs more than one window; numbers that rarely repeat are measurements.
+# Smallest mean number of windows for each class. Numbers that rarely repeat are not classes.
 _WINDOWS_PER_CLASS = 2
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledWindows:
-    """Windows of several subjects, with all that a comparison of methods needs to know.
+    """Windows of several subjects, with the metadata that a comparison of methods needs.
 
     Parameters
     ----------
@@ -36,33 +36,33 @@ class LabelledWindows:
     sfreq : float
         Sampling frequency in Hz.
     ch_names : list of str | None
-        Names of the channels; None where they are not known.
+        Names of the channels, or None if they are not known.
     sessions : array-like, shape (n_windows,) | None
-        Session of each window, within its subject; None where there is only one.
+        Session of each window, within its subject. None means a single session.
     kind : "sleep" | "motor_imagery" | "generic"
-        Kind of task, which decides on the default candidates
-        (:func:`~eeginv.transforms.default_transforms`) and on the default network.
+        Kind of task. It determines the default candidates
+        (:func:`~eeginv.transforms.default_transforms`) and the default network.
     name : str
-        What to call the data, for messages and reports.
+        Name of the data in messages and reports.
     true_invariances : dict | None
-        The truth, where the recordings are simulated.
+        True invariances of simulated recordings.
     recipe : Recipe | None
-        How the windows were made of recordings, where :func:`~eeginv.datasets.load_windows` did it.
+        Preprocessing of the windows, set by :func:`~eeginv.datasets.load_windows`.
 
     Attributes
     ----------
     X : ndarray of float32 | LazyWindows, shape (n_windows, n_channels, n_times)
         The signals; those of a store stay on disk, and ``numpy.asarray`` reads them.
     y : ndarray of str, shape (n_windows,)
-        The classes, as text.
+        The classes, as strings.
     subjects, sessions : ndarray, shape (n_windows,)
         As given.
 
     Raises
     ------
     TypeError, ValueError
-        If shapes do not fit together, a sample is not finite, labels are numbers to be predicted
-        rather than classes, or a subject is missing.
+        If shapes are inconsistent, a sample is not finite, labels look like values of a regression,
+        or a subject is missing.
 
     Examples
     --------
@@ -118,7 +118,7 @@ class LabelledWindows:
         return np.unique(self.y).tolist()
 
     def to_arrays(self) -> tuple[Windows, np.ndarray, np.ndarray]:
-        """Give the windows as arrays, for scikit-learn's kind of estimators.
+        """Return the windows as arrays, for estimators of scikit-learn.
 
         Returns
         -------
@@ -128,7 +128,7 @@ class LabelledWindows:
         return self.X, self.y, self.subjects
 
     def digest(self) -> str:
-        """Hash everything that results depend on.
+        """Compute a hash of all data on which results depend.
 
         Returns
         -------
@@ -146,11 +146,11 @@ class LabelledWindows:
         return found.hexdigest()
 
     def __len__(self) -> int:
-        """Count the windows."""
+        """Return the number of windows."""
         return len(self.X)
 
     def __repr__(self) -> str:
-        """Summarise what there is."""
+        """Return a summary."""
         classes, counts = np.unique(self.y, return_counts=True)
         listed = ", ".join(f"{name} {n}" for name, n in zip(classes, counts, strict=True))
         sessions = ""
@@ -249,7 +249,7 @@ def _check_column(name: str, values: Any, n_windows: int) -> np.ndarray:
 
 
 def _check_finite(X: np.ndarray, subjects: np.ndarray) -> None:
-    # a sum is finite if, and (up to overflow, which float64 does not have here) only if, all are
+    # a sum is finite if and only if all its terms are; float64 does not overflow here
     bad = np.flatnonzero(~np.isfinite(X.sum(axis=(1, 2), dtype=np.float64)))
     if len(bad):
         raise ValueError(
@@ -259,15 +259,15 @@ def _check_finite(X: np.ndarray, subjects: np.ndarray) -> None:
 
 
 def _as_classes(y: np.ndarray) -> np.ndarray:
-    """Return labels as text, or refuse numbers that are no classes."""
+    """Return labels as strings, or raise an error for numbers that are not classes."""
     values = y.tolist()
     if all(isinstance(value, Real) for value in values):
         whole = all(float(value).is_integer() for value in values)
         if not whole or len(set(values)) * _WINDOWS_PER_CLASS > len(values):
             raise ValueError(
                 f"y holds {len(set(values))} different numbers in {len(values)} windows, such as "
-                f"{values[0]}: these are values of a regression, but methods are compared by how "
-                "well they tell classes. Give the name or the number of a class for each window."
+                f"{values[0]}: these look like values of a regression, but methods are compared "
+                "on classification. Give the name or the number of a class for each window."
             )
         y = np.array([str(int(value)) for value in values])
     if len(np.unique(y)) < 2:

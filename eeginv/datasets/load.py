@@ -1,4 +1,4 @@
-"""One door for all data: what users have, read into labelled windows."""
+"""Loading of data of any form as labelled windows."""
 
 from __future__ import annotations
 
@@ -31,8 +31,7 @@ SIMULATED = "simulated"
 _PREPROCESSING = {field.name for field in fields(Preprocessing)}
 _CUTTING = {"events", "tmin", "tmax", "ignore_durations"}
 _WHOSE = {"groups", "sessions"}
-# What each form of data is called, and the options that it takes beside ``kind``. None takes all
-# that its loader takes.
+# Options of each form of data, in addition to ``kind``. None means all options of its loader.
 _FORMS = {
     "simulated nights": None,
     "a folder of sleep recordings": None,
@@ -65,40 +64,41 @@ def load_windows(data: Any, *, kind: str | None = None, **options: Any) -> Label
     Parameters
     ----------
     data : object
-        Arrays ``(X, y, groups)``, X of shape (n_windows, n_channels, n_times); ``mne.Epochs``, or a
-        list or dict of those of one subject each; a windows dataset of Braindecode; ``(dataset,
-        paradigm)`` of MOABB; a :class:`~eeginv.datasets.SleepDataset`; or a path: of an ``.npz``
-        file, a file of epochs, or a folder with such files, with recordings whose annotations are
-        events, in the layout of BIDS, with pairs of polysomnogram and hypnogram, or a store that
-        :func:`~eeginv.datasets.prepare_windows` wrote, whose windows stay on disk. "simulated"
-        stands for simulated nights, and "moabb:NAME" for a dataset of MOABB, with the option
-        ``paradigm``. Each form is described in :ref:`any_task`.
+        Arrays ``(X, y, groups)``, X of shape (n_windows, n_channels, n_times). ``mne.Epochs``, or a
+        list or dict with one item for each subject. A windows dataset of Braindecode.
+        ``(dataset, paradigm)`` of MOABB, or "moabb:NAME" with the option ``paradigm``. A
+        :class:`~eeginv.datasets.SleepDataset`. "simulated" for simulated nights. The path of an
+        ``.npz`` file or a file of epochs. The path of a folder with such files, recordings with
+        annotated events, a BIDS dataset, or pairs of polysomnogram and hypnogram. The path of a
+        store that :func:`~eeginv.datasets.prepare_windows` wrote, whose windows stay on disk. Each
+        form is described in :ref:`any_task`.
     kind : "sleep" | "motor_imagery" | "generic" | None
-        Kind of task; see :class:`~eeginv.datasets.LabelledWindows`. None is "sleep" for sleep
-        recordings, "motor_imagery" for such a paradigm of MOABB, and "generic" otherwise.
+        Kind of task, see :class:`~eeginv.datasets.LabelledWindows`. None is "sleep" for sleep
+        recordings, "motor_imagery" for a paradigm of motor imagery of MOABB, and "generic"
+        otherwise.
     **options : object
-        Options of the form of data; those that are None count as not given, but for
-        ``crop_wake``, where None keeps all.
+        Options of the form of data. None means not given, except for ``crop_wake``, where None
+        keeps all.
 
-        For all but sleep, simulated nights and MOABB: ``l_freq``, ``h_freq`` (edges of the
+        For all forms except sleep, simulated nights and MOABB: ``l_freq``, ``h_freq`` (edges of the
         band-pass filter in Hz), ``resample`` (sampling frequency in Hz), ``channels`` (names or
         patterns), ``reference`` ("average", or names of channels) and ``standardize`` (each channel
-        of each recording to mean 0 and standard deviation 1; default True). Recordings are
-        preprocessed as a whole, before they are cut.
+        of each recording to mean 0 and standard deviation 1; default True). Whole recordings are
+        preprocessed before they are cut.
 
         For recordings with events and BIDS: ``events`` (dict from the name of an event to its
-        class, or a list of names), ``tmin`` and ``tmax`` (beginning and end of the windows in s
-        from the event; defaults 0 and the end of the shortest trial), and ``ignore_durations``
-        (whether windows may be longer than what is annotated). For BIDS: ``task``.
+        class, or a list of names), ``tmin`` and ``tmax`` (start and end of the windows in s from
+        the event; defaults 0 and the end of the shortest trial), and ``ignore_durations`` (whether
+        windows may be longer than annotations). For BIDS: ``task``.
 
-        For files whose place in the folder tells the subject: ``pattern``, a regular expression
-        for the path without its ending, with groups ``subject`` and perhaps ``session``.
+        For files in folders: ``pattern``, a regular expression for the path without its ending,
+        with a group ``subject`` and an optional group ``session``.
 
         For arrays: ``sfreq``, ``ch_names``. For arrays, epochs and windows datasets: ``groups`` and
-        ``sessions``, one value for each window, where they do not tell subjects themselves.
+        ``sessions``, one value for each window, if the data do not contain subjects.
 
         For sleep: the options of :func:`~eeginv.datasets.load_sleep_folder` or
-        :func:`~eeginv.datasets.simulate_sleep`; ``resample`` is their ``sfreq``.
+        :func:`~eeginv.datasets.simulate_sleep`, where ``resample`` means their ``sfreq``.
 
     Returns
     -------
@@ -108,10 +108,11 @@ def load_windows(data: Any, *, kind: str | None = None, **options: Any) -> Label
     Raises
     ------
     FileNotFoundError
-        If there is no such file or folder, or nothing in it that can be read.
+        If the file or folder does not exist, or the folder contains nothing that can be read.
     TypeError, ValueError
-        If the form is not known, an option is not one of it or out of range, recordings do not fit
-        together, or a class is missing in one of them. The message names the file or the option.
+        If the form is not known, an option does not belong to it or is out of range, recordings are
+        inconsistent, or a class is missing in one of them. The message names the file or the
+        option.
 
     Examples
     --------
@@ -164,7 +165,7 @@ def parse_request(data: Any, kind: str | None, options: Mapping[str, Any]) -> Re
     given = {name: value for name, value in options.items() if value is not None}
     form, data = find_form(data, given)
     if form in _CROPPED:
-        given |= cropped  # None is all of it, and not the default
+        given |= cropped  # None keeps all wake, so it is not the default
     _check_options(form, given)
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}.")
@@ -292,7 +293,7 @@ _IN_MEMORY = {
 
 
 def find_form(data: Any, options: Collection[str] = ()) -> tuple[str, Any]:
-    """Find out what form data come in.
+    """Return the form of data.
 
     Parameters
     ----------
@@ -304,14 +305,14 @@ def find_form(data: Any, options: Collection[str] = ()) -> tuple[str, Any]:
     Returns
     -------
     form : str
-        What the form is called.
+        Name of the form.
     data : object
-        The data; a ``pathlib.Path`` for a path.
+        The data, with paths as ``pathlib.Path``.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file or folder, or nothing in it that can be read.
+        If the file or folder does not exist, or the folder contains nothing that can be read.
     TypeError
         If the form is not known.
     """
@@ -339,9 +340,7 @@ def find_form(data: Any, options: Collection[str] = ()) -> tuple[str, Any]:
 
 def _form_of_path(path: Path, options: Collection[str]) -> str:
     if not path.exists():
-        raise FileNotFoundError(
-            f"{path} is not a folder, nor a file: there is nothing of that name."
-        )
+        raise FileNotFoundError(f"{path} does not exist: give the path of a file or a folder.")
     if path.is_file():
         if _ARRAYS.search(path.name):
             return "files of arrays"
@@ -371,7 +370,7 @@ def _files(folder: Path, ending: Pattern[str]) -> list[Path]:
 
 
 def _check_options(form: str, options: Mapping[str, Any]) -> None:
-    """Refuse options that a form of data does not have."""
+    """Raise an error for options that a form of data does not have."""
     takes = _FORMS[form]
     if takes is None:
         wrong = set(options) & _NOT_OF_SLEEP

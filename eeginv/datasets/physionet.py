@@ -1,4 +1,4 @@
-"""Sleep Physionet through MNE's cache."""
+"""Loading of Sleep Physionet from the cache of MNE."""
 
 from __future__ import annotations
 
@@ -29,24 +29,23 @@ def load_sleep_physionet(
 ) -> SleepDataset:
     """Load nights of the Sleep Physionet age study (Sleep-EDF Expanded, sleep cassette).
 
-    Files are those of MNE and Braindecode: a file in place is used as it is, and nothing is
-    downloaded unless asked for.
+    Files are shared with MNE and Braindecode. Missing files are only downloaded with ``download``.
 
     Parameters
     ----------
     subjects : int | sequence of int
         Subjects, 0 to 82 without 39, 68, 69, 78 and 79.
     recordings : int | sequence of int
-        Nights of each subject, 1 and 2. Of three subjects only one exists (13, 36, 52).
+        Nights of each subject, 1 and 2. Subjects 13, 36 and 52 have one night only.
     path : path-like | None
-        Folder that holds ``physionet-sleep-data``; None takes ``PHYSIONET_SLEEP_PATH``, else
-        ``MNE_DATA`` in the environment or MNE's configuration, else ``~/mne_data``.
+        Folder that contains ``physionet-sleep-data``. None takes ``PHYSIONET_SLEEP_PATH``, or else
+        ``MNE_DATA``, from the environment or the configuration of MNE, or else ``~/mne_data``.
     download : bool
         Whether to download missing files, through MNE.
     channels : sequence of str | None
-        Channels to read; None reads the EEG, "Fpz-Cz" and "Pz-Oz".
+        Channels to read. None reads the EEG, "Fpz-Cz" and "Pz-Oz".
     hypnogram_start : "header" | "recording"
-        When a hypnogram begins: see :func:`~eeginv.datasets.load_sleep_folder`.
+        Start of hypnograms: see :func:`~eeginv.datasets.load_sleep_folder`.
     **selection : object
         Options of :class:`~eeginv.datasets.SleepDataset`: ``stages``, ``crop_wake``, ``l_freq``,
         ``h_freq``, ``sfreq``, ``standardize``, ``window``.
@@ -54,14 +53,14 @@ def load_sleep_physionet(
     Returns
     -------
     nights : SleepDataset
-        With the numbers of subjects and recordings in its ``description``.
+        The recordings, with the numbers of subjects and recordings in ``description``.
 
     Raises
     ------
     FileNotFoundError
         If files are missing and ``download`` is False.
     ValueError
-        If there is no such subject or recording, or a file is truncated.
+        If a subject or recording does not exist, or a file is truncated.
 
     References
     ----------
@@ -103,12 +102,12 @@ def _as_list(name: str, values: int | Sequence[int]) -> list[int]:
     if wrong or not values:
         raise ValueError(f"{name} must be integers, at least one; got {values}.")
     if len(set(values)) < len(values):
-        raise ValueError(f"{name} must differ, or windows would be there twice; got {values}.")
+        raise ValueError(f"{name} must not contain duplicates; got {values}.")
     return [int(value) for value in values]
 
 
 def _choose_records(subjects: list[int], recordings: list[int]) -> list[Record]:
-    """Find the recordings that exist; each subject needs at least one of those asked for."""
+    """Find the existing recordings, at least one of those requested for each subject."""
     records = []
     for subject in subjects:
         existing = [number for number in recordings if (subject, number) in all_records()]
@@ -119,7 +118,7 @@ def _choose_records(subjects: list[int], recordings: list[int]) -> list[Record]:
 
 
 def _cache_folder(path: PathLike | None) -> Path:
-    """Look up the folder as MNE does, without making it."""
+    """Find the folder as MNE does, without creating it."""
     import mne
 
     if path is None:

@@ -1,4 +1,4 @@
-"""Names of the files of Sleep Physionet, from the table that MNE ships."""
+"""Names of the files of Sleep Physionet, from a table of MNE."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Record(NamedTuple):
 
 @cache
 def all_records() -> dict[tuple[int, int], Record]:
-    """List the recordings of the age study, a dict from (subject, recording) to Record."""
+    """Return the recordings of the age study, as a dict from (subject, recording) to Record."""
     import mne.datasets.sleep_physionet as sleep_physionet
 
     names: dict[tuple[int, int], dict[str, str]] = {}
@@ -47,7 +47,7 @@ def find_record(subject: int, recording: int) -> Record:
     Raises
     ------
     ValueError
-        If there is none; the message says which ones there are.
+        If it does not exist. The message lists the existing ones.
     """
     record = all_records().get((subject, recording))
     if record is None:

@@ -1,4 +1,4 @@
-"""Preprocessing of one recording, through Braindecode's preprocessors."""
+"""Preprocessing of a sleep recording with the preprocessors of Braindecode."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .._process import in_this_process
 if TYPE_CHECKING:
     import mne
 
-# Between V and µV lie six decades; between persons, or a night and an artefact, two or three.
+# V and µV differ by six orders of magnitude, subjects and artefacts by two or three.
 TWO_UNITS = 1e4
 
 
 def check_signal(raw: mne.io.BaseRaw, name: str) -> None:
-    """Refuse a recording that holds NaN or infinite samples.
+    """Raise an error for a recording with NaN or infinite samples.
 
     Parameters
     ----------
     raw : mne.io.Raw
         Recording.
     name : str
-        What to call it in messages.
+        Name of the recording in messages.
 
     Raises
     ------
@@ -34,7 +34,7 @@ def check_signal(raw: mne.io.BaseRaw, name: str) -> None:
         If a sample is not finite.
     """
     for i, channel in enumerate(raw.ch_names):
-        signal = raw.get_data(picks=[i])[0]  # a name such as "EOG" may mean a type
+        signal = raw.get_data(picks=[i])[0]  # "EOG" could be taken for a type of channels
         bad = np.flatnonzero(~np.isfinite(signal))
         if len(bad):
             raise ValueError(
@@ -44,7 +44,7 @@ def check_signal(raw: mne.io.BaseRaw, name: str) -> None:
 
 
 def check_one_unit(recordings: Sequence[tuple[str, mne.io.BaseRaw]]) -> None:
-    """Refuse recordings of which some seem to be in V and others in µV.
+    """Raise an error if some recordings seem to be in V and others in µV.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def check_one_unit(recordings: Sequence[tuple[str, mne.io.BaseRaw]]) -> None:
     Raises
     ------
     ValueError
-        If standard deviations of the EEG differ by more than persons and artefacts explain.
+        If standard deviations of the EEG differ by more than between subjects or by artefacts.
     """
     scales = []
     for name, raw in recordings:
@@ -64,11 +64,11 @@ def check_one_unit(recordings: Sequence[tuple[str, mne.io.BaseRaw]]) -> None:
             scales.append((float(spread), name))
     if not scales:
         return
-    (low, of_low), (high, of_high) = min(scales), max(scales)
+    (low, low_name), (high, high_name) = min(scales), max(scales)
     if high > TWO_UNITS * low:
         raise ValueError(
             f"The recordings are in two units: the standard deviation of the EEG is "
-            f"{low:.1e} in {of_low} and {high:.1e} in {of_high}. Bring all to V, as MNE "
+            f"{low:.1e} in {low_name} and {high:.1e} in {high_name}. Bring all to V, as MNE "
             "has it (raw.apply_function), or give standardize=True, for which the unit does not "
             "matter."
         )
@@ -88,25 +88,25 @@ def prepare_recording(
     Parameters
     ----------
     raw : mne.io.Raw
-        Recording; stays as it is.
+        Recording. It is not changed.
     span : tuple of float | None
-        Start and end in s of what to keep; None keeps all.
+        Start and end in s of the part to keep. None keeps all.
     l_freq, h_freq : float | None
         Edges of the band-pass filter in Hz.
     sfreq : float | None
         Sampling frequency in Hz to resample to.
     standardize : bool
-        Whether to bring channels to zero mean and unit standard deviation.
+        Whether to scale channels to zero mean and unit standard deviation.
 
     Returns
     -------
     raw : mne.io.Raw
-        The prepared copy, in memory.
+        The preprocessed copy, in memory.
 
     Raises
     ------
     ValueError
-        If edges and rates do not fit together.
+        If the edges of the filter do not suit the sampling frequency.
     """
     load_braindecode()
     from braindecode.datasets import BaseConcatDataset, RawDataset
@@ -126,7 +126,7 @@ def prepare_recording(
     start, stop = (round(seconds * rate) for seconds in span) if span else (0, raw.n_times)
     raw = _cut(raw, start, min(stop, raw.n_times))
     if standardize:
-        # Before the filter, whose edges would turn a constant into something that is not flat.
+        # Before the filter, because a filtered constant is not flat at the edges.
         raw.apply_function(_zero_if_flat, picks="all", verbose="error")
     steps = []
     if l_freq is not None or h_freq is not None:
@@ -142,7 +142,7 @@ def prepare_recording(
 
 
 def _cut(raw: mne.io.BaseRaw, start: int, stop: int) -> mne.io.RawArray:
-    """Copy samples into a recording of its own, with its annotations."""
+    """Copy a part of a recording, with its annotations."""
     import mne
 
     offset = start / raw.info["sfreq"]
@@ -160,14 +160,14 @@ def _cut(raw: mne.io.BaseRaw, start: int, stop: int) -> mne.io.RawArray:
 
 def _zero_if_flat(signal: np.ndarray) -> np.ndarray:
     """Replace a constant signal (n_times,) by zero."""
-    # A constant that was filtered or read from a file may hold rounding errors.
+    # A constant that was filtered or read from a file may have rounding errors.
     if signal.std() <= 1e-6 * np.abs(signal).max():
         return np.zeros_like(signal)
     return signal
 
 
 def standardize_channel(signal: np.ndarray) -> np.ndarray:
-    """Bring a signal (n_times,) to zero mean and unit standard deviation; a zero one stays."""
+    """Scale a signal (n_times,) to zero mean and unit standard deviation. Zeros stay zeros."""
     centred = signal - signal.mean()
     spread = centred.std()
     return centred / spread if spread > 0 else centred

@@ -1,4 +1,4 @@
-"""How recordings became windows: what a model has to know of its training data."""
+"""Preprocessing of training data, which is saved with a model."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class Recipe:
-    """How recordings became windows, so that others can be made alike.
+    """Preprocessing of recordings into windows, to process other recordings in the same way.
 
     Parameters
     ----------
     form : str
-        What the data were, such as "recordings with events".
+        Form of the data, such as "recordings with events".
     kind : str
         Kind of the task.
     classes : list of str
@@ -34,27 +34,27 @@ class Recipe:
     n_times : int
         Samples in a window.
     channels : dict of str to str | None
-        Names of the channels, in order, and what each is looked for by: the same name, or a
-        pattern. None where their names are not known.
+        Names of the channels, in order, and the name or pattern by which each is found in a
+        recording. None if their names are not known.
     unit : str
-        Of the signals: "standardised", "V" or "µV"; "as given" for arrays that were not
+        Unit of the signals: "standardised", "V" or "µV", or "as given" for arrays that were not
         standardised.
     l_freq, h_freq : float | None
         Edges of the band-pass filter in Hz.
     reference : str | list of str | None
         "average", or the channels whose mean is subtracted.
     standardize : bool
-        Whether each channel of each recording is brought to mean 0 and standard deviation 1.
+        Whether each channel of each recording is scaled to mean 0 and standard deviation 1.
     events : dict of str to str | None
-        Class of each event that windows were cut around; None for windows that follow each other.
+        Class of each event around which windows were cut. None means contiguous windows.
     tmin : float | None
-        Beginning of the windows in s from the event.
+        Start of the windows in s, relative to the event.
     crop_wake : float | None
-        Minutes of wake that were kept before and after sleep; None is all.
+        Minutes of wake that were kept before and after sleep. None means all.
 
     See Also
     --------
-    load_unlabelled : Follows a recipe.
+    load_unlabelled : Process a recording by a recipe.
 
     Examples
     --------
@@ -91,12 +91,12 @@ class Recipe:
 
     @property
     def of_sleep(self) -> bool:
-        """Whether windows follow each other and their classes are sleep stages."""
+        """Whether windows are contiguous and their classes are sleep stages."""
         return self.kind == "sleep" and self.events is None and set(self.classes) <= set(STAGES)
 
     @classmethod
     def of_model(cls, model: InvariantClassifier) -> Self:
-        """Read the recipe that a fitted estimator carries.
+        """Read the recipe of a fitted estimator.
 
         Parameters
         ----------
@@ -111,18 +111,18 @@ class Recipe:
         Raises
         ------
         ValueError
-            If it carries none.
+            If the estimator has none.
         """
         if model.preprocessing_ is None:
             raise ValueError(
-                "The model does not know how its windows were made of recordings: make windows as "
-                "for its training, and call predict_proba. Models of eeginv fit know it; in "
+                "The model does not know how its windows were made from recordings: make windows "
+                "as for its training, and call predict_proba. Models of eeginv fit know it. In "
                 "Python, set clf.preprocessing_ = windows.recipe.to_dict() before save()."
             )
         return cls.from_dict(model.preprocessing_)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the recipe as JSON can hold it.
+        """Return the recipe as a dict that can be saved as JSON.
 
         Returns
         -------
@@ -133,7 +133,7 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Read what :meth:`to_dict` gave.
+        """Make a recipe from the result of :meth:`to_dict`.
 
         Parameters
         ----------
@@ -148,7 +148,7 @@ class Recipe:
         Raises
         ------
         ValueError
-            If the format is another, or fields are missing or unknown.
+            If the format differs, or fields are missing or unknown.
         """
         given = dict(values)
         number = given.pop("format", None)
@@ -179,14 +179,14 @@ def of_sleep(
     preprocessing : dict
         That of :class:`~eeginv.datasets.SleepDataset`.
     form : str
-        What the data are.
+        Form of the data.
     channels : object
-        The option of the loader.
+        Option ``channels`` of the loader.
 
     Returns
     -------
     windows : LabelledWindows
-        With their recipe.
+        The windows with their recipe.
     """
     known = {name: value for name, value in preprocessing.items() if name != "window"}
     return _with_recipe(windows, form, channels, "V", **known)
@@ -202,16 +202,16 @@ def of_others(
     windows : LabelledWindows
         The windows.
     preprocessing : Preprocessing
-        What was done to them.
+        Their preprocessing.
     form : str
-        What the data are.
+        Form of the data.
     options : dict
         The other options of :func:`~eeginv.datasets.load_windows`.
 
     Returns
     -------
     windows : LabelledWindows
-        With their recipe.
+        The windows with their recipe.
     """
     names = ("l_freq", "h_freq", "reference", "standardize")
     known = {name: getattr(preprocessing, name) for name in names}
@@ -225,7 +225,7 @@ def of_others(
 
 
 def with_kind(windows: LabelledWindows, kind: str) -> LabelledWindows:
-    """Call windows another kind of task.
+    """Set the kind of task of windows.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Sleep recordings cut into labelled windows: the object that all sources give."""
+"""Sleep recordings cut into labelled windows."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class _Prepared(NamedTuple):
-    """Row in the description, prepared signal, and bouts in it, of a recording that has windows."""
+    """A recording with windows: its row in the description, preprocessed signal, and bouts."""
 
     row: int
     raw: mne.io.BaseRaw
@@ -39,38 +39,38 @@ class NothingLeft(ValueError):
 
 
 class SleepDataset:
-    """Sleep recordings, preprocessed and cut into windows that carry a stage.
+    """Sleep recordings, preprocessed and cut into windows with a sleep stage.
 
-    Rechtschaffen and Kales labels become AASM stages: ``Sleep stage 3`` and ``4`` are N3. Movement
-    and unscored epochs are dropped and counted, and so are windows that touch a span whose name
-    begins with ``BAD``. Windows lie within one bout of a stage. The names that are known, and what
-    happens to epochs without a duration or twice in a recording, are listed in :ref:`recordings`.
+    Labels of Rechtschaffen and Kales are converted to AASM stages: ``Sleep stage 3`` and ``4`` are
+    N3. Movement and unscored epochs are dropped and counted, and so are windows that overlap an
+    annotation whose name begins with ``BAD``. A window is always within one bout of a stage. Known
+    names, and the treatment of epochs without a duration and of duplicates, are listed in
+    :ref:`recordings`.
 
     Parameters
     ----------
     recordings : list of mne.io.Raw
         Recordings in V with annotations in the vocabulary of Sleep-EDF (``Sleep stage W``, ``R``,
         ``1`` to ``4``, ``?``, ``Movement time``) or other public spellings (``N2``, ``REM``). All
-        need the same channels and, unless ``sfreq`` is given, the same sampling frequency; channels
-        are brought into the order of the first, and trigger channels left out with a warning. They
-        are copied, not changed.
+        must have the same channels and, unless ``sfreq`` is given, the same sampling frequency.
+        Channels are reordered as in the first recording. Trigger channels are left out with a
+        warning. Recordings are copied.
     description : pandas.DataFrame | list of dict
         One row per recording, with columns ``subject`` and ``recording``.
     stages : sequence of str | None
-        Stages to keep, among "W", "N1", "N2", "N3", "R"; None keeps all.
+        Stages to keep, among "W", "N1", "N2", "N3", "R". None keeps all.
     crop_wake : float | None
-        Minutes to keep before the first and after the last sleep epoch; None keeps all.
+        Minutes to keep before the first and after the last sleep epoch. None keeps all.
     l_freq, h_freq : float | None
-        Edges of the band-pass filter in Hz, as :meth:`mne.io.Raw.filter` takes them; None leaves
-        the edge open.
+        Edges of the band-pass filter in Hz, as in :meth:`mne.io.Raw.filter`. None means no edge.
     sfreq : float | None
-        Sampling frequency in Hz to resample to; None keeps that of the recordings.
+        Sampling frequency in Hz to resample to. None keeps that of the recordings.
     standardize : bool
-        Whether each channel of each recording is brought to zero mean and unit standard deviation.
-        A flat channel becomes zero.
+        Whether each channel of each recording is scaled to zero mean and unit standard deviation. A
+        flat channel becomes zero.
     window : float
-        Length of a window in s. Windows follow each other without overlap from the start of a
-        bout; what is left at its end is dropped and counted.
+        Length of a window in s. Windows are contiguous, from the start of a bout. The rest at its
+        end is dropped and counted.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class SleepDataset:
     windows : braindecode.datasets.BaseConcatDataset
         Windows with the index of the stage in ``stages`` as the target.
     stages : list of str
-        The stages that targets stand for, in the order W, N1, N2, N3, R.
+        Names of the stages, indexed by the targets, in the order W, N1, N2, N3, R.
     sfreq : float
         Sampling frequency in Hz.
     ch_names : list of str
@@ -91,30 +91,28 @@ class SleepDataset:
     preprocessing : dict
         ``crop_wake``, ``l_freq``, ``h_freq``, ``standardize`` and ``window``, as given.
     n_dropped : dict of str to int
-        Number of windows that were left out, by reason: the annotation itself (such as
-        "Sleep stage ?", "Movement time", "BAD_movement"), "cropped wake", "stage not selected",
-        "shorter than a window", "beyond the signal" (epochs without signal, which only the loaders
-        of files can know: MNE cuts annotations itself), "no stage annotated" (signal without an
-        epoch), "in a pause of the recording", "without a duration: NAME" (epochs whose duration
-        nothing tells).
+        Number of windows that were left out, by reason: the annotation itself (such as "Sleep stage
+        ?", "Movement time", "BAD_movement"), "cropped wake", "stage not selected", "shorter than a
+        window", "beyond the signal" (epochs without signal; only counted by the loaders of files,
+        because MNE crops annotations), "no stage annotated" (signal without an epoch), "in a pause
+        of the recording", "without a duration: NAME" (epochs of unknown duration).
     true_invariances : dict | None
-        The truth, where the recordings are simulated: see
-        :func:`~eeginv.datasets.simulate_sleep`.
+        True invariances of simulated recordings: see :func:`~eeginv.datasets.simulate_sleep`.
     nuisances : pandas.DataFrame | None
-        What sets each recording apart, where the recordings are simulated.
+        Nuisance parameters of each simulated recording.
 
     Raises
     ------
     TypeError, ValueError
         If an option is out of range, a stage is unknown, epochs contradict each other, a signal is
-        not finite, channels or sampling frequencies differ, a subject is missing or written in two
-        ways, recordings are in two units (unless standardised), or nothing is left.
+        not finite, channels or sampling frequencies differ, a subject is missing or has two
+        spellings, recordings are in two units (unless standardised), or no window is left.
 
     Warns
     -----
     UserWarning
-        If channels are marked as bad, if annotations look like stages and are none that is known,
-        if durations are missing, or if a recording has no window of the chosen stages.
+        If channels are marked as bad, annotations look like stages but are unknown, durations are
+        missing, or a recording has no window of the selected stages.
 
     Examples
     --------
@@ -194,7 +192,8 @@ class SleepDataset:
             )
         if left_out:
             warnings.warn(
-                f"Left out, for want of a window of the stages {wanted}: {'; '.join(left_out)}.",
+                f"Recordings without a window of the stages {wanted} were left out: "
+                f"{'; '.join(left_out)}.",
                 stacklevel=2,
             )
         self.recordings = [one.raw for one in prepared]
@@ -212,7 +211,7 @@ class SleepDataset:
         self.windows = self._cut([one.bouts for one in prepared], window)
 
     def _cut(self, bouts: list[Bouts], window: float) -> BaseConcatDataset:
-        """Make Braindecode's windows dataset; bouts (one for each recording) are in its signal."""
+        """Make Braindecode's windows dataset from one set of bouts for each recording."""
         load_braindecode()
         from braindecode.datasets import BaseConcatDataset, EEGWindowsDataset
 
@@ -229,12 +228,12 @@ class SleepDataset:
         return BaseConcatDataset(parts)
 
     def to_arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Copy all windows into arrays, for scikit-learn's kind of estimators.
+        """Copy all windows into arrays, for estimators of scikit-learn.
 
         Returns
         -------
         X : ndarray of float32, shape (n_windows, n_channels, n_times)
-            Windows; without unit if standardised, otherwise in V.
+            Windows, without unit if standardised, otherwise in V.
         y : ndarray of str, shape (n_windows,)
             Stage of each window.
         groups : ndarray, shape (n_windows,)
@@ -253,13 +252,13 @@ class SleepDataset:
         return X, np.array(self.stages)[targets], np.array(groups)
 
     def to_windows_dataset(self) -> BaseConcatDataset:
-        """Give the windows as a Braindecode dataset, for Braindecode's and skorch's estimators.
+        """Return the windows as a Braindecode dataset, for estimators of Braindecode and skorch.
 
         Returns
         -------
         windows : braindecode.datasets.BaseConcatDataset
-            Items are ``(X, y, indices)``, y the index into ``stages``; ``get_metadata()`` has the
-            columns ``target``, ``subject`` and ``recording``.
+            Items are ``(X, y, indices)``, where y is the index into ``stages``. ``get_metadata()``
+            has the columns ``target``, ``subject`` and ``recording``.
         """
         return self.windows
 
@@ -268,11 +267,11 @@ class SleepDataset:
         return first["i_stop_in_trial"] - first["i_start_in_trial"]
 
     def __len__(self) -> int:
-        """Count the windows."""
+        """Return the number of windows."""
         return len(self.windows)
 
     def __repr__(self) -> str:
-        """Summarise what there is."""
+        """Return a summary."""
         targets = np.concatenate([part.metadata["target"] for part in self.windows.datasets])
         counts = np.bincount(targets.astype(int), minlength=len(self.stages))
         listed = ", ".join(f"{stage} {n}" for stage, n in zip(self.stages, counts, strict=True))

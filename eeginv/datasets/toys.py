@@ -1,4 +1,4 @@
-"""Toy tasks whose invariances are known, those of the papers."""
+"""Toy tasks of publications, with known invariances."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ def make_sinusoids(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Make noisy sinusoids whose classes are frequencies [1]_.
 
-    Each is ``sin(2 pi (f + d) t + phase)`` plus white noise, with ``f`` the frequency of the class,
-    ``d`` uniform in [-spread, spread] and a uniform phase. The label does not change under shifts
-    of the frequency by less than the margin between classes, half the spacing of the frequencies
-    minus the spread: with the default values 0.5 Hz. Phase, sign, direction of time and amplitude
-    do not matter either. (The published script draws phases from 0 to ``4 pi / f`` radians, so that
-    in the higher classes they tell something about the label; ``phases`` can say that.)
+    Each signal is ``sin(2 pi (f + d) t + phase)`` plus white noise, with ``f`` the frequency of the
+    class, ``d`` uniform in [-spread, spread] and a uniform phase. The label does not change under
+    shifts of the frequency by less than the margin between classes. The margin is half the spacing
+    of the frequencies minus the spread, 0.5 Hz with the default values. The label does not depend
+    on phase, sign, direction of time or amplitude either. (The published script draws phases from 0
+    to ``4 pi / f`` radians, so that they carry information on the label in the higher classes. This
+    can be set with ``phases``.)
 
     Parameters
     ----------
@@ -41,11 +42,11 @@ def make_sinusoids(
     frequencies : sequence of float
         Frequency of each class, in Hz.
     spread : float
-        Largest distance of a signal's frequency from that of its class, in Hz.
+        Largest difference between the frequencies of a signal and of its class, in Hz.
     noise : float
-        Standard deviation of the noise, where the amplitude of the sinusoid is 1.
+        Standard deviation of the noise. The amplitude of the sinusoid is 1.
     phases : float | sequence of float
-        Phases are uniform between 0 and this, in radians; one number, or one for each class.
+        Largest phase in radians, one number or one for each class. Phases are uniform from 0.
     duration : float
         Length of the signals, in s.
     sfreq : float
@@ -58,7 +59,7 @@ def make_sinusoids(
     X : ndarray, shape (n_signals, 1, n_times), float32
         The signals, in random order.
     y : ndarray, shape (n_signals,)
-        Frequency of the class of each, in Hz.
+        Frequency of the class of each signal, in Hz.
 
     References
     ----------
@@ -78,7 +79,7 @@ def make_sinusoids(
         or len(np.unique(frequencies)) != len(frequencies)
         or frequencies.size == 0
     ):
-        raise ValueError("frequencies must be a list of different numbers, one a class.")
+        raise ValueError("frequencies must be a list of different numbers, one for each class.")
     n_per_class = check_integer("n_per_class", n_per_class, minimum=1)
     spread, noise = check_number("spread", spread), check_number("noise", noise)
     phases = np.asarray(phases, dtype=float)
@@ -99,8 +100,8 @@ def make_sinusoids(
     n = len(y)
     time = np.arange(round(duration * sfreq)) / sfreq
     frequency = y + rng.uniform(-spread, spread, n)
-    of_class = dict(zip(frequencies, np.broadcast_to(phases, frequencies.shape), strict=True))
-    phase = rng.uniform(0, 1, n) * np.array([of_class[f] for f in y])
+    largest_phase = dict(zip(frequencies, np.broadcast_to(phases, frequencies.shape), strict=True))
+    phase = rng.uniform(0, 1, n) * np.array([largest_phase[f] for f in y])
     X = np.sin(2 * np.pi * frequency[:, None] * time + phase[:, None])
     X += noise * rng.standard_normal(X.shape)
     return X[:, None].astype(np.float32), y
@@ -116,30 +117,31 @@ def load_rotated_digits(
     share: float = 2 / 3,
     random_state: int | np.random.Generator | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Load handwritten digits, rotated, and the same digits upside down as classes of their own.
+    """Load rotated handwritten digits, with upside-down digits as separate classes.
 
-    Stands in for the two images of the papers that first learned the extent of an invariance
-    [1]_ [2]_. Each image is one of scikit-learn's :func:`~sklearn.datasets.load_digits`, which come
-    with it, turned by an angle uniform in [-max_angle, max_angle], or by 180 degrees more. The
-    label does not change under further rotations by up to ``90 - max_angle`` degrees, with the
-    default values 45: beyond, a digit and the same digit upside down can be the same image.
+    The task replaces that with two images in the publications that first learned the extent of an
+    invariance [1]_ [2]_. Each image comes from :func:`~sklearn.datasets.load_digits` of
+    scikit-learn. It is rotated by an angle that is uniform in [-max_angle, max_angle], plus 180
+    degrees for the class upside down. The label does not change under further rotations by up to
+    ``90 - max_angle`` degrees, 45 with the default values. Beyond this limit, a digit and the same
+    digit upside down can be the same image.
 
     Parameters
     ----------
     digits : sequence of int
-        Which digits. For the labels to mean something, none may look the same upside down (0, 1, 8,
-        and roughly 2, 4 and 5), and none like another one upside down (6 and 9).
+        The digits. For meaningful labels, no digit may look like itself upside down (0, 1, 8, and
+        roughly 2, 4 and 5), or like another one upside down (6 and 9).
     n_rotations : int
-        How many times each image is turned, in each of its two classes.
+        Number of rotations of each image in each of its two classes.
     n_images : int | None
-        How many images of each digit, chosen at random; None for all, about 180. Those of one
-        digit differ in slant, so with many of them the limit is less sharp than with one.
+        Number of images of each digit, chosen at random. None takes all, about 180. Images of one
+        digit differ in slant, so the limit is less sharp with many images than with one.
     max_angle : float
         Largest angle, in degrees.
     size : int
         Height and width of the result, in pixels. The original images have 8.
     share : float
-        Width of the original image as a share of that of the result. Below 0.71 its corners stay
+        Width of the original image relative to that of the result. Below 0.71, its corners are
         inside at every angle.
     random_state : int | numpy.random.Generator | None
         Seed.
@@ -149,9 +151,9 @@ def load_rotated_digits(
     X : ndarray, shape (n_examples, size, size), float32
         The images, from 0 (background) to 1, in random order.
     y : ndarray of str, shape (n_examples,)
-        Class of each, such as "3" and "3 upside down".
+        Class of each image, such as "3" and "3 upside down".
     groups : ndarray of int, shape (n_examples,)
-        Number of the original image, for a split that does not have one on both sides.
+        Number of the original image, for splits by image.
 
     References
     ----------
@@ -183,10 +185,10 @@ def load_rotated_digits(
         if n_images > available:
             raise ValueError(f"n_images must be at most {available}; got {n_images}.")
     rng = make_rng(random_state)
-    of_digit = [
+    indices = [
         rng.permutation(np.flatnonzero(bunch.target == digit))[:n_images] for digit in digits
     ]
-    chosen = np.repeat(np.concatenate(of_digit), 2 * n_rotations)
+    chosen = np.repeat(np.concatenate(indices), 2 * n_rotations)
     groups = rng.permutation(np.stack([chosen, np.arange(len(chosen)) % 2], axis=1))
     groups, upside_down = groups.T
     angles = rng.uniform(-max_angle, max_angle, len(groups)) + 180 * upside_down
@@ -198,11 +200,11 @@ def load_rotated_digits(
 
 
 def _turn(image: np.ndarray, angle: float, size: int, share: float) -> np.ndarray:
-    """Rotate an image counterclockwise by degrees and enlarge it, in one interpolation."""
+    """Rotate an image counterclockwise by an angle in degrees and enlarge it, in one step."""
     cosine, sine = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
-    # from pixels of the result to pixels of the image, rows first
+    # maps pixels of the result to pixels of the image, rows first
     matrix = len(image) / (size * share) * np.array([[cosine, sine], [-sine, cosine]])
-    # the spline needs some background around the image
+    # the spline needs a margin of background around the image
     image = np.pad(image, 4)
     offset = (len(image) - 1) / 2 - matrix.sum(axis=1) * (size - 1) / 2
     turned = ndimage.affine_transform(image, matrix, offset, (size, size), order=3)

@@ -1,4 +1,4 @@
-"""Windows of a recording without labels, made as those that a model was trained on."""
+"""Windows of recordings without labels, preprocessed as the training data of a model."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ from .sources.recordings import open_raw
 if TYPE_CHECKING:
     import mne
 
-# Forms of data that the reader of sleep recordings read, which takes EDF apart by itself.
+# Forms of data of the reader of sleep recordings, which has its own EDF reader.
 _SLEEP = ("simulated nights", "a folder of sleep recordings", "a SleepDataset")
 _EDF = {".edf", ".rec"}
-# Data that were cut before they came, by whatever means.
+# Forms of data that were already cut into windows.
 _CUT_BEFORE = (
     *("files of epochs", "files of arrays", "arrays", "mne.Epochs", "a windows dataset"),
     "labelled windows",
@@ -39,22 +39,22 @@ _CUT_BEFORE = (
 
 @dataclass(frozen=True, eq=False)
 class UnlabelledWindows:
-    """Windows of one recording, whose labels nobody knows.
+    """Windows of one recording without labels.
 
     Parameters
     ----------
     X : ndarray of float32, shape (n_windows, n_channels, n_times)
         Signals.
     onsets : ndarray, shape (n_windows,)
-        When each window begins, in s by the clock after the first sample of the recording.
+        Onset of each window by the clock, in s after the first sample of the recording.
     sfreq : float
         Sampling frequency in Hz.
     ch_names : list of str
         Names of the channels.
     start : datetime.datetime | None
-        When the recording began, if it says so.
+        Start of the recording, if known.
     remarks : list of str
-        What had to be done, beyond what the training data needed, and what was left out.
+        Processing that the training data did not need, and windows that were left out.
 
     Examples
     --------
@@ -78,12 +78,12 @@ class UnlabelledWindows:
         return self.X.shape[2] / self.sfreq
 
     def __len__(self) -> int:
-        """Count the windows."""
+        """Return the number of windows."""
         return len(self.X)
 
 
 class _Opened(NamedTuple):
-    """A recording with the model's channels, where it has pauses, and when it began."""
+    """A recording with the channels of the model, its segments without a pause, and its start."""
 
     raw: mne.io.BaseRaw
     segments: Segments
@@ -98,32 +98,32 @@ def load_unlabelled(
 ) -> UnlabelledWindows:
     """Read a recording without labels into windows for a model to predict.
 
-    The recording goes through what the model's training data went through: reference, choice of
-    channels, filter, sampling frequency, scale. Windows have the length of those of the training,
-    and follow each other from the beginning of the recording and of each stretch after a pause.
+    The recording is preprocessed as the training data of the model: reference, selection of
+    channels, filter, sampling frequency, scale. Windows have the length of the training windows.
+    They are contiguous, from the start of the recording and after each pause.
 
     Parameters
     ----------
     recording : path-like | mne.io.Raw
-        A file of any format that MNE reads, or what MNE has read.
+        A file of any format that MNE reads, or a recording of MNE.
     model : InvariantClassifier | Recipe
-        A fitted estimator that carries its preprocessing, or the preprocessing itself.
+        A fitted estimator with its preprocessing, or the preprocessing itself.
     events : sequence of str | None
-        Names of events to cut windows around, with the beginning that they had in the training; for
-        models that were trained so. None cuts windows that follow each other.
+        Names of events to cut windows around, for models that were trained on such windows. Windows
+        start at the same time relative to the event as in training. None cuts contiguous windows.
 
     Returns
     -------
     windows : UnlabelledWindows
-        The windows. Their ``remarks`` say what was done that the training data did not need.
+        The windows. Their ``remarks`` list processing that the training data did not need.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file.
+        If the file does not exist.
     ValueError
-        If the model does not know its preprocessing, the recording lacks channels of it, is shorter
-        than a window, holds samples that are not finite, or lacks the events.
+        If the model does not know its preprocessing, or the recording lacks channels of the model,
+        is shorter than a window, has samples that are not finite, or lacks the events.
 
     Examples
     --------
@@ -145,7 +145,7 @@ def load_unlabelled(
     if recipe.form == "a dataset of MOABB":
         raise ValueError(
             "The model was trained on a dataset of MOABB, whose paradigm filtered and cut the "
-            "recordings: cut others by the paradigm, and call predict_proba."
+            "recordings: cut other recordings with the paradigm, and call predict_proba."
         )
     if recipe.channels is None:
         raise ValueError(
@@ -155,7 +155,7 @@ def load_unlabelled(
     remarks: list[str] = []
     _remark_on_training(recipe, events, remarks)
     opened = _open(recording, recipe, what, remarks)
-    if events is not None:  # before a trigger channel is left out
+    if events is not None:  # before trigger channels are removed
         trials.find_trials(opened.raw, dict.fromkeys(events, ""), what)
     rate = opened.raw.info["sfreq"]
     if not same_rate(rate, recipe.sfreq):
@@ -173,7 +173,7 @@ def load_unlabelled(
 
 
 def _remark_on_training(recipe: Recipe, events: Sequence[str] | None, remarks: list[str]) -> None:
-    """Say where windows that follow each other are not what the model was trained on."""
+    """Add remarks on differences between contiguous windows and the training windows."""
     if recipe.events is None and events is not None:
         raise ValueError(
             "The model was not trained on windows around events: leave events (--events) out."
@@ -181,28 +181,28 @@ def _remark_on_training(recipe: Recipe, events: Sequence[str] | None, remarks: l
     if recipe.events is not None and events is None:
         stop = (recipe.tmin or 0.0) + recipe.seconds
         remarks.append(
-            f"cut into windows that follow each other, though the model was trained on "
+            f"cut into contiguous windows, although the model was trained on "
             f"{recipe.tmin:g} to {stop:g} s from {', '.join(recipe.events)} (events, --events)"
         )
     if recipe.form in _CUT_BEFORE:
         remarks.append(
-            "what was done to the training windows before they were given is not known, and not "
-            "done here"
+            "the preprocessing of the training windows before eeginv is not known, and was not "
+            "applied"
         )
     if recipe.crop_wake is not None and recipe.standardize:
         remarks.append(
-            f"standardised as a whole: the nights of the training were cropped to "
-            f"{recipe.crop_wake:g} minutes around sleep before, which needs stages"
+            f"standardised as a whole: the training recordings were cropped to "
+            f"{recipe.crop_wake:g} minutes around sleep first, which needs stages"
         )
 
 
 def _open(
     recording: str | PathLike[str] | mne.io.BaseRaw, recipe: Recipe, what: str, remarks: list[str]
 ) -> _Opened:
-    by_sleep = recipe.form in _SLEEP
+    is_sleep = recipe.form in _SLEEP
     if isinstance(recording, (str, PathLike)):
         path = Path(recording)
-        if by_sleep and path.suffix.lower() in _EDF:
+        if is_sleep and path.suffix.lower() in _EDF:
             return _open_edf(path, recipe, what)
         raw = open_raw(path)
     else:
@@ -212,7 +212,7 @@ def _open(
     if bad:
         remarks.append(f"channels that are marked as bad are used: {', '.join(bad)}")
     segments = ScoredRecording.from_raw(raw).segments
-    if by_sleep:
+    if is_sleep:
         raw = raw.pick(list(chosen)).reorder_channels(list(chosen)).rename_channels(chosen)
     start = raw.info["meas_date"]
     if start is not None:
@@ -221,7 +221,7 @@ def _open(
 
 
 def _open_edf(path: Path, recipe: Recipe, what: str) -> _Opened:
-    """Open a polysomnogram as the loader of sleep folders does."""
+    """Open a polysomnogram with the reader of sleep recordings."""
     header = read_header(path)
     signals = [signal.name for signal in header.signals if signal.label != ANNOTATIONS]
     short = [without_eeg(name) for name in signals]
@@ -237,7 +237,7 @@ def _open_edf(path: Path, recipe: Recipe, what: str) -> _Opened:
 
 
 def _choose(names: list[str], recipe: Recipe, what: str) -> dict[str, str]:
-    """Find the model's channels: the model's name of each, by that of the recording, in order."""
+    """Return the name in the model of each channel, by its name in the recording, in order."""
     wanted = recipe.channels or {}
     found = {name: fitting(names, text) for name, text in wanted.items()}
     missing = [name for name, ones in found.items() if not ones]
@@ -250,7 +250,7 @@ def _choose(names: list[str], recipe: Recipe, what: str) -> dict[str, str]:
         if len(ones) > 1:
             raise ValueError(
                 f"{what} has {len(ones)} channels {wanted[name]!r} for {name!r}: "
-                f"{', '.join(ones)}. Rename those that are not meant."
+                f"{', '.join(ones)}. Rename the others."
             )
     chosen = {ones[0]: name for name, ones in found.items()}
     if len(chosen) < len(found):
@@ -287,7 +287,7 @@ def _prepare(raw: mne.io.BaseRaw, recipe: Recipe, what: str) -> mne.io.BaseRaw:
 def _cut_all(
     raw: mne.io.BaseRaw, segments: Segments, recipe: Recipe, what: str, remarks: list[str]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cut windows that follow each other, within each stretch without a pause."""
+    """Cut contiguous windows within each segment without a pause."""
     n_times, seconds = recipe.n_times, recipe.seconds
     starts, onsets, left = [], [], 0.0
     for clock, onset, length in zip(segments.clock, segments.onsets, segments.lengths, strict=True):

@@ -244,7 +244,7 @@ def test_data_that_changed_are_not_mixed(tmp_path):
     assert scored_anew != before
     write_psg(folder / "anna-PSG.EDF", 60, unit="mV")
     assert settings(data=str(folder)).fingerprint() not in (before, scored_anew)
-    with pytest.raises(FileNotFoundError, match="nowhere is not a folder"):
+    with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
         settings(data=str(tmp_path / "nowhere")).fingerprint()
 
 

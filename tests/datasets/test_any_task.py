@@ -70,7 +70,7 @@ def test_epochs(windows):
     assert found.sessions.tolist() == 2 * ([1] * 6 + [2] * 6)
     joined.metadata = None
     same(load_windows(joined, groups=windows.subjects, **PLAIN), windows)
-    with pytest.raises(ValueError, match="do not say whose they are"):
+    with pytest.raises(ValueError, match="have no subjects"):
         load_windows(joined)
 
 
@@ -220,7 +220,7 @@ def test_moabb(monkeypatch):
     np.testing.assert_allclose(
         load_windows((dataset, paradigm), **PLAIN).X, 1e6 * X / dataset.unit_factor, rtol=1e-3
     )
-    with pytest.raises(ValueError, match="l_freq must be given to it"):
+    with pytest.raises(ValueError, match="l_freq must be set when it is made"):
         load_windows((dataset, paradigm), l_freq=4)
     with pytest.raises(ValueError, match=r"has no 'Nobody2020'"):
         load_windows("moabb:Nobody2020", paradigm="LeftRightImagery")
@@ -291,7 +291,7 @@ def test_each_recording_is_standardised_for_itself(folder, tmp_path):
         ({"l_freq": -1.0}, "l_freq must be above 0"),
         ({"l_freq": 40.0, "h_freq": 8.0}, "must lie below h_freq=8"),
         ({"h_freq": 40.0, "resample": 64.0}, "above half of resample=64"),
-        ({"channels": []}, "channels names no channel"),
+        ({"channels": []}, "channels is empty"),
         ({"reference": []}, "reference must be"),
     ],
 )
@@ -363,7 +363,7 @@ def test_subjects_by_pattern(folder):
         ({"kinds": [("T1", "T2")] * 3 + [("T1",)]}, {}, "S2R2_raw.fif lacks the events 'T2'"),
         ({"names": [NAMES] * 3 + [("C3", "Cz")]}, {}, "R2_raw.fif lacks C4, which S1R1.*--chan"),
         ({"sfreq": [100.0, 100.0, 128.0, 100.0]}, {}, r"S2R1_raw.fif has 128 Hz.*--resample"),
-        ({}, {"tmax": 5.0}, r"a trial of S1R1_raw.fif lasts 2 s only: lower tmax \(--tmax\)"),
+        ({}, {"tmax": 5.0}, r"a trial of S1R1_raw.fif only lasts 2 s: lower tmax \(--tmax\)"),
         ({}, {"tmin": 3.0}, "tmax=2 s must lie after tmin=3"),
         ({"duration": 0.0}, {"tmax": None}, r"say where windows end with tmax \(--tmax\)"),
         ({}, {"tmin": -80.0}, "No window from -80 to 2 s.*S1R1_raw.fif"),
@@ -415,7 +415,7 @@ def test_a_damaged_file_is_named(tmp_path):
 
 
 def test_places_without_data(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere is not a folder"):
+    with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
         load_windows(tmp_path / "nowhere")
     with pytest.raises(FileNotFoundError, match="holds nothing that can be read; it has no files"):
         load_windows(tmp_path)
@@ -435,7 +435,7 @@ def test_places_without_data(tmp_path):
         ({"X": None}, "one.npz has no X; it has the keys y, subject, sfreq"),
         ({"y": None}, "one.npz has no y"),
         ({"sfreq": None}, "one.npz has no sfreq"),
-        ({"subject": None}, "one.npz does not say whose windows are"),
+        ({"subject": None}, "one.npz has no subjects of the windows"),
         ({"y": np.arange(7)}, "one.npz: y has 7 values for 8 windows"),
         ({"y": np.linspace(0, 1, 8)}, "values of a regression"),
         ({"y": np.arange(8)}, "values of a regression"),

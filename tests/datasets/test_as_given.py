@@ -47,7 +47,7 @@ def test_names_of_types_in_a_file(tmp_path):
 def test_bad_channels_are_said(make_raw, description):
     raw = make_raw("W2")
     raw.info["bads"] = ["Pz-Oz"]
-    with pytest.warns(UserWarning, match="marked as bad go in all the same: Pz-Oz"):
+    with pytest.warns(UserWarning, match="marked as bad are used: Pz-Oz"):
         nights = SleepDataset([raw], description)
     assert nights.ch_names == ["Fpz-Cz", "Pz-Oz"]
 
@@ -143,5 +143,5 @@ def test_arguments_of_a_kind_that_is_close(tmp_path):
     pair(tmp_path)
     with pytest.raises(TypeError, match="channels must be a list of names, got 'C3-A2'"):
         load(tmp_path, channels="C3-A2")
-    with pytest.raises(ValueError, match=r"pattern '\(\?P<subject>S' is no regular expression"):
+    with pytest.raises(ValueError, match=r"pattern '\(\?P<subject>S' is not a regular expression"):
         load(tmp_path, pattern="(?P<subject>S")

@@ -202,7 +202,7 @@ def test_pickle_and_repr(population):
 def test_recording_without_chosen_stage_is_left_out_with_a_warning(make_raw):
     raws = [make_raw(["W", "3"]), make_raw(["1", "2"])]
     rows = [{"subject": "a", "recording": 1}, {"subject": "b", "recording": 1}]
-    with pytest.warns(UserWarning, match="Left out.*: subject b, recording 1"):
+    with pytest.warns(UserWarning, match="were left out: subject b, recording 1"):
         nights = SleepDataset(raws, rows, stages=["W", "N3"])
     assert nights.description["subject"].tolist() == ["a"]
 

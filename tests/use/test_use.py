@@ -288,7 +288,7 @@ def test_fit_refuses_what_it_would_overwrite_and_leaves_nothing_half_written(nig
     new = tmp_path / "new"
     said = refused("fit", nights / "train", "--output", new, "--backbone", "NoSuchNet", *QUICK)
     assert "NoSuchNet" in said
-    assert "nothing of that name" in refused("fit", nights / "no", "--output", new)
+    assert "does not exist" in refused("fit", nights / "no", "--output", new)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 

@@ -1,1 +1,1 @@
-"""EDF and EDF+ files of polysomnograms and hypnograms, read and written."""
+"""Reading and writing of polysomnograms and hypnograms in EDF and EDF+ files."""

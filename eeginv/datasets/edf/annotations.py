@@ -1,4 +1,4 @@
-"""The annotations of an EDF+ file, and the times of its records."""
+"""Reading of the annotations of an EDF+ file, and of the times of its records."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import numpy as np
 
 from .header import ANNOTATIONS, EdfHeader
 
-# Onset, duration after the byte 21, texts after the byte 20. Numbers should have a sign in front
-# and a point inside; not all programs write them so.
+# Onset, duration after the byte 21, texts after the byte 20. The standard requires a sign and a
+# decimal point, but not all programs write them.
 TAL = re.compile(rb"([+-]?\d+(?:[.,]\d*)?)(?:\x15(\d*(?:[.,]\d*)?))?\x14(.*)", re.DOTALL)
 
 
 class EdfAnnotations(NamedTuple):
-    """Annotations as they stand in the file; times in s after the start time in the header.
+    """Annotations of a file, with times in s after the start time in the header.
 
     Parameters
     ----------
     onsets, durations : ndarray, shape (n_annotations,)
-        When each begins, and how long it lasts.
+        Onset and duration of each annotation.
     labels : list of str
         Descriptions.
     record_onsets : ndarray, shape (n_records,)
-        When each record begins, NaN where nothing tells.
+        Onset of each record, NaN if it is not known.
     """
 
     onsets: np.ndarray
@@ -41,18 +41,18 @@ def read_annotations(header: EdfHeader, *, strict: bool = True) -> EdfAnnotation
     header : EdfHeader
         Header of the file.
     strict : bool
-        Whether text that is no annotation is an error; otherwise it is passed over.
+        Whether text that is not an annotation is an error. Otherwise, it is ignored.
 
     Returns
     -------
     annotations : EdfAnnotations
-        Empty for a file without annotations. Texts are UTF-8 as EDF+ wants, or Latin-1 where they
-        are not.
+        The annotations, empty if there are none. Texts are decoded as UTF-8, the encoding of EDF+,
+        or as Latin-1 if that fails.
 
     Raises
     ------
     ValueError
-        If what stands in place of an annotation is none.
+        If an annotation cannot be parsed.
     """
     record_onsets = np.full(header.n_records, np.nan)
     rows: list[tuple[float, float, str]] = []
@@ -65,15 +65,15 @@ def read_annotations(header: EdfHeader, *, strict: bool = True) -> EdfAnnotation
         part = np.ascontiguousarray(records[:, starts[i] : starts[i + 1]])
         if number == 0:
             record_onsets = _record_onsets(part)
-        # Joined, since some programs let an annotation run on in the next record.
+        # Joined, because some programs continue an annotation in the next record.
         for piece in part.tobytes().split(b"\0"):
             if not piece.strip():
                 continue
             match = TAL.fullmatch(piece)
             if match is None and strict:
                 raise ValueError(
-                    f"{header.path}: {piece[:60]!r} is no annotation of EDF+. The file is damaged "
-                    "or was written by a program that does not keep to EDF+."
+                    f"{header.path}: {piece[:60]!r} is not an annotation of EDF+. The file is "
+                    "damaged, or was written by a program that does not follow EDF+."
                 )
             if match is None:
                 continue
@@ -92,7 +92,7 @@ def read_annotations(header: EdfHeader, *, strict: bool = True) -> EdfAnnotation
 
 
 def _record_onsets(part: np.ndarray) -> np.ndarray:
-    """Read the onset that the first annotation of each record gives, part (n_records, n)."""
+    """Read the onset in the first annotation of each record, part of shape (n_records, n)."""
     onsets = np.full(len(part), np.nan)
     for i, record in enumerate(part):
         match = re.match(rb"([+-]?\d+(?:[.,]\d*)?)\x14\x14", record[:32].tobytes())

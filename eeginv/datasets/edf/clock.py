@@ -1,4 +1,4 @@
-"""When a recording and its hypnogram begin, and where a recording has pauses."""
+"""Start times of recordings and hypnograms, and pauses of recordings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HYPNOGRAM_STARTS = ("header", "recording")
 
 
 def check_hypnogram_start(value: str) -> None:
-    """Refuse a value that is not in ``HYPNOGRAM_STARTS``.
+    """Raise an error for a value that is not in ``HYPNOGRAM_STARTS``.
 
     Parameters
     ----------
@@ -34,40 +34,40 @@ def check_hypnogram_start(value: str) -> None:
 def find_segments(
     header: EdfHeader, record_onsets: np.ndarray, raw: mne.io.BaseRaw
 ) -> tuple[Segments, float]:
-    """Find the pauses of a recording by the times of its records.
+    """Find the pauses of a recording from the times of its records.
 
     Parameters
     ----------
     header : EdfHeader
         Header of the recording.
     record_onsets : ndarray, shape (n_records,)
-        When each record begins, in s after the start in the header; NaN where nothing tells.
+        Onset of each record, in s after the start in the header. NaN if it is not known.
     raw : mne.io.Raw
         The signal.
 
     Returns
     -------
     segments : Segments
-        The stretches without a pause.
+        The segments without a pause.
     first : float
-        When the first record begins, in s after the start in the header.
+        Onset of the first record, in s after the start in the header.
 
     Raises
     ------
     ValueError
-        If the recording has pauses, and its records have no times.
+        If the recording has pauses, but its records have no times.
     """
     length = raw.n_times / raw.info["sfreq"]
     whole = Segments.from_joints([], length)
     usable = len(record_onsets) > 0 and np.isfinite(record_onsets).all()
     steps = np.diff(record_onsets) - header.record_seconds
-    # Half a sample, or what rounding of the written times can be.
+    # Half a sample, or the rounding error of times in files.
     tolerance = max(0.5 / raw.info["sfreq"], 0.01)
     if header.discontinuous and (not usable or (steps < -tolerance).any()):
         raise ValueError(
             f"{header.path} is a recording with pauses (EDF+D), but its records have "
-            f"{'times that run backwards' if usable else 'no times'}, so that nobody can say "
-            "which samples a stage belongs to."
+            f"{'times that run backwards' if usable else 'no times'}, so the "
+            "samples of a stage cannot be found."
         )
     if not usable or (steps < -tolerance).any():
         return whole, 0.0
@@ -83,23 +83,23 @@ def find_segments(
 def clock_shift(
     header: EdfHeader, scorer: EdfHeader, hypnogram_start: str, first: float, scored: EdfAnnotations
 ) -> float:
-    """Find by how much onsets of a hypnogram have to be moved to count from the first sample.
+    """Compute the shift that makes onsets of a hypnogram relative to the first sample.
 
     Parameters
     ----------
     header, scorer : EdfHeader
         Headers of the recording and of the hypnogram.
     hypnogram_start : "header" | "recording"
-        When the hypnogram begins.
+        Start of the hypnogram: the time in its header, or the start of the recording.
     first : float
-        When the first record of the recording begins, in s after the start in its header.
+        Onset of the first record of the recording, in s after the start in its header.
     scored : EdfAnnotations
         Annotations of the hypnogram.
 
     Returns
     -------
     shift : float
-        In s.
+        The shift, in s.
     """
     begin = scored.record_onsets[0] if len(scored.record_onsets) else 0.0
     begin = begin if 0 <= begin < 1 else 0.0
@@ -109,7 +109,7 @@ def clock_shift(
     if header.date is not None and scorer.date is not None:
         return shift + (scorer.date - header.date).total_seconds() - first
     if header.date is None and scorer.date is None:
-        # Without dates, the hypnogram of a night began at most half a day before or after.
+        # Without dates, the hypnogram is assumed to begin within half a day of the recording.
         return (shift + 43200) % 86400 - 43200 - first
     if shift:
         warnings.warn(
@@ -123,7 +123,7 @@ def clock_shift(
 
 
 def start_in_words(header: EdfHeader) -> str:
-    """Say when a file begins.
+    """Return the start time of a file in words.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def start_in_words(header: EdfHeader) -> str:
     Returns
     -------
     text : str
-        Such as "on 1989-04-24 at 16:13:00".
+        Text such as "on 1989-04-24 at 16:13:00".
     """
     if header.time is None:
         return "at an unknown time"

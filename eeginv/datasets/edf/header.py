@@ -1,4 +1,4 @@
-"""The header of an EDF or EDF+ file, read so that small deviations of real files do not matter."""
+"""Reading of the header of an EDF or EDF+ file, tolerant of small deviations."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import numpy as np
 if TYPE_CHECKING:
     from ..._typing import PathLike
 
-# Bytes of the fields before those of the signals.
+# Widths in bytes of the fields before those of the signals.
 FIXED_WIDTHS = (8, 80, 80, 8, 8, 8, 44, 8, 8, 4)
-# Bytes of each signal's label, transducer, unit, ranges, filters, samples and reserved field.
+# Widths in bytes of label, transducer, unit, ranges, filters, samples and reserved field.
 SIGNAL_WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
 ANNOTATIONS = "EDF Annotations"
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-# Dates that programs write in place of one that is unknown or taken away.
+# Dates that programs write if the date is unknown or was removed.
 PLACEHOLDERS = {datetime.date(year, 1, 1) for year in (1970, 1985, 2000, 2001)}
 
 
 class Signal(NamedTuple):
-    """What the header says of one signal; the name is the label, made unique as MNE does."""
+    """Header of one signal. The name is the label, made unique as in MNE."""
 
     label: str
     name: str
@@ -42,21 +42,21 @@ class EdfHeader(NamedTuple):
     path : pathlib.Path
         The file.
     patient : str
-        What is said of the patient.
+        Identification of the patient.
     date, time : datetime.date | None, datetime.timedelta | None
-        When the recording began; None for what is unknown.
+        Start of the recording. None if unknown.
     discontinuous : bool
         Whether the recording has pauses (EDF+D).
     n_bytes : int
         Length of the header.
     n_records, n_records_promised : int
-        Number of records that the file holds, and that its header speaks of.
+        Number of records in the file, and according to its header.
     record_seconds : float
-        Length of a record.
+        Length of a record in s.
     signals : list of Signal
-        All signals, annotations among them.
+        All signals, including annotations.
     clean : bytes | None
-        The header without what MNE does not read (such as NUL padding); None if there is none.
+        Header without bytes that MNE cannot read (such as NUL padding). None if there are none.
     """
 
     path: Path
@@ -78,7 +78,7 @@ class EdfHeader(NamedTuple):
 
 
 def read_header(path: PathLike) -> EdfHeader:
-    """Read the header of a file, and check that the file is as long as it promises.
+    """Read the header of a file, and check the length of the file.
 
     Parameters
     ----------
@@ -88,12 +88,12 @@ def read_header(path: PathLike) -> EdfHeader:
     Returns
     -------
     header : EdfHeader
-        Its header.
+        The header.
 
     Raises
     ------
     ValueError
-        If the file is not EDF, or shorter than its header promises; the message names it.
+        If the file is not EDF, or is shorter than its header announces. The message names it.
     """
     path = Path(path)
     size = path.stat().st_size
@@ -109,7 +109,7 @@ def read_header(path: PathLike) -> EdfHeader:
             raise ValueError(f"{path} is not an EDF file: its header is not readable.") from error
         if n_signals < 1 or n_bytes != 256 * (n_signals + 1):
             raise ValueError(
-                f"{path} is not an EDF file: its header speaks of {n_signals} signals and "
+                f"{path} is not an EDF file: its header announces {n_signals} signals and "
                 f"{n_bytes} bytes of header, where {256 * (n_signals + 1)} are needed."
             )
         table = file.read(256 * n_signals)
@@ -147,7 +147,7 @@ def _split(content: bytes, widths: tuple[int, ...]) -> list[bytes]:
 
 
 def _text(field: bytes) -> str:
-    """Decode a field; some programs pad with NUL in place of spaces, or leave bytes behind it."""
+    """Decode a field. Some programs pad with NUL instead of spaces, or leave bytes after it."""
     return field.decode("latin-1").lstrip("\0 ").split("\0")[0].strip()
 
 
@@ -156,7 +156,7 @@ def _number(text: str) -> float:
 
 
 def _columns(table: bytes, n_signals: int) -> list[list[bytes]]:
-    """Fields are stored one after the other, each for all signals."""
+    """Split the table of fields. It stores each field for all signals."""
     columns, start = [], 0
     for width in SIGNAL_WIDTHS:
         columns.append([table[start + width * i :][:width] for i in range(n_signals)])
@@ -169,7 +169,7 @@ def _read_signals(path: Path, table: bytes, n_signals: int) -> list[Signal]:
     labels = columns[0]
     names = []
     for i, label in enumerate(labels):
-        # Labels that occur more than once are numbered, as MNE numbers them.
+        # Labels that occur more than once are numbered as in MNE.
         names.append(f"{label}-{labels[:i].count(label)}" if labels.count(label) > 1 else label)
     signals = []
     for i, label in enumerate(labels):
@@ -190,17 +190,17 @@ def _read_signals(path: Path, table: bytes, n_signals: int) -> list[Signal]:
 def _start(
     recording: str, date: str, time: str
 ) -> tuple[datetime.date | None, datetime.timedelta | None]:
-    """Read date and time at which a recording began; None for what is unknown."""
+    """Read start date and time of a recording. None means unknown."""
     parts = re.fullmatch(r"(\d{1,2})[.:/-](\d{1,2})[.:/-](\d{2})", date)
     day = None
     if parts:
         numbers = [int(part) for part in parts.groups()]
-        # The two digits of the year stand for 1985 to 2084.
+        # Two-digit years are 1985 to 2084.
         year = numbers[2] + (1900 if numbers[2] >= 85 else 2000)
         day = _date(year, numbers[1], numbers[0])
     long = re.match(r"startdate (\d{1,2})-([a-z]{3})-(\d{4})\b", recording, re.IGNORECASE)
     if long and long[2].upper() in MONTHS:
-        # The date of EDF+ has all digits of the year.
+        # The date of EDF+ has a four-digit year.
         day = _date(int(long[3]), MONTHS.index(long[2].upper()) + 1, int(long[1])) or day
     if day in PLACEHOLDERS:
         day = None
@@ -211,7 +211,7 @@ def _start(
         if hours < 24 and minutes < 60 and seconds < 61:
             clock = datetime.timedelta(hours=hours, minutes=minutes, seconds=seconds)
     if day is None and not clock:
-        # Midnight beside a date that is none: nothing was filled in.
+        # Midnight with an invalid date means that nothing was entered.
         clock = None
     return day, clock
 
@@ -224,7 +224,7 @@ def _date(year: int, month: int, day: int) -> datetime.date | None:
 
 
 def _clean(fixed: bytes, table: bytes, n_signals: int) -> bytes | None:
-    """Rewrite the header where it has bytes that MNE stumbles over or reads as another unit."""
+    """Rewrite a header with bytes that MNE cannot read, or reads as another unit."""
     content = fixed + table
     printable = re.fullmatch(rb"[\x20-\x7e\xa0-\xff]*", content)
     if printable and table[-32 * n_signals :].isascii() and b"," not in fixed[236:]:
@@ -239,7 +239,7 @@ def _clean(fixed: bytes, table: bytes, n_signals: int) -> bytes | None:
     for i, (column, width) in enumerate(
         zip(_columns(table, n_signals), SIGNAL_WIDTHS, strict=True)
     ):
-        # The last field is reserved, and nothing in it is used.
+        # The last field is reserved and not used.
         parts += [
             b" " * width if i == 9 else _padded(field, width, 3 <= i <= 6 or i == 8)
             for field in column

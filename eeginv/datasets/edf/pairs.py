@@ -1,4 +1,4 @@
-"""Reading a polysomnogram and its hypnogram."""
+"""Reading of a polysomnogram and its hypnogram."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..._typing import PathLike
 
-# What MNE marks the joint of two recordings by.
+# MNE's annotations where two recordings were concatenated.
 JOINT = ("BAD boundary", "EDGE boundary")
 
 
@@ -32,24 +32,25 @@ def read_pair(
     hypnogram_start: str = "header",
     coding: Coding | None = None,
 ) -> ScoredRecording:
-    """Read the EEG of a polysomnogram, annotated by its hypnogram.
+    """Read the EEG of a polysomnogram, annotated with its hypnogram.
 
     Parameters
     ----------
     psg, hypnogram : path-like
-        EDF file with signals; EDF+ file with annotations, or another one with stages (see
-        :func:`~eeginv.datasets.scoring.files.read_stage_file`), which begins with the recording.
+        EDF file with signals, and EDF+ file with annotations. The hypnogram may also be another
+        file with stages that begins with the recording (see
+        :func:`~eeginv.datasets.scoring.files.read_stage_file`).
     channels : sequence of str | dict of str to str | None
         Channels to read, as for :func:`~eeginv.datasets.edf.signals.read_signals`.
     hypnogram_start : "header" | "recording"
-        Whether a hypnogram begins when its header says, or with the recording.
+        Start of the hypnogram: the time in its header, or the start of the recording.
     coding : Coding | None
-        How stages are written in files that are not EDF+.
+        Coding of stages in files that are not EDF+.
 
     Returns
     -------
     recording : ScoredRecording
-        In memory, in V, without the leading "EEG " in channel names.
+        Recording in memory, in V, without the leading "EEG " in channel names.
 
     Raises
     ------
@@ -86,7 +87,7 @@ def read_pair(
             f"{latest:g} s of the recording. If it is the hypnogram of this recording and the "
             "start in a header is wrong, give hypnogram_start='recording'."
         )
-    # Of what the recording itself has annotated, spans marked as bad are kept.
+    # Of the annotations of the recording itself, only spans marked as bad are kept.
     bad = [i for i, label in enumerate(own.labels) if is_bad(label)]
     onsets = np.append(onsets, own.onsets[bad] - first)
     durations = np.append(scored.durations, own.durations[bad])
@@ -103,7 +104,7 @@ def _annotate(
     labels: list[str],
     segments: Segments,
 ) -> None:
-    """Set as annotations what lies within the signal; joints get MNE's marks."""
+    """Set annotations that are within the signal, and MNE's marks at joints."""
     import mne
 
     rows = [(start, 0.0, mark) for start in segments.onsets[1:] for mark in JOINT]

@@ -1,4 +1,4 @@
-"""The signals of an EDF file: channels are chosen, and brought to V."""
+"""Reading of the signals of an EDF file: selection of channels, and conversion to V."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def read_signals(
         Header of the file.
     channels : sequence of str | dict of str to str | None
         Channels to read, by name, with or without a leading "EEG ", or by a pattern with ``*`` and
-        ``?``. A dict gives them names: ``{"C3": "C3-*"}`` reads one channel, whatever its
-        reference, and calls it C3. None reads those whose label begins with "EEG", or all where
-        none does.
+        ``?``. A dict renames channels: ``{"C3": "C3-*"}`` reads the channel C3 with any reference,
+        and names it C3. None reads the channels whose label begins with "EEG", or all if there are
+        none.
 
     Returns
     -------
     raw : mne.io.Raw
-        In memory, in V, without the leading "EEG " in channel names.
+        Recording in memory, in V, without the leading "EEG " in channel names.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def read_signals(
         raise ValueError(f"{header.path} has no samples: it is empty, or only its header is there.")
     if header.n_records != header.n_records_promised:
         warnings.warn(
-            f"{header.path}: the header speaks of {header.n_records_promised} records, the file "
+            f"{header.path}: the header announces {header.n_records_promised} records, the file "
             f"holds {header.n_records}, and all of them are read. It may not have been closed.",
             stacklevel=4,
         )
@@ -59,7 +59,7 @@ def read_signals(
         source = io.BytesIO(header.clean + header.path.read_bytes()[header.n_bytes :])
     try:
         with warnings.catch_warnings():
-            # The header's filter settings are free text, on which MNE comments; they are not used.
+            # MNE warns of filter settings that it cannot parse. They are not used.
             warnings.filterwarnings("ignore", category=RuntimeWarning, module="mne")
             raw = mne.io.read_raw_edf(
                 source,
@@ -97,13 +97,13 @@ def without_eeg(label: str) -> str:
     Returns
     -------
     name : str
-        What is left.
+        Label without the prefix.
     """
     return re.sub(r"^EEG\s+", "", label, flags=re.IGNORECASE)
 
 
 def _choose(header: EdfHeader, channels: Sequence[str] | Mapping[str, str] | None) -> list[Signal]:
-    """Find the signals to read, in the order asked for."""
+    """Find the signals to read, in the requested order."""
     signals = [signal for signal in header.signals if signal.label != ANNOTATIONS]
     if not signals:
         raise ValueError(f"{header.path} has no signals, only annotations.")
@@ -139,7 +139,7 @@ def _choose(header: EdfHeader, channels: Sequence[str] | Mapping[str, str] | Non
 
 
 def _find_one(header: EdfHeader, signals: list[Signal], name: str, wanted: str) -> Signal:
-    """Find the one signal that is to have a name."""
+    """Find the signal for one name, which must be unique."""
     found = _find(header, signals, wanted)
     if len(found) > 1:
         raise ValueError(
@@ -150,7 +150,7 @@ def _find_one(header: EdfHeader, signals: list[Signal], name: str, wanted: str) 
 
 
 def _find(header: EdfHeader, signals: list[Signal], name: str) -> list[Signal]:
-    """Find the signal of a name, or those of a pattern."""
+    """Find the signal with a name, or the signals that match a pattern."""
     pattern = any(letter in name for letter in "*?")
     for names in (
         {signal: (signal.name, signal.label) for signal in signals},
@@ -173,12 +173,12 @@ def _find(header: EdfHeader, signals: list[Signal], name: str) -> list[Signal]:
 
 
 def _fits(label: str, pattern: str) -> bool:
-    """Tell whether a label fits a pattern of ``*`` and ``?``; capitals do not matter."""
+    """Return whether a label matches a pattern of ``*`` and ``?``, in upper or lower case."""
     return fnmatchcase(label.casefold(), pattern.casefold())
 
 
 def _scale(raw: mne.io.BaseRaw, chosen: list[Signal], header: EdfHeader) -> None:
-    """Bring channels to V where MNE does not know the unit, and refuse those without a scale."""
+    """Convert channels to V if MNE does not know their unit, and refuse those without a scale."""
     unclear = {}
     for signal in chosen:
         low, high = signal.physical
@@ -186,12 +186,12 @@ def _scale(raw: mne.io.BaseRaw, chosen: list[Signal], header: EdfHeader) -> None
             raise ValueError(
                 f"{header.path}, channel {signal.name}: its header gives a physical range of "
                 f"{low:g} to {high:g} and a digital range of {signal.digital[0]:g} to "
-                f"{signal.digital[1]:g}, which is no scale. Leave it out by `channels`."
+                f"{signal.digital[1]:g}, which defines no scale. Leave it out by `channels`."
             )
         known = VOLTS.get(_plain_unit(signal.unit))
         if known is None:
             if not signal.unit and max(abs(low), abs(high)) >= 1:
-                # EEG never reaches a volt, and other numbers than µV are not written in practice.
+                # EEG is always below a volt, so such numbers are in µV in practice.
                 known = 1e-6
             else:
                 known = 1.0
@@ -203,8 +203,8 @@ def _scale(raw: mne.io.BaseRaw, chosen: list[Signal], header: EdfHeader) -> None
             )
     if unclear:
         warnings.warn(
-            f"{header.path}: channels whose unit is no voltage: {unclear}. Their values are taken "
-            "as V; choose others by `channels`, or standardise.",
+            f"{header.path}: channels whose unit is not a voltage: {unclear}. Their values are "
+            "taken as V; choose others by `channels`, or standardise.",
             stacklevel=5,
         )
 
@@ -214,12 +214,12 @@ def _plain_unit(unit: str) -> str:
     unit = re.sub("^(?:micro|mk)", "u", unit, flags=re.IGNORECASE)
     unit = re.sub("^milli", "m", unit, flags=re.IGNORECASE)
     unit = re.sub("volts?$", "V", unit, flags=re.IGNORECASE)
-    # "MV" is not a unit of EEG in any other sense.
+    # For EEG, "MV" can only mean mV.
     return unit.replace(" ", "").casefold()
 
 
 def _factor_of_mne(unit: str) -> float:
-    """Look up what MNE multiplies values by."""
+    """Return the factor by which MNE multiplies values of a unit."""
     return {"uV": 1e-6, "\u03bcV": 1e-6, "\u00b5V": 1e-6, "\x83\xcaV": 1e-6, "mV": 1e-3}.get(
         unit, 1
     )

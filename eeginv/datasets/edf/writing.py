@@ -1,4 +1,4 @@
-"""Writing recordings as the files of Sleep Physionet."""
+"""Writing of recordings as files in the format of Sleep Physionet."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..simulation.recordings import SimulatedRecordings
     from ..sleep import SleepDataset
 
-# Files of Sleep-EDF hold EOG and EMG too; loaders leave them out.
+# Files of Sleep-EDF also contain EOG and EMG, which loaders ignore.
 EXTRA_CHANNELS = {"EOG horizontal": 100, "EMG submental": 1}
 
 
@@ -30,23 +30,23 @@ def write_sleep_physionet(
 ) -> list[tuple[Path, Path]]:
     """Write recordings with the layout and the file names of Sleep Physionet.
 
-    Each recording becomes a pair of files, such as ``SC4001E0-PSG.edf`` (EDF) and
-    ``SC4001EC-Hypnogram.edf`` (EDF+ annotations), which MNE's, Braindecode's and this package's
-    loaders read. Files are written under another name first, so a file with its final name is
-    always complete.
+    Each recording is written as a pair of files, such as ``SC4001E0-PSG.edf`` (EDF) and
+    ``SC4001EC-Hypnogram.edf`` (EDF+ annotations). The loaders of MNE, Braindecode and eeginv read
+    them. Files are first written under a temporary name, so a file with its final name is always
+    complete.
 
     Parameters
     ----------
     nights : SimulatedRecordings | SleepDataset
-        What to write: anything with ``recordings`` (list of mne.io.Raw in V) and ``description``
-        (DataFrame with columns ``subject`` and ``recording``). A SleepDataset is written as it is
-        after preprocessing, and must have been made with ``standardize=False``.
+        Any object with ``recordings`` (list of mne.io.Raw in V) and ``description`` (DataFrame with
+        columns ``subject`` and ``recording``). The recordings of a SleepDataset are written after
+        its preprocessing. It must have been made with ``standardize=False``.
     folder : path-like
-        Where to write; made if missing. For MNE and Braindecode to find the files, it must be
-        called ``physionet-sleep-data`` and lie in ``PHYSIONET_SLEEP_PATH`` or ``MNE_DATA``.
+        Output folder, created if missing. MNE and Braindecode only find the files if its name is
+        ``physionet-sleep-data`` and it is in ``PHYSIONET_SLEEP_PATH`` or ``MNE_DATA``.
     extra_channels : bool
-        Whether to add channels ``EOG horizontal`` and ``EMG submental`` without signal, as the
-        real files have, to try what loaders make of them.
+        Whether to add the channels ``EOG horizontal`` and ``EMG submental`` of the original files,
+        without signal, to test loaders.
 
     Returns
     -------
@@ -56,8 +56,8 @@ def write_sleep_physionet(
     Raises
     ------
     ValueError
-        If Sleep Physionet has no such subject or recording, two recordings would get the same
-        name, a signal is not finite, or the dataset is standardised.
+        If Sleep Physionet does not have a subject or recording, two recordings have the same
+        number, a signal is not finite, or the dataset is standardised.
 
     Examples
     --------
@@ -101,18 +101,18 @@ def write_hypnogram(
     labels: Sequence[str],
     start: datetime.datetime | None = None,
 ) -> None:
-    """Write annotations as an EDF+ file without signals, as hypnograms of Sleep-EDF are.
+    """Write annotations as an EDF+ file without signals, as in Sleep-EDF.
 
     Parameters
     ----------
     path : path-like
         The file.
     onsets, durations : ndarray, shape (n_epochs,)
-        Of each epoch, in s; onsets count from the beginning of the recording.
+        Onset and duration of each epoch, in s. Onsets are relative to the start of the recording.
     labels : list of str
-        Such as "Sleep stage W".
+        Labels such as "Sleep stage W".
     start : datetime.datetime | None
-        When the recording began. EDF+ writes whole seconds; what is left is added to the onsets.
+        Start of the recording. EDF+ stores whole seconds. The remainder is added to the onsets.
     """
     from edfio import Edf, EdfAnnotation, Recording
 
@@ -135,7 +135,7 @@ def _psg(raw: mne.io.BaseRaw, record: Record, extra_channels: bool) -> Edf:
     for name, values in zip(raw.ch_names, 1e6 * raw.get_data(), strict=True):
         if not np.isfinite(values).all():
             raise ValueError(f"{record.psg}, channel {name}: NaN or infinite samples.")
-        # Whole µV, symmetric: 16 bits then resolve a fraction of a µV whatever the peak.
+        # Whole µV and symmetric: with 16 bits, the resolution is a fraction of a µV for any peak.
         limit = float(np.ceil(max(np.abs(values).max(), 1.0)))
         signals.append(
             EdfSignal(
@@ -144,7 +144,7 @@ def _psg(raw: mne.io.BaseRaw, record: Record, extra_channels: bool) -> Edf:
                 label=f"EEG {name.removeprefix('EEG ')}",
                 physical_dimension="uV",
                 physical_range=(-limit, limit),
-                # Symmetric too, so that zero stays exactly zero.
+                # Also symmetric, so that zero is represented exactly.
                 digital_range=(-32767, 32767),
             )
         )
@@ -166,7 +166,7 @@ def _psg(raw: mne.io.BaseRaw, record: Record, extra_channels: bool) -> Edf:
 
 
 def _record_seconds(raw: mne.io.BaseRaw) -> int | None:
-    """Longest data record of at most 30 s that divides the recording, in whole seconds."""
+    """Return the longest data record of at most 30 whole seconds that divides the recording."""
     seconds = raw.n_times / raw.info["sfreq"]
     lengths = [n for n in range(1, 31) if abs(seconds / n - round(seconds / n)) < 1e-9]
     return max(lengths) if lengths else None

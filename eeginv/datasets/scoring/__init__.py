@@ -1,1 +1,1 @@
-"""From the annotations of a scorer to bouts of stages."""
+"""Conversion of annotations of sleep stages to bouts of stages."""

@@ -1,4 +1,4 @@
-"""Bouts of stages, as spans of the signal, and the account of what is left out of them."""
+"""Bouts of stages as spans of the signal, and counts of the windows that are left out."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Account:
-    """Counts the windows that are left out.
+    """Counter of the windows that are left out.
 
     Parameters
     ----------
@@ -35,27 +35,27 @@ class Account:
         self.n_dropped: dict[str, int] = {}
 
     def add(self, reason: str, number: int) -> None:
-        """Count some windows.
+        """Add to the count of a reason.
 
         Parameters
         ----------
         reason : str
-            Why they are left out.
+            Reason why the windows are left out.
         number : int
-            How many they are.
+            Number of windows.
         """
         if number:
             self.n_dropped[reason] = self.n_dropped.get(reason, 0) + number
 
     def add_seconds(self, reason: str, seconds: ArrayLike) -> None:
-        """Count the windows that spans would have held.
+        """Add the number of windows that fit into spans.
 
         Parameters
         ----------
         reason : str
-            Why they are left out.
+            Reason why the windows are left out.
         seconds : float | array-like of float
-            Length of each span.
+            Length of each span, in s.
         """
         windows = np.floor((np.asarray(seconds) + TOLERANCE) / self.window)
         self.add(reason, int(np.sum(windows)))
@@ -67,9 +67,9 @@ class BadSpan(NamedTuple):
     Parameters
     ----------
     onset, stop : float
-        Its ends in the signal, in s.
+        Start and end in the signal, in s.
     label : str
-        The mark.
+        Description of the annotation.
     """
 
     onset: float
@@ -84,18 +84,18 @@ class _Bout(NamedTuple):
 
 
 class Bouts:
-    """Bouts of one recording; the methods return new bouts and count what they leave out.
+    """Bouts of one recording. Methods return new bouts, and count windows that are left out.
 
     Parameters
     ----------
     onsets, durations : array-like of float, shape (n_bouts,)
-        In s, in the signal.
+        Onsets and durations in the signal, in s.
     stages : array-like of str, shape (n_bouts,)
         AASM stages.
     account : Account
-        Length of a window, and what is left out.
+        Length of a window, and counter of windows that are left out.
     bad : list of BadSpan
-        Onset, end (in s, in the signal) and label of the spans that no window may touch.
+        Spans that windows must not overlap.
     """
 
     def __init__(
@@ -115,21 +115,21 @@ class Bouts:
 
     @classmethod
     def from_scoring(cls, scoring: Scoring, segments: Segments, account: Account) -> Bouts:
-        """Find the bouts of a recording; neighbours of one stage become one bout.
+        """Find the bouts of a recording. Consecutive epochs of one stage are merged.
 
         Parameters
         ----------
         scoring : Scoring
-            What was annotated.
+            The annotations.
         segments : Segments
-            Where the signal has pauses.
+            Segments of the signal without a pause.
         account : Account
-            Length of a window, and what is left out.
+            Length of a window, and counter of windows that are left out.
 
         Returns
         -------
         bouts : Bouts
-            The bouts, in the order of onsets.
+            The bouts, sorted by onset.
         """
         bouts: list[_Bout] = []
         covered: list[tuple[float, float]] = []
@@ -163,7 +163,7 @@ class Bouts:
         return self._replace(self.onsets[keep], self.durations[keep], self.stages[keep])
 
     def __len__(self) -> int:
-        """Count the bouts."""
+        """Return the number of bouts."""
         return len(self.onsets)
 
     @property
@@ -172,17 +172,17 @@ class Bouts:
         return float(self.onsets.min()), float((self.onsets + self.durations).max())
 
     def crop_wake(self, seconds: float) -> Bouts:
-        """Keep wake only near sleep; a recording without sleep stays as it is.
+        """Remove wake far from sleep. A recording without sleep is not changed.
 
         Parameters
         ----------
         seconds : float
-            How much to keep before the first and after the last epoch of sleep.
+            Time to keep before the first and after the last epoch of sleep.
 
         Returns
         -------
         bouts : Bouts
-            What is kept.
+            The remaining bouts.
         """
         asleep = self.stages != "W"
         if not asleep.any():
@@ -196,7 +196,7 @@ class Bouts:
         return cropped._subset(durations > TOLERANCE)
 
     def select(self, stages: Sequence[str]) -> Bouts:
-        """Keep bouts of some stages that hold a whole window.
+        """Select the bouts of some stages that are at least as long as a window.
 
         Parameters
         ----------
@@ -206,7 +206,7 @@ class Bouts:
         Returns
         -------
         bouts : Bouts
-            What is kept.
+            The selected bouts.
         """
         chosen = np.isin(self.stages, stages)
         self.account.add_seconds("stage not selected", self.durations[~chosen])
@@ -216,7 +216,7 @@ class Bouts:
         return bouts._subset(bouts.durations + TOLERANCE >= self.window)
 
     def leave_out_bad(self) -> Bouts:
-        """Keep the windows that touch no span marked as bad, as bouts of whole windows."""
+        """Remove windows that overlap a bad span, and return bouts of whole windows."""
         if not self.bad:
             return self
         onsets: list[float] = []
@@ -239,7 +239,7 @@ class Bouts:
         return self._replace(onsets, durations, stages)
 
     def _bad_label(self, start: float, stop: float) -> str | None:
-        """Find what marks a window as bad; None if nothing does."""
+        """Return the label of a bad span that overlaps a window, or None."""
         for first, last, label in self.bad:
             touched = first < stop - TOLERANCE and last > start + TOLERANCE
             if touched or (first == last and start <= first < stop - TOLERANCE):
@@ -247,7 +247,7 @@ class Bouts:
         return None
 
     def shifted(self, seconds: float) -> Bouts:
-        """Move all bouts, such as when the signal before them is cut off."""
+        """Shift all bouts in time, for example after the start of the signal was cropped."""
         return self._replace(self.onsets + seconds, self.durations, self.stages)
 
     def to_windows(self, sfreq: float, n_times: int, stages: Sequence[str]) -> pd.DataFrame:
@@ -256,20 +256,20 @@ class Bouts:
         Parameters
         ----------
         sfreq : float
-            Sampling frequency in Hz; a window is a whole number of samples.
+            Sampling frequency in Hz. A window must be a whole number of samples.
         n_times : int
             Number of samples of the signal.
         stages : list of str
-            Stages, of which the targets are the indices.
+            Stages. Targets are indices into this list.
 
         Returns
         -------
         windows : pandas.DataFrame
-            One row a window, with the columns of Braindecode's windows datasets.
+            One row for each window, with the columns of Braindecode's windows datasets.
         """
         size = round(self.window * sfreq)
         counts = np.floor((self.durations + TOLERANCE) / self.window).astype(int)
-        # Times that lie between samples may not reach beyond the last one.
+        # Rounded times must not exceed the last sample.
         first = np.minimum(np.round(self.onsets * sfreq), n_times - size * counts)
         bout = np.repeat(np.arange(len(self)), counts)
         number = np.arange(len(bout)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -287,7 +287,7 @@ class Bouts:
 
 
 def _on_grid(pieces: list[Piece], onset: float, window: float) -> list[Piece]:
-    """Let pieces whose beginning is cut off begin with the next window of their epoch."""
+    """Move the start of cropped pieces to the next window of their epoch."""
     whole = []
     for clock, start, length in pieces:
         n_before = np.ceil((clock - onset - TOLERANCE) / window)
@@ -310,7 +310,7 @@ def _count_without_signal(
 
 
 def _append(bouts: list[_Bout], start: float, stop: float, stage: str, joints: np.ndarray) -> None:
-    """Append a span to the bouts (lists of start, stop, stage), or let the last one go on."""
+    """Append a span to the bouts (lists of start, stop, stage), or extend the last one."""
     last = bouts[-1] if bouts else None
     if last and last.stage == stage and abs(last.stop - start) < TOLERANCE:
         # A bout ends where the recording was interrupted.
@@ -321,7 +321,7 @@ def _append(bouts: list[_Bout], start: float, stop: float, stage: str, joints: n
 
 
 def _gaps(covered: list[tuple[float, float]], segments: Segments) -> list[float]:
-    """Lengths of what no span (start, stop) covers of each segment of the signal, in s."""
+    """Return the lengths, in s, of the parts of segments that no span (start, stop) covers."""
     gaps = []
     covered = sorted(covered)
     for begin, length in zip(segments.onsets, segments.lengths, strict=True):

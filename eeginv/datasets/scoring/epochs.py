@@ -1,4 +1,4 @@
-"""Epochs of a scorer: labels read as stages, durations completed, contradictions refused."""
+"""Epochs from annotations: stages from labels, inferred durations, and consistency checks."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .recording import TOLERANCE, ScoredRecording, is_bad, is_boundary
 from .stages import STAGES, UNKNOWN, UNSCORED, read_label
 
 WITHOUT_DURATION = "without a duration"
-# Events last as long as they last; who scores in epochs, uses multiples of this, in s.
+# Lengths of epochs are multiples of this, in s. Those of other events are usually not.
 EPOCH_UNIT = 10.0
 
 
 class Epoch(NamedTuple):
-    """A span with one label: when it begins, how long it lasts (in s), what the label means."""
+    """A span with one label: onset and duration in s, label, and its meaning."""
 
     onset: float
     duration: float
@@ -30,19 +30,18 @@ class Epoch(NamedTuple):
 
 
 class Scoring(NamedTuple):
-    """What the annotations of one recording say.
+    """Epochs and bad spans of one recording.
 
     Parameters
     ----------
     epochs : list of Epoch
-        Scored and unscored epochs that do not overlap, and those that are not understood, in the
-        order of onsets.
+        Scored and unscored epochs without overlap, and those of unknown meaning, sorted by onset.
     bad : list of Epoch
         Spans marked as bad.
     inferred : str | None
-        How durations that were missing were completed; None if none were.
+        Description of how missing durations were inferred. None if none were.
     without_duration : Counter
-        Number of epochs, by label, whose duration remains unknown.
+        Number of epochs, by label, whose duration is unknown.
     """
 
     epochs: list[Epoch]
@@ -59,7 +58,7 @@ def read_scoring(recording: ScoredRecording, name: str) -> Scoring:
     recording : ScoredRecording
         Signal and annotations.
     name : str
-        What to call it in messages.
+        Name of the recording in messages.
 
     Returns
     -------
@@ -69,7 +68,7 @@ def read_scoring(recording: ScoredRecording, name: str) -> Scoring:
     Raises
     ------
     ValueError
-        If two epochs overlap and do not say the same.
+        If two epochs overlap and have different meanings.
     """
     rows = zip(recording.onsets, recording.durations, recording.labels, strict=True)
     everything = sorted(
@@ -102,22 +101,23 @@ def _meaning(label: str) -> str:
 
 
 def _as_long(epoch: Epoch) -> bool:
-    """Tell whether an annotation lasts as long as epochs do."""
+    """Return whether an annotation has the length of an epoch."""
     rest = (epoch.duration + TOLERANCE) % EPOCH_UNIT
     return epoch.duration >= EPOCH_UNIT and rest <= 2 * TOLERANCE
 
 
 def _complete(epochs: list[Epoch]) -> tuple[list[Epoch], str | None, list[Epoch]]:
-    """Complete durations where no epoch has one.
+    """Infer durations if no epoch has one.
 
-    Returns the epochs with a duration, how it was found, and those that remain without one.
+    Returns the epochs with a duration, a description of how it was inferred, and the epochs without
+    a duration.
     """
     marks = [epoch for epoch in epochs if epoch.duration <= 0]
     if not marks:
         return epochs, None, []
     if len(marks) < len(epochs):
         return [epoch for epoch in epochs if epoch.duration > 0], None, marks
-    # The same mark twice says nothing about how long an epoch is.
+    # Duplicates have no information on the length of an epoch.
     marks = [mark for i, mark in enumerate(marks) if mark not in marks[max(i - 5, 0) : i]]
     steps = np.diff([mark.onset for mark in marks])
     if len(steps) == 0 or (steps <= TOLERANCE).any():
@@ -125,7 +125,7 @@ def _complete(epochs: list[Epoch]) -> tuple[list[Epoch], str | None, list[Epoch]
     repeated = any(one.label == two.label for one, two in zip(marks[:-1], marks[1:], strict=True))
     usual = Counter(np.round(steps, 2).tolist()).most_common(1)[0][0]
     if repeated:
-        # One mark an epoch; a longer step is a hole, a shorter one is no epoch.
+        # One mark for each epoch. Longer steps are gaps, shorter ones are not epochs.
         off = np.abs(steps - usual * np.round(steps / usual)) > 0.02
         often = np.mean(np.abs(steps - usual) <= 0.02) >= 0.9
         if steps.min() < usual - 0.02 or (off.any() and not often):
@@ -133,7 +133,7 @@ def _complete(epochs: list[Epoch]) -> tuple[list[Epoch], str | None, list[Epoch]
         durations = np.minimum(np.append(steps, usual), usual)
         how = f"one every {usual:g} s, each taken to last {usual:g} s"
     else:
-        # One mark a change of stage; after the last nobody says how long it lasts.
+        # One mark for each change of stage. The duration of the last one is unknown.
         units = [unit for unit in (30.0, 20.0) if np.allclose(steps % unit, 0, atol=TOLERANCE)]
         durations = np.append(steps, units[0] if units else 0.0)
         how = "one at each change of stage, each taken to last until the next"
@@ -146,7 +146,7 @@ def _complete(epochs: list[Epoch]) -> tuple[list[Epoch], str | None, list[Epoch]
 
 
 def _merge(epochs: list[Epoch], name: str) -> list[Epoch]:
-    """Merge epochs that say the same twice; refuse those that contradict each other."""
+    """Merge overlapping epochs of the same meaning, and raise an error for contradictions."""
     kept: list[Epoch] = []
     for epoch in epochs:
         if not kept or epoch.onset >= kept[-1].stop - TOLERANCE:
@@ -156,7 +156,7 @@ def _merge(epochs: list[Epoch], name: str) -> list[Epoch]:
         if last.meaning != epoch.meaning:
             raise ValueError(_contradiction(last, epoch, name))
         if epoch.stop > last.stop:
-            # They agree: what the second adds goes on where the first ends.
+            # They agree. The second epoch starts where the first ends.
             kept.append(epoch._replace(onset=last.stop, duration=epoch.stop - last.stop))
     return kept
 
@@ -170,7 +170,7 @@ def _contradiction(one: Epoch, two: Epoch, name: str) -> str:
 
 
 def _outside(marks: list[Epoch], epochs: list[Epoch], name: str) -> list[Epoch]:
-    """Find the marks without duration that no epoch of the same meaning explains."""
+    """Find the marks without duration that are outside all epochs of the same meaning."""
     starts = np.array([epoch.onset for epoch in epochs])
     left = []
     for mark in marks:
@@ -184,6 +184,6 @@ def _outside(marks: list[Epoch], epochs: list[Epoch], name: str) -> list[Epoch]:
 
 
 def _is_covered(epoch: Epoch, known: np.ndarray) -> bool:
-    """Tell whether known epochs, rows (onset, stop), cover at least half of a span."""
+    """Return whether known epochs, rows (onset, stop), cover at least half of a span."""
     shared = np.minimum(epoch.stop, known[:, 1]) - np.maximum(epoch.onset, known[:, 0])
     return np.maximum(shared, 0.0).sum() >= 0.5 * epoch.duration

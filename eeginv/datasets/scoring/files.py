@@ -1,4 +1,4 @@
-"""Stages in files of their own: a stage a line, tables, and XML."""
+"""Reading of stages from text files, tables, and XML."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ENDINGS = (".csv", ".tsv", ".txt", ".xml")
 
-# What whole numbers stand for, from one program to the next.
+# Meanings of integers in different programs.
 NUMBERS: dict[str, dict[int, str]] = {
     "yasa": {-2: UNSCORED, -1: UNSCORED, 0: "W", 1: "N1", 2: "N2", 3: "N3", 4: "R"},
     "nsrr": {
@@ -39,12 +39,12 @@ _STOP_COLUMNS = ("stop", "end", "stop_sec")
 
 
 class StageFile(NamedTuple):
-    """Annotations of a file without signals; times in s after the start of the recording.
+    """Annotations of a file without signals, with times in s after the start of the recording.
 
     Parameters
     ----------
     onsets, durations : ndarray, shape (n_annotations,)
-        When each begins, and how long it lasts.
+        Onset and duration of each annotation.
     labels : list of str
         Descriptions.
     """
@@ -55,12 +55,12 @@ class StageFile(NamedTuple):
 
 
 class Coding(NamedTuple):
-    """How stages are written where nothing in the file tells.
+    """Coding of stages that is not specified in the file.
 
     Parameters
     ----------
     numbers : dict of int to str | None
-        Stage of each number; None where numbers are not expected.
+        Stage of each number. None means that numbers are an error.
     epoch : float
         Length of an epoch in s.
     """
@@ -72,24 +72,24 @@ class Coding(NamedTuple):
 def check_coding(
     stage_numbers: str | Mapping[int, str] | None = None, epoch: float = 30.0
 ) -> Coding:
-    """Check how stages are written.
+    """Check the coding of stages.
 
     Parameters
     ----------
     stage_numbers : str | dict of int to str | None
-        Name in ``NUMBERS``, or what each number stands for.
+        Name in ``NUMBERS``, or the stage of each number.
     epoch : float
         Length of an epoch in s.
 
     Returns
     -------
     coding : Coding
-        The same, with numbers as a dict.
+        The coding, with numbers as a dict.
 
     Raises
     ------
     TypeError, ValueError
-        If a name is unknown, or the length is no positive number.
+        If a name is unknown, or the length is not a positive number.
     """
     numbers = stage_numbers
     if isinstance(numbers, str):
@@ -109,15 +109,15 @@ def check_coding(
 
 
 def read_stage_file(path: PathLike, coding: Coding | None = None) -> StageFile:
-    """Read the stages that a file without signals holds.
+    """Read the stages in a file without signals.
 
     Parameters
     ----------
     path : path-like
-        A file with one of ``ENDINGS``: text with one stage a line, a table with a column of stages
-        (and, if there are such, of onsets and durations), XML of the NSRR or of Profusion.
+        A file with one of ``ENDINGS``: text with one stage for each line, a table with a column of
+        stages (and optional columns of onsets and durations), or XML of the NSRR or of Profusion.
     coding : Coding | None
-        What the file does not tell; None takes epochs of 30 s and refuses numbers.
+        Meaning of numbers and length of epochs. None takes epochs of 30 s, and refuses numbers.
 
     Returns
     -------
@@ -127,7 +127,7 @@ def read_stage_file(path: PathLike, coding: Coding | None = None) -> StageFile:
     Raises
     ------
     ValueError
-        If the file cannot be read, or a number has no meaning; the message names the file.
+        If the file cannot be read, or a number has no meaning. The message names the file.
     """
     path, coding = Path(path), coding or Coding()
     if path.suffix.lower() == ".xml":
@@ -143,22 +143,22 @@ def read_stage_file(path: PathLike, coding: Coding | None = None) -> StageFile:
 
 
 def _epochs(path: Path, texts: list[str], coding: Coding) -> StageFile:
-    """Give each of the texts one epoch."""
+    """Make one epoch from each text."""
     labels = [_label(path, text, coding.numbers) for text in texts]
     onsets = coding.epoch * np.arange(len(labels))
     return StageFile(onsets, np.full(len(labels), coding.epoch), labels)
 
 
 def _label(path: Path, text: str, numbers: dict[int, str] | None) -> str:
-    """Return the description that a cell stands for; a number is looked up."""
+    """Return the description for a cell, after replacement of numbers."""
     try:
         number = float(text)
     except ValueError:
         return text
     if numbers is None:
         raise ValueError(
-            f"{path} has numbers for stages, such as {text}, which mean other stages from one "
-            f"program to the next: give stage_numbers, one of {list(NUMBERS)} or a dict."
+            f"{path} has numbers for stages, such as {text}, whose meaning differs between "
+            f"programs: give stage_numbers, one of {list(NUMBERS)} or a dict."
         )
     if number not in numbers:
         raise ValueError(
@@ -197,7 +197,7 @@ def _read_table(path: Path, text: str, coding: Coding) -> StageFile:
     elif stop is not None:
         durations = _numbers(path, rows, stop) - onsets
     else:
-        durations = np.zeros(len(onsets))  # completed from the onsets, or left out with a warning
+        durations = np.zeros(len(onsets))  # inferred from the onsets, or left out with a warning
     labels = [_label(path, cell, coding.numbers) for cell in texts]
     return StageFile(onsets, durations, labels)
 
@@ -207,7 +207,7 @@ def _column(names: list[str], known: tuple[str, ...]) -> int | None:
 
 
 def _is_stage(text: str) -> bool:
-    """Tell whether the first line of a column is a stage, and not its name."""
+    """Return whether the first line of a column is a stage, and not the name of the column."""
     return read_label(text.strip()) is not None or text.strip().lstrip("-").isdigit()
 
 
@@ -228,7 +228,7 @@ def _read_xml(path: Path, coding: Coding) -> StageFile:
         root = ElementTree.fromstring(path.read_bytes())
     except ElementTree.ParseError as error:
         raise ValueError(f"{path} is not XML, or was cut ({error}).") from error
-    if root.tag == "CMPStudyConfig":  # of Profusion: the scorings are numbers, one an epoch
+    if root.tag == "CMPStudyConfig":  # Profusion: one number for each epoch
         numbers = [one.text or "" for one in root.findall("SleepStages/SleepStage")]
         length = root.findtext("EpochLength")
         epoch = coding.epoch if length is None else _seconds(path, length)
@@ -240,7 +240,7 @@ def _read_xml(path: Path, coding: Coding) -> StageFile:
         )
     events = root.findall("ScoredEvents/ScoredEvent")
     labels = [(event.findtext("EventConcept") or "").strip() for event in events]
-    # Other events, such as that of the whole recording, may last as long as epochs do.
+    # Other events, such as that of the whole recording, may be as long as epochs.
     kept = [i for i, label in enumerate(labels) if read_label(label) is not None]
     times = [
         [_seconds(path, _first_text(events[i], names)) for i in kept]

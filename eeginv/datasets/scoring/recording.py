@@ -1,4 +1,4 @@
-"""A recording with the annotations of its scorer, before they are read as stages."""
+"""Recording with its annotations, before these are read as stages."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 if TYPE_CHECKING:
     import mne
 
-# Seconds by which times may differ and still be the same: times from files are rounded.
+# Tolerance in s for equal times, because times in files are rounded.
 TOLERANCE = 1e-3
 
 
 class Piece(NamedTuple):
-    """A part of a span that has signal: when and where it begins, and how long it is, in s."""
+    """Part of a span with signal: onset by the clock and in the signal, and length, in s."""
 
     clock: float
     onset: float
@@ -24,22 +24,22 @@ class Piece(NamedTuple):
 
     @property
     def stop(self) -> float:
-        """Where it ends in the signal."""
+        """End in the signal, in s."""
         return self.onset + self.duration
 
 
 @dataclass
 class Segments:
-    """The stretches of a recording without a pause, in the order in which they follow.
+    """Segments of a recording without a pause, in order.
 
     Parameters
     ----------
     clock : ndarray, shape (n_segments,)
-        When each begins, in s after the first sample.
+        Onset of each segment by the clock, in s after the first sample.
     onsets : ndarray, shape (n_segments,)
-        Where each begins in the signal, in s; less than ``clock`` after a pause.
+        Onset of each segment in the signal, in s. It is less than ``clock`` after a pause.
     lengths : ndarray, shape (n_segments,)
-        How long each is, in s.
+        Length of each segment, in s.
     """
 
     clock: np.ndarray
@@ -48,12 +48,12 @@ class Segments:
 
     @classmethod
     def from_joints(cls, joints: Iterable[float], length: float) -> Segments:
-        """Make segments that follow each other without a pause.
+        """Make contiguous segments.
 
         Parameters
         ----------
         joints : iterable of float
-            Where two segments meet, in s.
+            Times between two segments, in s.
         length : float
             Length of the signal, in s.
 
@@ -74,7 +74,7 @@ class Segments:
         return float(self.clock[-1] + self.lengths[-1])
 
     def place(self, onset: float, duration: float) -> list[Piece]:
-        """Find where a span of the clock lies in the signal.
+        """Find the parts of the signal in a span of clock time.
 
         Parameters
         ----------
@@ -84,12 +84,12 @@ class Segments:
         Returns
         -------
         pieces : list of Piece
-            Those that have signal.
+            Parts of the span with signal.
         """
         pieces = []
         for clock, start, length in zip(self.clock, self.onsets, self.lengths, strict=True):
             first, last = max(onset, clock), min(onset + duration, clock + length)
-            # A mark without duration lies in the segment that begins with it or holds it.
+            # A mark without duration is in the segment that begins with it or contains it.
             if last > first or (duration == 0 and clock <= onset < clock + length):
                 pieces.append(Piece(first, start + first - clock, max(last - first, 0.0)))
         return pieces
@@ -97,22 +97,22 @@ class Segments:
 
 @dataclass
 class ScoredRecording:
-    """A recording and what was annotated, also before its beginning and after its end.
+    """Recording with annotations, which may be before its start or after its end.
 
     Parameters
     ----------
     raw : mne.io.Raw
         Recording in V. Its own annotations are those within the signal.
     onsets, durations : ndarray of float, shape (n_annotations,)
-        In s after the first sample, by the clock.
+        Onsets and durations by the clock, in s. Onsets are relative to the first sample.
     labels : list of str
         Descriptions of the annotations.
     segments : Segments
-        Where the signal has pauses.
+        Segments of the signal without a pause.
     source : str
-        Where it comes from, for messages; empty if it was given in memory.
+        Name of its file in messages. Empty for data in memory.
     patient : str
-        What the header of its file says of the patient.
+        Identification of the patient in the header of its file.
     """
 
     raw: mne.io.BaseRaw
@@ -125,7 +125,7 @@ class ScoredRecording:
 
     @classmethod
     def from_raw(cls, raw: mne.io.BaseRaw) -> ScoredRecording:
-        """Take a recording with its own annotations.
+        """Make a scored recording from a recording and its own annotations.
 
         Parameters
         ----------
@@ -135,32 +135,33 @@ class ScoredRecording:
         Returns
         -------
         recording : ScoredRecording
-            The same, with onsets from its first sample.
+            The recording, with onsets relative to its first sample.
         """
         annotations = raw.annotations
         length = raw.n_times / raw.info["sfreq"]
-        # MNE counts onsets from where a recording began before it was cropped.
+        # In MNE, onsets are relative to the start before the recording was cropped.
         onsets = annotations.onset - raw.first_time
         durations = np.array(annotations.duration)
         if durations.any():
-            # Of what ends where a recording was cropped, MNE leaves a mark without duration.
+            # MNE keeps a mark without duration of annotations that end where a recording was
+            # cropped.
             at_edge = (onsets <= TOLERANCE) | (onsets >= length - TOLERANCE)
             kept = (durations > 0) | ~at_edge
         else:
             kept = np.ones(len(onsets), dtype=bool)
         onsets, durations = onsets[kept], durations[kept]
         labels = annotations.description[kept].tolist()
-        # MNE marks where recordings were put together.
+        # MNE marks the times where recordings were concatenated.
         joints = [onset for onset, label in zip(onsets, labels, strict=True) if is_boundary(label)]
         segments = Segments.from_joints(joints, length)
         return cls(raw, onsets, durations, labels, segments)
 
 
 def is_boundary(label: str) -> bool:
-    """Tell whether an annotation marks the joint of two recordings."""
+    """Return whether an annotation marks the joint of two recordings."""
     return label.casefold() in ("bad boundary", "edge boundary")
 
 
 def is_bad(label: str) -> bool:
-    """Tell whether an annotation marks a span as bad, by MNE's rule."""
+    """Return whether an annotation marks a span as bad, by the rule of MNE."""
     return label.upper().startswith("BAD")

@@ -1,4 +1,4 @@
-"""What has to be said about the annotations of a dataset, in one warning of each kind."""
+"""Warnings about the annotations of a dataset, one of each kind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .epochs import UNDERSTOOD, Scoring
 
 
 class Remarks:
-    """Collects remarks on the scoring of all recordings, and gives one warning of each kind."""
+    """Collects problems in the scoring of all recordings, and gives one warning of each kind."""
 
     def __init__(self) -> None:
         self.strange: Counter[str] = Counter()
@@ -19,14 +19,14 @@ class Remarks:
         self.without_in: list[str] = []
 
     def add(self, scoring: Scoring, name: str) -> None:
-        """Collect what there is to say of one recording.
+        """Add the problems of one recording.
 
         Parameters
         ----------
         scoring : Scoring
-            What was annotated.
+            Scoring of the recording.
         name : str
-            What to call the recording.
+            Name of the recording.
         """
         strange = Counter(
             epoch.label for epoch in scoring.epochs if epoch.meaning not in UNDERSTOOD
@@ -41,16 +41,16 @@ class Remarks:
             self.inferred.append(f"{name}: {scoring.inferred}")
 
     def warn(self) -> None:
-        """Give the warnings, at the line that made the dataset."""
+        """Give the warnings, with the line that made the dataset as their source."""
         if self.strange:
             self._warn(
-                f"Annotations that look like stages but are none that is known were left out: "
+                f"Annotations that look like stages but are not known were left out: "
                 f"{_list(self.strange)} in {_shorten(self.strange_in)}. Rename them to "
                 "'Sleep stage W', '1', '2', '3', 'R' or '?' if they are stages."
             )
         if self.without:
             self._warn(
-                f"Stages without a duration, which nothing tells, were left out: "
+                f"Stages of unknown duration were left out: "
                 f"{_list(self.without)} in {_shorten(self.without_in)}. Give them a duration."
             )
         if self.inferred:

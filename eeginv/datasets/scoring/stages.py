@@ -1,4 +1,4 @@
-"""The names that sleep stages have in public files, and what each of them means here."""
+"""Names of sleep stages in public files, and their meanings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ STAGES = ("W", "N1", "N2", "N3", "R")
 UNSCORED = "unscored"
 UNKNOWN = "unknown"
 
-# Names that say by themselves that they are a stage: lower case, words joined by one space.
+# Names that always mean a stage, in lower case, with words separated by one space.
 STAGE_OF_NAME = {
     "w": "W",
     "wake": "W",
@@ -43,8 +43,8 @@ STAGE_OF_NAME = {
     "no stage": UNSCORED,
 }
 
-# Names that are a stage only where "stage" or "sleep" stands beside them. A number alone means
-# another stage from one program to the next; a word alone may be an event of a few seconds.
+# Names that only mean a stage together with "stage" or "sleep". Programs differ in the meaning of a
+# number alone, and a word alone may be an event of a few seconds.
 STAGE_OF_NAME_BESIDE_STAGE = {
     "0": "W",
     "1": "N1",
@@ -65,7 +65,7 @@ STAGE_OF_NAME_BESIDE_STAGE = {
 
 _BEFORE = re.compile(r"^(?:sleep ?stage|stage|sleep)(?=\b|\d) ?")
 _BEHIND = re.compile(r" ?\b(?:sleep|stage)$")
-# What a reader would take for a stage, though it is none of the above.
+# Names that look like stages but are not known.
 _LOOKS_LIKE = re.compile(
     r"\b(?:sleep)?stage(?:\b|\d)|^sleep\b ?\w?\w?$|^[ns]?\d$|^n?rem\d?\b|"
     r"^(?:light|deep|quiet|active)$|^uns$"
@@ -73,22 +73,22 @@ _LOOKS_LIKE = re.compile(
 
 
 def check_stages(stages: Sequence[str] | None) -> list[str]:
-    """Check a choice of stages.
+    """Check a selection of stages.
 
     Parameters
     ----------
     stages : sequence of str | None
-        Names in ``STAGES``; None means all.
+        Names in ``STAGES``. None means all.
 
     Returns
     -------
     stages : list of str
-        In the order of ``STAGES``.
+        The stages in the order of ``STAGES``.
 
     Raises
     ------
     TypeError
-        If it is one name.
+        If ``stages`` is a string.
     ValueError
         If a name is unknown, or there is none.
     """
@@ -105,21 +105,21 @@ def check_stages(stages: Sequence[str] | None) -> list[str]:
 
 @cache
 def read_label(label: str) -> str | None:
-    """Find out what the description of an annotation means.
+    """Return the meaning of the description of an annotation.
 
     Parameters
     ----------
     label : str
         Description of an annotation, such as "Sleep stage 2", "N2", "Stage 2 sleep|2", "SLEEP-S2"
-        or "Sleep stage 2 (N2)"; capitals do not matter.
+        or "Sleep stage 2 (N2)", in upper or lower case.
 
     Returns
     -------
     meaning : str | None
-        A name in ``STAGES``; ``UNSCORED``; ``UNKNOWN`` for what looks like a stage and is none that
-        is known; None for any other annotation.
+        A name in ``STAGES``, ``UNSCORED``, ``UNKNOWN`` for a name that looks like a stage but is
+        not known, or None for any other annotation.
     """
-    # Channels follow "@@" in EDF+; a number follows "|" in files of the NSRR.
+    # In EDF+, "@@" is followed by channels; in files of the NSRR, "|" is followed by a number.
     text, _, number = label.split("@@")[0].partition("|")
     text = text.casefold()
     outside = re.sub(r"\([^()]*\)", " ", text)

@@ -1,1 +1,1 @@
-"""Simulated nights of sleep EEG, whose invariances are known."""
+"""Simulated nights of sleep EEG with known invariances."""

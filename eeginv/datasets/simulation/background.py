@@ -1,4 +1,4 @@
-"""Ongoing activity: Gaussian noise whose spectrum changes in time."""
+"""Ongoing activity: Gaussian noise with a time-varying spectrum."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def shaped_noise(
 ) -> np.ndarray:
     """Draw noise with a given power spectral density around each frame.
 
-    Independent frames are windowed by half a sine and overlap by half: the squares of the windows
-    sum to one, so the density is exact at the centre of each frame and mixes in between.
+    Independent frames are windowed by half a sine and overlap by half. The squares of the windows
+    sum to one, so the density is exact at the centre of each frame and interpolated in between.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def shaped_noise(
     sfreq : float
         Sampling frequency in Hz.
     rng : numpy.random.Generator
-        Source of randomness.
+        Random number generator.
 
     Returns
     -------
@@ -64,21 +64,21 @@ def aperiodic_density(
 ) -> np.ndarray:
     """Compute the density of activity without a rhythm, ``level * (10 / f) ** exponent``.
 
-    All exponents meet at 10 Hz; below 0.5 Hz the density is flat.
+    The density at 10 Hz does not depend on the exponent. Below 0.5 Hz, the density is flat.
 
     Parameters
     ----------
     frequencies : ndarray, shape (n_frequencies,)
-        In Hz.
+        Frequencies in Hz.
     exponent : ndarray, shape (n_frames,)
-        Slope of each frame.
+        Exponent of each frame.
     level : float | ndarray, shape (n_frames,)
         Density at 10 Hz, in squared units per Hz.
 
     Returns
     -------
     density : ndarray, shape (n_frames, n_frequencies)
-        In squared units per Hz.
+        Density in squared units per Hz.
     """
     ratio = 10.0 / np.maximum(frequencies, 0.5)
     level = np.broadcast_to(level, np.shape(exponent))
@@ -93,18 +93,18 @@ def rhythm_density(
     Parameters
     ----------
     frequencies : ndarray, shape (n_frequencies,)
-        In Hz.
+        Frequencies in Hz.
     centre : ndarray, shape (n_frames,)
         Frequency of the rhythm, in Hz.
     rms : ndarray, shape (n_frames,)
-        Its root-mean-square amplitude; the area of the peak is the square.
+        Root-mean-square amplitude of the rhythm. The area of the peak is its square.
     bandwidth : float
         Standard deviation of the peak, in Hz.
 
     Returns
     -------
     density : ndarray, shape (n_frames, n_frequencies)
-        In squared units per Hz.
+        Density in squared units per Hz.
     """
     distance = (frequencies - np.asarray(centre)[:, None]) / bandwidth
     peak = np.exp(-0.5 * distance**2) / (bandwidth * np.sqrt(2 * np.pi))
@@ -112,19 +112,19 @@ def rhythm_density(
 
 
 def muscle_density(frequencies: np.ndarray, rms: np.ndarray) -> np.ndarray:
-    """Compute the density of muscle tone: flat above 15 Hz, with a soft edge.
+    """Compute the density of muscle tone, which is flat above 15 Hz, with a soft edge.
 
     Parameters
     ----------
     frequencies : ndarray, shape (n_frequencies,)
-        In Hz.
+        Frequencies in Hz.
     rms : ndarray, shape (n_frames,)
-        Root-mean-square amplitude; the area is the square.
+        Root-mean-square amplitude. The area of the density is its square.
 
     Returns
     -------
     density : ndarray, shape (n_frames, n_frequencies)
-        In squared units per Hz.
+        Density in squared units per Hz.
     """
     shape = 1 / (1 + np.exp(-(frequencies - 15.0) / 1.5))
     area = shape.sum() * (frequencies[1] - frequencies[0])
@@ -132,6 +132,6 @@ def muscle_density(frequencies: np.ndarray, rms: np.ndarray) -> np.ndarray:
 
 
 def slow_drift(n_times: int, sfreq: float, rms: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw a drift (n_times,): straight lines between independent values every 5 s."""
+    """Draw a drift (n_times,) by linear interpolation of independent values every 5 s."""
     knots = np.arange(0.0, n_times / sfreq + 5.0, 5.0)
     return np.interp(np.arange(n_times) / sfreq, knots, rng.normal(0.0, rms, len(knots)))

@@ -21,7 +21,7 @@ def draw_onsets(
     sfreq : float
         Sampling frequency in Hz.
     rng : numpy.random.Generator
-        Source of randomness.
+        Random number generator.
     epoch_seconds : float
         Length of an epoch in seconds.
 
@@ -38,7 +38,7 @@ def draw_onsets(
 
 
 def place(waveforms: np.ndarray, onsets: np.ndarray, n_times: int) -> np.ndarray:
-    """Add waveforms (n_events, n_samples) to an empty signal; what exceeds its end is cut."""
+    """Add waveforms (n_events, n_samples) to an empty signal, and crop them at its end."""
     length = waveforms.shape[1]
     index = onsets[:, None] + np.arange(length)
     signal = np.bincount(index.ravel(), weights=waveforms.ravel(), minlength=n_times)
@@ -52,14 +52,14 @@ def _seconds(duration: float, sfreq: float) -> np.ndarray:
 def spindle(
     frequency: np.ndarray, duration: np.ndarray, phase: np.ndarray, sfreq: float
 ) -> np.ndarray:
-    """Make oscillations under a bell: frequency in Hz, duration in s (at most 2), phase in rad."""
+    """Make oscillations with a bell-shaped envelope, of a duration in s (at most 2)."""
     time = _seconds(2.0, sfreq) - 1.0
     bell = np.exp(-0.5 * (4 * time / duration[:, None]) ** 2)
     return bell * np.cos(2 * np.pi * frequency[:, None] * time + phase[:, None])
 
 
 def k_complex(duration: np.ndarray, sfreq: float) -> np.ndarray:
-    """Make steep negative peaks with a longer positive wave, which last about a duration in s."""
+    """Make steep negative peaks followed by a longer positive wave, of about a duration in s."""
     time = _seconds(2.0, sfreq) / duration[:, None]
     negative = np.exp(-0.5 * ((time - 0.25) / 0.07) ** 2)
     positive = 0.55 * np.exp(-0.5 * ((time - 0.65) / 0.17) ** 2)
@@ -77,14 +77,14 @@ def slow_wave(duration: np.ndarray, sfreq: float) -> np.ndarray:
 def theta_burst(
     frequency: np.ndarray, decay: np.ndarray, phase: np.ndarray, mirrored: np.ndarray, sfreq: float
 ) -> np.ndarray:
-    """Make oscillations that start at once and decay (in s), or the mirror image in time.
+    """Make oscillations that start abruptly and decay (in s), or their mirror image in time.
 
-    It also slows down by 2 Hz while it decays. Envelope and slowing survive a change of sign and a
-    shift in frequency; only reversing time or scrambling phases removes them.
+    Their frequency falls by 2 Hz during the decay. Envelope and frequency change are not affected
+    by a sign flip or a frequency shift, but by time reversal and random phases.
     """
     time = _seconds(4.0, sfreq)
     envelope = (1 - np.exp(-time / 0.03)) * np.exp(-time / decay[:, None])
-    # The integral of a frequency that falls from 1 Hz above to 1 Hz below the mean.
+    # Integral of a frequency that falls from 1 Hz above to 1 Hz below the mean.
     cycles = (frequency[:, None] - 1) * time + 2 * decay[:, None] * (
         1 - np.exp(-time / decay[:, None])
     )
@@ -93,20 +93,20 @@ def theta_burst(
 
 
 def eye_movement(decay: np.ndarray, mirrored: np.ndarray, sfreq: float) -> np.ndarray:
-    """Make negative steps with a slow return (decay in s), or the mirror image in time."""
+    """Make negative steps with a slow return (decay in s), or their mirror image in time."""
     time = _seconds(4.0, sfreq)
     wave = -(1 - np.exp(-time / 0.05)) * np.exp(-time / decay[:, None])
     return np.where(mirrored[:, None], wave[:, ::-1], wave)
 
 
 def blink(duration: np.ndarray, sfreq: float) -> np.ndarray:
-    """Make symmetric negative bells of about a duration in s."""
+    """Make symmetric, bell-shaped negative peaks of about a duration in s."""
     time = _seconds(1.0, sfreq) - 0.5
     return -np.exp(-0.5 * (4 * time / duration[:, None]) ** 2)
 
 
 def movement(n_events: int, sfreq: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw artefacts of 4 s: large slow swings with muscle activity, under a bell."""
+    """Draw artefacts of 4 s: large slow waves with muscle activity, in a bell-shaped envelope."""
     time = _seconds(4.0, sfreq)
     bell = np.sin(np.pi * time / 4.0) ** 2
     frequency = rng.uniform(0.3, 1.5, (n_events, 3, 1))

@@ -17,18 +17,18 @@ EPOCH_SECONDS = 30.0
 
 @cache
 def load_hypnogram_statistics() -> dict[str, Any]:
-    """Load the shipped table of stage statistics.
+    """Load the table of stage statistics.
 
-    The table counts epochs, bouts, bout durations and transitions in the 197 expert hypnograms of
-    Sleep-EDF Expanded [1]_, separately for each third of the night.
-    ``tools/make_hypnogram_statistics.py`` makes it.
+    The table has counts of epochs, bouts, bout durations and transitions in the 197 expert
+    hypnograms of Sleep-EDF Expanded [1]_, separately for each third of the night. It was made by
+    ``tools/make_hypnogram_statistics.py``.
 
     Returns
     -------
     table : dict
-        Arrays of counts under "first_stage" (n_stages,), "transitions" (3, n_stages, n_stages),
-        "durations" (3, n_stages, n_bins), "n_epochs" (3, n_stages) and "n_bouts" (n_stages,); the
-        bins of the durations, in epochs of 30 s, under "duration_edges" (n_bins + 1,).
+        Arrays of counts "first_stage" (n_stages,), "transitions" (3, n_stages, n_stages),
+        "durations" (3, n_stages, n_bins), "n_epochs" (3, n_stages) and "n_bouts" (n_stages,), and
+        the edges of the bins of durations, in epochs of 30 s, "duration_edges" (n_bins + 1,).
 
     References
     ----------
@@ -50,29 +50,29 @@ def simulate_hypnogram(
 ) -> np.ndarray:
     """Draw a sequence of sleep stages.
 
-    A semi-Markov chain: each bout of a stage draws its duration, then the next stage, from counts
-    in real hypnograms. Both depend on the third of the night, so that N3 comes early and REM late
-    whatever the length of the night.
+    The sequence is a semi-Markov chain. The duration of each bout, and then the next stage, are
+    drawn from counts in real hypnograms. Both depend on the third of the night, so that N3 is more
+    frequent early and REM late, for any length of the night.
 
     Parameters
     ----------
     n_epochs : int
         Length of the hypnogram in epochs of 30 s.
     wake_epochs : int | None
-        Epochs of wake before sleep sets in; the statistics describe what comes after it. None
-        takes 10 minutes, or a twelfth of the hypnogram where that is less.
+        Epochs of wake before sleep onset. The statistics describe the time after it. None takes 10
+        minutes, or a twelfth of the hypnogram if that is less.
     random_state : int | numpy.random.Generator | None
-        Seed; the same value gives the same hypnogram.
+        Seed. The same value gives the same hypnogram.
 
     Returns
     -------
     stages : ndarray of str, shape (n_epochs,)
-        "W", "N1", "N2", "N3" or "R" for each epoch.
+        Stage of each epoch, "W", "N1", "N2", "N3" or "R".
 
     Raises
     ------
     TypeError, ValueError
-        If ``n_epochs`` or ``wake_epochs`` is not an integer, or out of range.
+        If ``n_epochs`` or ``wake_epochs`` is not an integer or out of range.
 
     Examples
     --------
@@ -104,5 +104,5 @@ def simulate_hypnogram(
 
 
 def _draw(counts: np.ndarray, rng: np.random.Generator) -> int:
-    """Draw an index with probability proportional to its count."""
+    """Draw an index with a probability proportional to its count."""
     return int(np.searchsorted(np.cumsum(counts), rng.integers(counts.sum()), side="right"))

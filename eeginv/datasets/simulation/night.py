@@ -1,4 +1,4 @@
-"""The signal of one simulated night, before the nuisances of its recording."""
+"""Signal of one simulated night, without the nuisance parameters of its recording."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Night:
     stages : ndarray of str, shape (n_epochs,)
         AASM stage of each epoch of 30 s.
     moving : ndarray of bool, shape (n_epochs,)
-        Epochs full of movement artefacts.
+        Epochs with movement artefacts.
     frequency_shift : float
         Offset of all rhythms in Hz.
     traits : dict of str to float
@@ -32,7 +32,7 @@ class Night:
     sfreq : float
         Sampling frequency in Hz.
     rng : numpy.random.Generator
-        Source of randomness.
+        Random number generator.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Night:
         return values[self._codes]
 
     def _spread(self, source: str, spread: float = EPOCH_SPREAD) -> np.ndarray:
-        """Amplitude factors per epoch: the subject's, times one that varies between epochs."""
+        """Return amplitude factors per epoch: the factor of the subject times a random one."""
         return self.traits[source] * np.exp(self.rng.normal(0, spread, len(self.stages)))
 
     def _ongoing(self) -> np.ndarray:
@@ -80,7 +80,7 @@ class Night:
         level = self._spread("aperiodic")[frame] ** 2
         muscle = (self._per_epoch("muscle") * self._spread("muscle"))[frame]
         alpha = (self._per_epoch("alpha") * self._spread("alpha"))[frame]
-        # Alpha waxes and wanes within an epoch too.
+        # The amplitude of alpha also varies within an epoch.
         alpha = alpha * np.exp(rng.normal(0, 0.3, len(frame)))
         centre = self._per_epoch("alpha_frequency")[frame] + self.frequency_shift
         centre = centre + rng.normal(0, 0.15, len(self.stages))[frame]
@@ -162,6 +162,6 @@ def draw_traits(rng: np.random.Generator) -> dict[str, float]:
     """Draw the amplitude factor of each source of one subject, around 1."""
     names = ("aperiodic", "alpha", "muscle", "spindle", "slow_wave", "burst", "eye", "artefact")
     traits = {name: float(np.exp(rng.normal(0, SUBJECT_SPREAD))) for name in names}
-    # The exponent is a sum, not a factor: its trait is the exponential of what is added.
+    # A trait is added to the exponent, so the factor here is the exponential of this trait.
     traits["exponent"] = float(np.exp(rng.normal(0, 0.05)))
     return traits

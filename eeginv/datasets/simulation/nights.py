@@ -27,21 +27,21 @@ def simulate_sleep(
 ) -> SleepDataset:
     """Simulate nights of sleep EEG, preprocess them and cut them into windows.
 
-    The hypnograms have the statistics of real ones (:func:`~eeginv.datasets.simulate_hypnogram`);
-    from two hours on, they are redrawn until each stage fills a twentieth of the night, for every
-    subject to be scored on all stages. Each stage has the EEG of the textbooks: an aperiodic slope,
-    alpha in wake, spindles and K-complexes in N2, slow waves in N3, theta bursts and eye movements
-    in REM, muscle tone, drift, line noise, artefacts.
+    The hypnograms have the statistics of real ones (:func:`~eeginv.datasets.simulate_hypnogram`).
+    Nights of at least two hours are redrawn until each stage fills a twentieth of the night, so
+    that every subject can be scored on all stages. The EEG of each stage follows textbooks: an
+    aperiodic slope, alpha in wake, spindles and K-complexes in N2, slow waves in N3, theta bursts
+    and eye movements in REM, muscle tone, drift, line noise, artefacts.
 
-    Recordings differ by nuisances that carry no information on the stage, so that a classifier
-    that has seen few subjects gains by being invariant to them: see ``true_invariances`` below.
-    Within what is drawn at random, the population is spread evenly: with ``n`` recordings, one
-    frequency shift lies in each of ``n`` equal parts of its range, and as near as possible to
-    ``polarity * n`` recordings are flipped, ``dead_channel * n`` have a dead channel.
+    Recordings differ by nuisance parameters without information on the stage. A classifier that is
+    trained on few subjects therefore gains from invariance to them: see ``true_invariances`` below.
+    The random draws are stratified over the population. With ``n`` recordings, one frequency shift
+    is in each of ``n`` equal parts of its range, about ``polarity * n`` recordings are flipped, and
+    about ``dead_channel * n`` have a dead channel.
 
-    REM and N1 have the same spectrum and differ in the direction of time: theta bursts and
-    eye movements start at once and decay slowly in REM, and grow slowly and end at once in N1.
-    Reversing time turns one stage into the other; scrambling phases makes them equal.
+    REM and N1 have the same spectrum and differ in the direction of time. Theta bursts and eye
+    movements start abruptly and decay slowly in REM, but grow slowly and end abruptly in N1. Time
+    reversal exchanges the two stages, and random phases make them equal.
 
     Parameters
     ----------
@@ -50,24 +50,25 @@ def simulate_sleep(
     hours : float
         Length of a recording in hours, at least 0.25 (120 epochs an hour).
     n_recordings : int
-        Recordings per subject. The frequency shift belongs to the subject, all else to the
-        recording.
+        Recordings per subject. The frequency shift is drawn for each subject, all other parameters
+        for each recording.
     sfreq : float
         Sampling frequency in Hz, a whole number of at least 64.
     frequency_shift : float
-        Rhythms (alpha, theta, spindles) of a subject are shifted together by an offset in Hz drawn
-        uniformly from minus to plus this; at most 1.
+        Largest frequency shift in Hz, at most 1. All rhythms of a subject (alpha, theta, spindles)
+        are shifted by the same offset, which is uniform between minus and plus this value.
     polarity : float
-        Probability that a recording has its sign flipped.
+        Probability that the sign of a recording is flipped.
     gain : float
-        A recording is multiplied by ``exp(u)`` with u uniform from minus to plus this.
+        Largest logarithm of the gain. A recording is multiplied by ``exp(u)``, where u is uniform
+        between minus and plus this value.
     dead_channel : float
-        Probability that one channel of a recording, drawn at random, is flat. Never both.
+        Probability that one random channel of a recording is flat. Both channels are never flat.
     noise : float
-        White noise is added with a standard deviation drawn uniformly from 0 to this, in standard
-        deviations of the channel.
+        Largest standard deviation of the added white noise, in standard deviations of the channel.
+        It is uniform between 0 and this value.
     random_state : int | numpy.random.Generator | None
-        Seed; the same value gives the same nights.
+        Seed. The same value gives the same nights.
     **selection : object
         Options of :class:`~eeginv.datasets.SleepDataset`: ``stages``, ``crop_wake``, ``l_freq``,
         ``h_freq``, ``standardize``, ``window``.
@@ -75,16 +76,16 @@ def simulate_sleep(
     Returns
     -------
     nights : SleepDataset
-        With two more attributes:
+        The nights, with two more attributes:
 
-        - ``nuisances``, a DataFrame of what was drawn for each recording;
+        - ``nuisances``, a DataFrame of the nuisance parameters of each recording;
         - ``true_invariances``, a dict from the name of a transform to a dict with ``extent``,
-          ``unit`` and ``invariant``. The extent is the spread in the population, what an ideal
-          learner would find: the largest frequency shift in Hz, the probability of a sign flip,
-          the probability that a given channel is dead, the largest standard deviation of noise
-          relative to the signal. ``invariant`` is False, and the extent 0, for transforms that
-          destroy a stage: time reversal and phase scrambling. ``FrequencyShift`` also has
-          ``margin``: beyond it rhythms of one stage turn into those of another.
+          ``unit`` and ``invariant``. The extent is the range in the population, which an ideal
+          method would learn: the largest frequency shift in Hz, the probability of a sign flip, the
+          probability that a given channel is dead, or the largest standard deviation of noise
+          relative to the signal. For transforms that change the stage (time reversal and random
+          phases), ``invariant`` is False and the extent is 0. ``FrequencyShift`` also has
+          ``margin``. Larger shifts turn rhythms of one stage into those of another.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Simulated recordings whose subjects differ by what transforms describe."""
+"""Simulated recordings whose subjects differ by known nuisance parameters."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SimulatedRecordings:
     description : pandas.DataFrame
         Columns ``subject`` and ``recording``, one row per recording.
     nuisances : pandas.DataFrame
-        What was drawn for each recording: ``frequency_shift`` in Hz, ``polarity`` (1 or -1),
+        Nuisance parameters of each recording: ``frequency_shift`` in Hz, ``polarity`` (1 or -1),
         ``gain`` (factor), ``dead_channel`` (name or None), ``noise`` (standard deviation of the
         added white noise, in standard deviations of the channel).
     true_invariances : dict of str to dict
@@ -75,17 +75,17 @@ def simulate_recordings(
     sfreq : float
         Sampling frequency in Hz, a whole number of at least 64.
     frequency_shift : float
-        Largest offset of the rhythms of a subject in Hz, at most 1.
+        Largest frequency shift of the rhythms of a subject in Hz, at most 1.
     polarity : float
-        Probability that a recording has its sign flipped.
+        Probability that the sign of a recording is flipped.
     gain : float
-        Largest logarithm of the factor that a recording is multiplied by.
+        Largest logarithm of the gain of a recording.
     dead_channel : float
         Probability that one channel of a recording is flat.
     noise : float
         Largest standard deviation of added white noise, in standard deviations of the channel.
     random_state : int | numpy.random.Generator | None
-        Seed; the same value gives the same recordings.
+        Seed. The same value gives the same recordings.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def simulate_recordings(
 
     See Also
     --------
-    simulate_sleep : The same nights as windows, and what the parameters stand for.
+    simulate_sleep : The same nights as windows, and details of the parameters.
 
     Examples
     --------
@@ -168,7 +168,7 @@ def _simulate_recording(
     signal *= nuisance["polarity"] * nuisance["gain"]
     deviation = signal.std(axis=1, keepdims=True)
     signal += nuisance["noise"] * deviation * rng.standard_normal(signal.shape)
-    # The mains' frequency is never exact; at 100 Hz it lies just below half the sampling rate.
+    # The line frequency is never exactly 50 Hz. At 100 Hz, it is just below the Nyquist frequency.
     line = min(rng.uniform(49.9, 49.99), 0.499 * sfreq)
     phase = 2 * np.pi * (line * np.arange(signal.shape[1]) / sfreq + rng.random())
     signal += rng.uniform(0.5, 2.0) * np.sin(phase)
@@ -189,7 +189,7 @@ def _simulate_recording(
 def _hypnogram_with_all_stages(
     n_epochs: int, rng: np.random.Generator, n_tries: int = 50
 ) -> np.ndarray:
-    """Draw hypnograms until each stage fills a twentieth; short ones are taken as they come."""
+    """Draw hypnograms until each stage fills a twentieth. Short ones are not redrawn."""
     stages = simulate_hypnogram(n_epochs, random_state=rng)
     for _ in range(n_tries if n_epochs >= 240 else 0):
         if all(np.mean(stages == stage) >= 0.05 for stage in STAGES):
@@ -199,11 +199,11 @@ def _hypnogram_with_all_stages(
 
 
 def _sleep_edf_labels(stages: np.ndarray, moving: np.ndarray) -> np.ndarray:
-    """Label epochs as Sleep-EDF does: N3 is split in 3 and 4, the last epoch is unscored."""
+    """Label epochs as in Sleep-EDF: N3 is split into 3 and 4, and the last epoch is unscored."""
     names = {"W": "W", "N1": "1", "N2": "2", "N3": "3", "R": "R"}
     labels = np.array([f"Sleep stage {names[stage]}" for stage in stages], dtype="<U16")
     deep = stages == "N3"
-    # Stage 4 is what lies at least two epochs inside a bout.
+    # Stage 4 is the part of a bout at least two epochs away from its ends.
     inside = np.ones(len(stages), dtype=bool)
     for offset in (-2, -1, 1, 2):
         inside &= np.roll(deep, offset)
@@ -214,12 +214,12 @@ def _sleep_edf_labels(stages: np.ndarray, moving: np.ndarray) -> np.ndarray:
 
 
 def _spread_evenly(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw n values from (-1, 1), one in each of n equal parts, in random order."""
+    """Draw n stratified values from (-1, 1), one in each of n equal parts, in random order."""
     return 2 * (rng.permutation(n) + rng.random(n)) / n - 1
 
 
 def _choose_share(n: int, probability: float, rng: np.random.Generator) -> np.ndarray:
-    """Choose a share of n, rounded at random."""
+    """Choose a share of n items, with a randomly rounded number."""
     number = int(probability * n + rng.random())
     return np.isin(np.arange(n), rng.permutation(n)[:number])
 

@@ -1,22 +1,22 @@
-"""What the simulated EEG of each sleep stage is made of.
+"""Parameters of the simulated EEG of each sleep stage.
 
-Amplitudes are in µV, frequencies in Hz, rates in events per epoch of 30 s. The numbers follow the
-textbook picture of each stage, with three intended difficulties:
+Amplitudes are in µV, frequencies in Hz, rates in events per epoch of 30 s. The numbers follow
+textbook descriptions of each stage, with three intended difficulties:
 
-- The rhythm of wake (alpha) and that of N1 and REM (slowed alpha) differ mainly in frequency, and
-  so do the spindles of N2 and N3. Each pair is 2 Hz apart, so a shift of the whole spectrum by
-  more than 1 Hz (``FREQUENCY_MARGIN``) turns one into the other.
+- The rhythms of wake (alpha) and of N1 and REM (slowed alpha) differ mainly in frequency, and so do
+  the spindles of N2 and N3. Each pair differs by 2 Hz, so a shift of the whole spectrum by more
+  than 1 Hz (``FREQUENCY_MARGIN``) turns one into the other.
 - N1 and REM have equal spectra. Their theta bursts and their eye movements are mirror images in
   time: abrupt onset and slow decay in REM, slow growth and abrupt end in N1.
-- K-complexes, slow waves and eye movements have a polarity, equal in all stages and therefore
-  without information once the polarity of a recording is unknown.
+- K-complexes, slow waves and eye movements have a polarity. It is the same in all stages, so it
+  carries no information if the polarity of a recording is unknown.
 """
 
 from dataclasses import dataclass
 
 CHANNELS = ("Fpz-Cz", "Pz-Oz")
 
-# Half the distance in Hz between rhythms that tell two stages apart.
+# Half the distance in Hz between rhythms that distinguish two stages.
 FREQUENCY_MARGIN = 1.0
 
 # Weight of each source in the two channels: frontal first, posterior second.
@@ -32,7 +32,7 @@ TOPOGRAPHY = {
 
 @dataclass(frozen=True)
 class StageSignal:
-    """What the EEG of one stage is made of.
+    """Parameters of the EEG of one stage.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ class StageSignal:
     blink_rate : float
         Rate of eye movements that are symmetric in time.
     mirrored : float
-        Share of bursts and eye movements that run backwards: slow growth, abrupt end.
+        Share of bursts and eye movements that are reversed in time: slow growth, abrupt end.
     """
 
     exponent: float

@@ -1,1 +1,1 @@
-"""Readers: each leads from one form that data come in to labelled windows."""
+"""Readers of data in different forms, which return labelled windows."""

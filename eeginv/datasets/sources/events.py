@@ -1,4 +1,4 @@
-"""Events of a recording: which are wanted, and the windows around them."""
+"""Events of a recording, and windows around them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ from ..._checks import check_number
 if TYPE_CHECKING:
     import mne
 
-# Ends of bouts are written with so many digits.
+# Tolerance in s for rounded durations.
 _ROUNDING = 0.02
 EXAMPLE = 'events={"T1": "left", "T2": "right"} (--events T1=left,T2=right)'
 
 
 def check_events(events: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
-    """Check which events are wanted.
+    """Check the events to cut windows around.
 
     Parameters
     ----------
     events : dict of str to str | sequence of str
-        Class of each event, by the name that the recordings give it; a list takes the names as
-        they are.
+        Class of each event, by its name in the recordings. In a list, names are also the classes.
 
     Returns
     -------
@@ -36,7 +35,7 @@ def check_events(events: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
     Raises
     ------
     TypeError, ValueError
-        If they stand for fewer than two classes.
+        If there are fewer than two classes.
     """
     if isinstance(events, str):
         raise TypeError(f"events must be a dict or a list of names, {EXAMPLE}; got {events!r}.")
@@ -49,17 +48,17 @@ def check_events(events: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
 
 
 def check_span(tmin: float | None, tmax: float | None) -> tuple[float, float | None]:
-    """Check where windows begin and end.
+    """Check start and end of windows.
 
     Parameters
     ----------
     tmin, tmax : float | None
-        Beginning and end of the windows, in s from the onset of the event.
+        Start and end of the windows, in s from the onset of the event.
 
     Returns
     -------
     tmin, tmax : float
-        As given; 0 for a tmin that is None. A tmax that is None stays so.
+        The values, where a tmin of None is replaced by 0.
     """
     tmin = 0.0 if tmin is None else check_number("tmin", tmin, minimum=-np.inf)
     if tmax is not None:
@@ -75,24 +74,23 @@ def find_trials(raw: mne.io.BaseRaw, events: Mapping[str, str], what: str) -> np
     Parameters
     ----------
     raw : mne.io.Raw
-        The recording. One without annotations is annotated from its trigger channel.
+        The recording. If it has no annotations, they are made from its trigger channel.
     events : dict of str to str
         Class by name of the event.
     what : str
-        What the recording is, for messages.
+        Name of the recording in messages.
 
     Returns
     -------
     durations : ndarray, shape (n_trials,)
-        How long the wanted events last, in s; 0 where that is not known.
+        Durations of the selected events in s, 0 if not known.
 
     Raises
     ------
     ValueError
         If one of the events does not occur.
     """
-    if not len(raw.annotations):
-        _annotate(raw)
+    annotate(raw)
     found = Counter(raw.annotations.description.tolist())
     missing = [name for name in events if name not in found]
     listed = ", ".join(f"{name} ({n})" for name, n in sorted(found.items())[:20])
@@ -111,11 +109,17 @@ def find_trials(raw: mne.io.BaseRaw, events: Mapping[str, str], what: str) -> np
     return raw.annotations.duration[wanted]
 
 
-def _annotate(raw: mne.io.BaseRaw) -> None:
-    """Turn a trigger channel, if there is one, into annotations."""
+def annotate(raw: mne.io.BaseRaw) -> None:
+    """Make annotations from a trigger channel, if there is one and there are no annotations.
+
+    Parameters
+    ----------
+    raw : mne.io.Raw
+        The recording, which is changed.
+    """
     import mne
 
-    if "stim" not in raw.get_channel_types():
+    if len(raw.annotations) or "stim" not in raw.get_channel_types():
         return
     triggers = mne.find_events(raw, shortest_event=1, verbose="error")
     if len(triggers):
@@ -134,14 +138,14 @@ def _annotate(raw: mne.io.BaseRaw) -> None:
 def choose_end(
     trials: Mapping[str, np.ndarray], tmax: float | None, ignore_durations: bool
 ) -> float:
-    """Check the end of the windows against the length of the trials, or take it from there.
+    """Check that windows end within the trials, or set their end to that of the trials.
 
     Parameters
     ----------
     trials : dict of str to ndarray
-        Durations, in s, of the wanted events of each recording.
+        Durations in s of the selected events of each recording.
     tmax : float | None
-        End of the windows in s; None is that of the shortest trial.
+        End of the windows in s. None is the end of the shortest trial.
     ignore_durations : bool
         Whether windows may be longer than trials.
 
@@ -153,7 +157,7 @@ def choose_end(
     Raises
     ------
     ValueError
-        If windows are longer than trials, or nothing says how long they are.
+        If windows are longer than trials, or the end is unknown.
     """
     shortest = {what: durations.min() for what, durations in trials.items()}
     what = min(shortest, key=shortest.__getitem__)
@@ -168,9 +172,9 @@ def choose_end(
         known = durations[durations > 0]
         if not ignore_durations and len(known) and tmax > known.min() + _ROUNDING:
             raise ValueError(
-                f"Windows end {tmax:g} s after the event, but a trial of {what} lasts "
-                f"{known.min():g} s only: lower tmax (--tmax), or, if what is annotated is the "
-                "stimulus and not the trial, give ignore_durations=True (--ignore-durations)."
+                f"Windows end {tmax:g} s after the event, but a trial of {what} only lasts "
+                f"{known.min():g} s: lower tmax (--tmax), or, if annotations mark the stimulus "
+                "instead of the trial, give ignore_durations=True (--ignore-durations)."
             )
     return tmax
 
@@ -187,16 +191,17 @@ def cut(
     events : dict of str to str
         Class by name of the event.
     tmin, tmax : float
-        Beginning and end of the windows, in s from the onset; the last sample lies before tmax.
+        Start and end of the windows, in s from the onset. The last sample is before tmax.
     what : str
-        What the recording is, for messages.
+        Name of the recording in messages.
 
     Returns
     -------
     X : ndarray, shape (n_windows, n_channels, n_times)
-        The windows that lie within the recording and touch no span whose name begins with "BAD".
+        The windows within the recording that do not overlap an annotation whose name begins with
+        "BAD".
     y : list of str
-        Class of each.
+        Class of each window.
 
     Raises
     ------
@@ -206,14 +211,14 @@ def cut(
     epochs, lost = cut_epochs(raw, list(events), tmin, tmax, what)
     if lost:
         warnings.warn(lost, stacklevel=6)
-    name_of = {code: name for name, code in epochs.event_id.items()}
-    return epochs.get_data(copy=False), [events[name_of[code]] for code in epochs.events[:, 2]]
+    event_names = {code: name for name, code in epochs.event_id.items()}
+    return epochs.get_data(copy=False), [events[event_names[code]] for code in epochs.events[:, 2]]
 
 
 def cut_epochs(
     raw: mne.io.BaseRaw, events: Sequence[str], tmin: float, tmax: float, what: str
 ) -> tuple[mne.Epochs, str]:
-    """Cut windows around events, as epochs of MNE.
+    """Cut windows around events into epochs of MNE.
 
     Parameters
     ----------
@@ -224,14 +229,14 @@ def cut_epochs(
     tmin, tmax : float
         As for :func:`cut`.
     what : str
-        What the recording is, for messages.
+        Name of the recording in messages.
 
     Returns
     -------
     epochs : mne.Epochs
         The windows, in memory.
     lost : str
-        How many were left out, and why; empty if none was.
+        Number of windows that were left out, with reasons. Empty if none was.
 
     Raises
     ------

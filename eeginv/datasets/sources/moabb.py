@@ -1,4 +1,4 @@
-"""Datasets of MOABB, which a paradigm of MOABB filters and cuts."""
+"""Reader of datasets of MOABB, which a paradigm of MOABB filters and cuts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .preprocessing import Preprocessing
 
 PREFIX = "moabb:"
-# What the options are called there.
+# Names of the options in MOABB.
 _PARADIGM = {
     "l_freq": "fmin",
     "h_freq": "fmax",
@@ -25,7 +25,7 @@ OPTIONS = {*_PARADIGM, "paradigm", "standardize"}
 
 
 def is_moabb(data: object) -> bool:
-    """Whether this is a dataset and a paradigm of MOABB, or the name of a dataset."""
+    """Return whether data are a dataset and a paradigm of MOABB, or the name of a dataset."""
     if isinstance(data, str):
         return data.startswith(PREFIX)
     return (
@@ -39,21 +39,21 @@ def is_moabb(data: object) -> bool:
 def read_moabb(
     data: Any, preprocessing: Preprocessing, *, kind: str | None, name: str, **options: Any
 ) -> LabelledWindows:
-    """Read a dataset through a paradigm.
+    """Read a dataset of MOABB with a paradigm.
 
     Parameters
     ----------
     data : tuple of (moabb dataset, moabb paradigm) | str
-        The dataset and the paradigm; or ``"moabb:"`` and the name of the dataset, with the name of
-        the paradigm among the options.
+        The dataset and the paradigm, or ``"moabb:"`` followed by the name of the dataset, with the
+        name of the paradigm in the options.
     preprocessing : Preprocessing
-        Whether the windows are standardised; the rest is the paradigm's.
+        Preprocessing, of which only ``standardize`` is used. The paradigm does the rest.
     kind : str | None
-        Kind of the task; None is "motor_imagery" for a paradigm of imagery.
+        Kind of the task. None is "motor_imagery" for a paradigm of motor imagery.
     name : str
-        What to call the data.
+        Name of the data.
     **options : object
-        ``paradigm``, and what it is made with, in our words.
+        ``paradigm``, and its arguments under the names of eeginv.
 
     Returns
     -------
@@ -72,8 +72,8 @@ def read_moabb(
         dataset, paradigm = data
         if options:
             raise ValueError(
-                f"The paradigm has been made already: {', '.join(sorted(options))} must be given "
-                "to it, not to us."
+                f"The paradigm is an object, so {', '.join(sorted(options))} must be set when it "
+                "is made, not here."
             )
     epochs, labels, table = paradigm.get_data(dataset, return_epochs=True)
     signals = read_signals(epochs)

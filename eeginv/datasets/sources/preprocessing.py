@@ -1,4 +1,4 @@
-"""Preprocessing by options: of whole recordings before they are cut, or of windows."""
+"""Preprocessing of whole recordings before they are cut, or of windows."""
 
 from __future__ import annotations
 
@@ -23,27 +23,26 @@ _DATA_TYPES = ("eeg", "seeg", "ecog", "dbs", "mag", "grad", "hbo", "hbr", "csd")
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What is done to signals, in this order: reference, channels, filter, rate, scale.
+    """Preprocessing in this order: reference, channels, filter, resampling, scale.
 
     Parameters
     ----------
     l_freq, h_freq : float | None
-        Edges of the band-pass filter in Hz; None leaves the edge open.
+        Edges of the band-pass filter in Hz. None means no edge.
     resample : float | None
         Sampling frequency in Hz to resample to.
     channels : sequence of str | dict of str to str | None
-        Channels to take, in this order, by name (in any common spelling) or by a pattern with
-        ``*`` and ``?``; a dict gives them names. None takes all data channels that are not marked
-        as bad.
+        Channels to keep, in this order, by name (in any common spelling) or by a pattern with ``*``
+        and ``?``. A dict renames channels. None keeps all data channels that are not marked as bad.
     reference : str | sequence of str | None
         "average", or the channels whose mean is subtracted.
     standardize : bool
-        Whether each channel of each recording is brought to mean 0 and standard deviation 1.
+        Whether each channel of each recording is scaled to mean 0 and standard deviation 1.
 
     Raises
     ------
     TypeError, ValueError
-        If an option is out of range, or two do not fit together.
+        If an option is out of range, or options are inconsistent.
     """
 
     l_freq: float | None = None
@@ -66,7 +65,7 @@ class Preprocessing:
                 raise TypeError(f"channels must be a list of names; got {channels!r}.")
             channels = dict(channels) if isinstance(channels, Mapping) else list(channels)
             if not channels:
-                raise ValueError("channels names no channel.")
+                raise ValueError("channels is empty.")
             object.__setattr__(self, "channels", channels)
         reference = self.reference
         if reference is not None and reference != "average":
@@ -80,18 +79,18 @@ class Preprocessing:
         if resample is not None and high is not None and high > resample / 2:
             raise ValueError(
                 f"h_freq={self.h_freq:g} Hz is above half of resample={self.resample:g} Hz: lower "
-                "the one or raise the other."
+                "h_freq or raise resample."
             )
 
     def check_rate(self, sfreq: float, what: str) -> None:
-        """Refuse filters that a sampling frequency does not allow.
+        """Raise an error if the filter does not suit a sampling frequency.
 
         Parameters
         ----------
         sfreq : float
             Sampling frequency in Hz.
         what : str
-            Whose it is, for messages.
+            Name of the recording in messages.
         """
         for name in ("l_freq", "h_freq"):
             value = getattr(self, name)
@@ -109,29 +108,29 @@ class Preprocessing:
         Parameters
         ----------
         names, types : list of str
-            Names and types (those of MNE) of its channels.
+            Names and types (as in MNE) of its channels.
         bads : list of str
             Names of the channels that are marked as bad.
         what : str
-            What the recording is, for messages.
+            Name of the recording in messages.
 
         Returns
         -------
         chosen : dict of str to str
-            New name of each channel that is taken, by its old one, in order.
+            New name of each selected channel, by its old one, in order.
 
         Raises
         ------
         ValueError
             If a channel is missing, or none is left.
         """
-        of_reference = self._reference_channels(names, what)
+        reference_channels = self._reference_channels(names, what)
         if self.channels is not None:
             return choose_by_name(names, self.channels, what)
         chosen = [n for n, kind in zip(names, types, strict=True) if kind in _DATA_TYPES]
-        if not chosen:  # MNE calls channels so that nobody gave a type
+        if not chosen:  # MNE's type of channels without a known type
             chosen = [n for n, kind in zip(names, types, strict=True) if kind == "misc"]
-        chosen = [name for name in chosen if name not in {*bads, *of_reference}]
+        chosen = [name for name in chosen if name not in {*bads, *reference_channels}]
         if not chosen:
             raise ValueError(
                 f"{what} has no data channel that is not marked as bad; it has "
@@ -152,7 +151,7 @@ class Preprocessing:
         raw : mne.io.Raw
             The recording.
         what : str
-            What it is, for messages.
+            Name of the recording in messages.
 
         Returns
         -------
@@ -163,9 +162,9 @@ class Preprocessing:
         chosen = self.choose(raw.ch_names, types, bads, what)
         raw = raw.copy()
         if self.reference is not None:
-            of_kind = {types[raw.ch_names.index(name)] for name in chosen}
-            # the average is that of all good channels, also of those that are not taken
-            good = [n for n, t in zip(raw.ch_names, types, strict=True) if t in of_kind]
+            chosen_types = {types[raw.ch_names.index(name)] for name in chosen}
+            # the average is over all good channels, including those that are not selected
+            good = [n for n, t in zip(raw.ch_names, types, strict=True) if t in chosen_types]
             reference = self._reference_channels(raw.ch_names, what)
             raw.pick(list(dict.fromkeys([*good, *reference]))).load_data(verbose="error")
             raw.set_eeg_reference(reference or "average", verbose="error")
@@ -176,19 +175,19 @@ class Preprocessing:
         )
 
     def scale(self, X: np.ndarray, types: list[str]) -> np.ndarray:
-        """Bring windows of a recording from V to the unit of networks, unless standardised.
+        """Convert windows of a recording from V to µV, unless they are standardised.
 
         Parameters
         ----------
         X : ndarray, shape (n_windows, n_channels, n_times)
             Windows.
         types : list of str
-            Types of the channels, those of MNE.
+            Types of the channels, as in MNE.
 
         Returns
         -------
         X : ndarray, same shape
-            In µV where the channels hold voltages.
+            Windows, in µV for channels of voltages.
         """
         if self.standardize:
             return X
@@ -201,7 +200,7 @@ class Preprocessing:
         ch_names: list[str] | None,
         recordings: Sequence[Any] | np.ndarray,
     ) -> tuple[np.ndarray, float, list[str] | None]:
-        """Preprocess windows that were cut before.
+        """Preprocess data that are already cut into windows.
 
         Parameters
         ----------
@@ -212,7 +211,7 @@ class Preprocessing:
         ch_names : list of str | None
             Names of the channels.
         recordings : sequence
-            Recording of each window: each is standardised for itself.
+            Recording of each window. Recordings are standardised separately.
 
         Returns
         -------
@@ -253,9 +252,9 @@ class Preprocessing:
                 f"ch_names has {len(ch_names)} names, but X has {X.shape[1]} channels."
             )
         chosen = self.choose(ch_names, ["eeg"] * len(ch_names), [], "X")
-        of_reference = self._reference_channels(ch_names, "X") or ch_names
+        reference_channels = self._reference_channels(ch_names, "X") or ch_names
         if self.reference is not None:
-            rows = [ch_names.index(name) for name in of_reference]
+            rows = [ch_names.index(name) for name in reference_channels]
             X = X - X[:, rows].mean(axis=1, keepdims=True)
         return X[:, [ch_names.index(name) for name in chosen]], list(chosen.values())
 
@@ -263,26 +262,26 @@ class Preprocessing:
 def choose_by_name(
     names: list[str], wanted: Sequence[str] | Mapping[str, str], what: str
 ) -> dict[str, str]:
-    """Find channels by name, in any common spelling, or by pattern.
+    """Select channels by name, in any common spelling, or by pattern.
 
     Parameters
     ----------
     names : list of str
-        Names of the channels that there are.
+        Names of the available channels.
     wanted : sequence of str | dict of str to str
-        Names or patterns; a dict gives each one channel a new name.
+        Names or patterns. A dict renames channels, and each of its patterns must match one channel.
     what : str
-        Whose channels they are, for messages.
+        Name of the recording in messages.
 
     Returns
     -------
     chosen : dict of str to str
-        New name of each channel, by its old one, in the order asked for.
+        New name of each channel, by its old one, in the requested order.
 
     Raises
     ------
     ValueError
-        If one is missing, or a name stands for several.
+        If a channel is missing, or a name matches several.
 
     Examples
     --------
@@ -305,25 +304,25 @@ def choose_by_name(
         for name in found:
             if name in chosen:
                 raise ValueError(f"channels name the channel {name} of {what} twice.")
-            # a name that was asked for is the name, so that recordings agree on it
+            # keep the requested spelling, so that it is the same for all recordings
             chosen[name] = wish if renamed else (name if _is_pattern(text) else text)
     return chosen
 
 
 def fitting(names: list[str], text: str) -> list[str]:
-    """Find the channels that a name or a pattern fits.
+    """Find the channels that match a name or a pattern.
 
     Parameters
     ----------
     names : list of str
-        Names of the channels that there are.
+        Names of the available channels.
     text : str
         A name, in any common spelling, or a pattern.
 
     Returns
     -------
     found : list of str
-        Those that it fits; at most one of a name.
+        Matching channels, at most one for a name.
     """
     if _is_pattern(text):
         return [n for n in names if fnmatchcase(n.casefold(), text.casefold())]
@@ -336,7 +335,7 @@ def _is_pattern(text: str) -> bool:
 
 
 def _standardized(X: np.ndarray, recordings: Sequence[Any] | np.ndarray) -> np.ndarray:
-    """Bring each channel, over all windows of a recording, to mean 0 and standard deviation 1."""
+    """Scale each channel, over all windows of a recording, to mean 0 and standard deviation 1."""
     X = np.array(X, dtype=np.float32)
     recordings = np.asarray(recordings)
     for recording in np.unique(recordings):

@@ -1,4 +1,4 @@
-"""Recordings with annotated events, in folders of any layout and of BIDS."""
+"""Readers of recordings with annotated events, in BIDS and other folders."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ if TYPE_CHECKING:
 
     from .preprocessing import Preprocessing
 
-# Files of MNE's own formats that hold no recording have other names.
+# The names distinguish recordings from other files in the formats of MNE.
 _RECORDING = re.compile(
     r"\.(?:edf|bdf|gdf|vhdr|set)$|[_-](?:raw|raw_sss|raw_tsss|eeg|ieeg|meg|nirs)\.fif(?:\.gz)?$",
     flags=re.IGNORECASE,
 )
-_INFERRED = {".edf", ".bdf"}  # whose labels begin with the type of the channel, or do not
+_INFERRED = {".edf", ".bdf"}  # formats in which the label of a channel may begin with its type
 
 
 @dataclass(frozen=True)
 class Recording:
-    """A recording that is not read yet.
+    """A recording whose signals have not been read.
 
     Parameters
     ----------
     name : str
-        Its file, for messages.
+        Name of its file, for messages.
     subject, session : str | None
-        Whose it is, and of which session.
+        Subject and session of the recording.
     path : pathlib.Path
         The file.
     open : callable
-        Returns the ``mne.io.Raw``, without its signals.
+        Function that returns the ``mne.io.Raw``, without reading its signals.
     """
 
     name: str
@@ -56,23 +56,23 @@ class Recording:
 def find_recordings(
     folder: Path, pattern: str | None = None, is_one: Callable[[str], object] = _RECORDING.search
 ) -> list[Recording]:
-    r"""List the recordings of a folder and of those inside it.
+    r"""List the recordings of a folder and its subfolders.
 
     Parameters
     ----------
     folder : pathlib.Path
         The folder.
     pattern : str | None
-        Regular expression for the path in the folder without its ending, with groups ``subject``
-        and, if there are such, ``session``: ``r"(?P<subject>S\d+)R\d+"``.
+        Regular expression for the path in the folder without its ending, with a group ``subject``
+        and an optional group ``session``: ``r"(?P<subject>S\d+)R\d+"``.
     is_one : callable
-        Tells by the name of a file whether it is one.
+        Function that returns whether a file is a recording, given its name.
 
     Returns
     -------
     recordings : list of Recording
-        With the subject from the pattern; otherwise, for files in a folder of their own, from the
-        name of that folder; otherwise from the name of the file, without what counts runs.
+        The recordings. The subject comes from the pattern, or else from the name of the subfolder,
+        or else from the name of the file without the number of the run.
     """
     paths = sorted(
         path
@@ -112,7 +112,7 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
     options = {"infer_types": True} if path.suffix.lower() in _INFERRED else {}
     try:
         with warnings.catch_warnings():
-            # comments on headers, most about filter settings that are not used
+            # warnings about headers, mostly about filter settings, which are not used
             warnings.filterwarnings("ignore", category=RuntimeWarning, module="mne")
             return mne.io.read_raw(path, preload=False, verbose="error", **options)
     except Exception as error:
@@ -120,14 +120,14 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
 
 
 def find_bids(root: Path, task: str | None) -> list[Recording]:
-    """List the recordings of one task in a folder of BIDS.
+    """List the recordings of one task in a BIDS dataset.
 
     Parameters
     ----------
     root : pathlib.Path
-        The folder that has ``dataset_description.json``.
+        The folder with ``dataset_description.json``.
     task : str | None
-        The task; None is the only one.
+        The task. None takes the only one.
 
     Returns
     -------
@@ -137,7 +137,7 @@ def find_bids(root: Path, task: str | None) -> list[Recording]:
     Raises
     ------
     ValueError
-        If the task does not exist, or there are several and none is named.
+        If the task does not exist, or there are several and ``task`` is None.
     """
     import mne_bids
 
@@ -146,7 +146,7 @@ def find_bids(root: Path, task: str | None) -> list[Recording]:
         for path in mne_bids.find_matching_paths(root, datatypes=["eeg", "ieeg", "meg"])
         if _RECORDING.search(path.fpath.name)
         and path.suffix in ("eeg", "ieeg", "meg")
-        and path.split in (None, "01")  # MNE reads the others with it
+        and path.split in (None, "01")  # MNE reads the other parts with the first
     ]
     tasks = sorted({path.task for path in paths if path.task})
     if not paths:
@@ -175,7 +175,7 @@ def _open_bids(path: Any) -> mne.io.BaseRaw:
 
     try:
         with warnings.catch_warnings():
-            # comments on what the dataset does not say; what is needed is checked below
+            # warnings about missing metadata; required metadata are checked below
             warnings.filterwarnings("ignore", category=RuntimeWarning)
             return mne_bids.read_raw_bids(path, verbose="error")
     except Exception as error:
@@ -217,7 +217,9 @@ class Cutting:
         part : LabelledPart
             Its windows.
         """
-        raw = self.preprocessing.of_recording(recording.open(), recording.name)
+        raw = recording.open()
+        trials.annotate(raw)
+        raw = self.preprocessing.of_recording(raw, recording.name)
         raw = raw.reorder_channels(self.ch_names)
         signals, labels = trials.cut(raw, self.events, self.start, self.stop, recording.name)
         signals = self.preprocessing.scale(signals, raw.get_channel_types())
@@ -247,12 +249,12 @@ def plan_cutting(
     recordings : list of Recording
         The recordings.
     preprocessing : Preprocessing
-        Preprocessing of each recording as a whole.
+        Preprocessing of each whole recording.
     events : dict of str to str | sequence of str
         Class of each event, by its name in the annotations.
     tmin, tmax : float | None
-        Beginning (None is 0) and end (None is that of the shortest trial) of the windows, in s
-        from the onset of the event.
+        Start (None is 0) and end (None is the end of the shortest trial) of the windows, in s from
+        the onset of the event.
     ignore_durations : bool
         Whether windows may be longer than the annotations of the trials.
 
@@ -262,7 +264,9 @@ def plan_cutting(
         Reads one recording after another.
     """
     if events is None:
-        trials.find_trials(recordings[0].open(), {}, recordings[0].name)  # tells what there is
+        trials.find_trials(
+            recordings[0].open(), {}, recordings[0].name
+        )  # raises an error that lists the events
     events = trials.check_events(events or {})
     start, stop = trials.check_span(tmin, tmax)
     durations, chosen, raws = {}, {}, {}
@@ -315,7 +319,7 @@ def read_recordings(
 
 
 def _check_channels(chosen: dict[str, list[str]], bads: dict[str, list[str]]) -> None:
-    """Refuse recordings whose channels differ; say in what, and what mends it."""
+    """Raise an error if channels of recordings differ."""
     first = next(iter(chosen))
     for what, names in chosen.items():
         lacking = [name for name in chosen[first] if name not in names]
@@ -341,7 +345,7 @@ def _check_rates(rates: dict[str, float]) -> None:
 
 
 def no_recordings(folder: Path) -> FileNotFoundError:
-    """Make the error that says what a folder should hold.
+    """Return an error that lists the accepted contents of a folder.
 
     Parameters
     ----------
@@ -351,7 +355,7 @@ def no_recordings(folder: Path) -> FileNotFoundError:
     Returns
     -------
     error : FileNotFoundError
-        To be raised.
+        The error.
     """
     names = sorted(path.name for path in Path(folder).iterdir() if path.name[0] != ".")
     return FileNotFoundError(

@@ -1,4 +1,4 @@
-"""Windows that were cut before: arrays, epochs of MNE, datasets of Braindecode."""
+"""Readers of data that are already cut into windows: arrays, MNE epochs, Braindecode datasets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..._typing import ArrayLike
     from .preprocessing import Preprocessing
 
-# Other names that files give the same.
+# Alternative names of the arrays in files.
 _NAMES = {
     "y": ("y", "label", "labels", "target", "targets"),
     "groups": ("subject", "subjects", "group", "groups"),
@@ -45,17 +45,17 @@ def read_arrays(
     data : tuple of array-like
         Signals of shape (n_windows, n_channels, n_times), classes, subjects and sessions.
     preprocessing : Preprocessing
-        What is done to the windows.
+        Preprocessing of the windows.
     kind : str
         Kind of the task.
     name : str
-        What to call the data.
+        Name of the data.
     sfreq : float
         Sampling frequency in Hz.
     ch_names : list of str | None
         Names of the channels.
     groups, sessions : array-like | None
-        Subjects and sessions, where they are not in ``data``.
+        Subjects and sessions, if they are not in ``data``.
 
     Returns
     -------
@@ -63,12 +63,12 @@ def read_arrays(
         The windows.
     """
     if not 2 <= len(data) <= 4:
-        raise ValueError(f"Arrays come as (X, y, groups); got a tuple of {len(data)}.")
+        raise ValueError(f"Expected arrays (X, y, groups); got a tuple of {len(data)}.")
     X, y, *rest = data
     groups = rest[0] if rest else groups
     sessions = rest[1] if len(rest) > 1 else sessions
     if sfreq is None:
-        raise ValueError("Arrays do not know their sampling frequency: give sfreq, in Hz.")
+        raise ValueError("The sampling frequency of arrays is not known: give sfreq, in Hz.")
     return finish(X, y, groups, sessions, sfreq, ch_names, preprocessing, kind, name)
 
 
@@ -81,22 +81,22 @@ def read_npz(
     name: str,
     pattern: str | None = None,
 ) -> LabelledWindows:
-    """Read files of arrays, as :func:`numpy.savez` writes them.
+    """Read files of arrays that were written by :func:`numpy.savez`.
 
     Parameters
     ----------
     paths : list of pathlib.Path
         The files.
     folder : pathlib.Path
-        The folder that they lie in, below which their places tell subjects.
+        The folder of the files. Paths relative to it determine the subjects.
     preprocessing : Preprocessing
-        What is done to the windows.
+        Preprocessing of the windows.
     kind : str
         Kind of the task.
     name : str
-        What to call the data.
+        Name of the data.
     pattern : str | None
-        Tells subject and session from the path of a file.
+        Regular expression for subject and session in the path of a file.
 
     Returns
     -------
@@ -106,7 +106,7 @@ def read_npz(
     Raises
     ------
     ValueError
-        If a file cannot be read or lacks something, or files do not fit together.
+        If a file cannot be read or lacks an array, or files are inconsistent.
     """
     parts = [_read_npz(path, len(paths) == 1) for path in paths]
     for path, part in zip(paths, parts, strict=True):
@@ -121,9 +121,9 @@ def read_npz(
         if part["sessions"] is None and session is not None:
             part["sessions"] = np.repeat(session, len(part["X"]))
     joined = {key: [part[key] for part in parts] for key in ("X", "y", "groups", "sessions")}
-    told = joined.pop("sessions")
+    by_file = joined.pop("sessions")
     X, y, groups = (np.concatenate(values) for values in joined.values())
-    sessions = None if any(of_part is None for of_part in told) else np.concatenate(told)
+    sessions = None if any(values is None for values in by_file) else np.concatenate(by_file)
     first = parts[0]
     return finish(
         X, y, groups, sessions, first["sfreq"], first["ch_names"], preprocessing, kind, name
@@ -149,7 +149,7 @@ def _read_npz(path: Path, alone: bool) -> dict[str, Any]:
             raise ValueError(f"{path} has no y, the class of each window; {has}.")
         found["y"] = saved[others[0]]
     if found["groups"] is None and alone:
-        raise ValueError(f"{path} does not say whose windows are: add the key subject; {has}.")
+        raise ValueError(f"{path} has no subjects of the windows: add the key subject; {has}.")
     X = saved["X"]
     if X.ndim != 3:
         raise ValueError(
@@ -175,22 +175,22 @@ def read_epochs(
     groups: ArrayLike | None = None,
     sessions: ArrayLike | None = None,
 ) -> LabelledWindows:
-    """Read epochs of MNE: one object, a list or a dict of one for each subject.
+    """Read epochs of MNE: one object, or a list or dict with one object for each subject.
 
     Parameters
     ----------
     data : mne.Epochs | list of mne.Epochs | dict of str to mne.Epochs
-        The epochs; names of events are the classes. Subjects are the keys of a dict, or in the
-        column ``subject`` of the metadata, or, in a list, the places. Sessions are in the column
+        The epochs. Names of events are the classes. Subjects are the keys of a dict, the column
+        ``subject`` of the metadata, or else the positions in a list. Sessions are in the column
         ``session``.
     preprocessing : Preprocessing
-        What is done to the windows.
+        Preprocessing of the windows.
     kind : str
         Kind of the task.
     name : str
-        What to call the data.
+        Name of the data.
     groups, sessions : array-like | None
-        Subjects and sessions, if nothing else tells them.
+        Subjects and sessions, if they are not in ``data``.
 
     Returns
     -------
@@ -208,8 +208,8 @@ def read_epochs(
             groups = np.repeat(np.array(keys), [len(part) for part in parts])
     if groups is None:
         raise ValueError(
-            "The Epochs do not say whose they are: add a column subject to their metadata, give a "
-            "dict or list with those of one subject each, or groups."
+            "The Epochs have no subjects: add a column subject to their metadata, give a dict or "
+            "list with one item for each subject, or give groups."
         )
     sessions = _column(parts, "session") if sessions is None else sessions
     return finish(
@@ -219,7 +219,7 @@ def read_epochs(
 
 
 def _column(parts: Sequence[mne.BaseEpochs], name: str) -> np.ndarray | None:
-    """Read a column of metadata that all epochs have."""
+    """Return a column of the metadata, or None if some epochs do not have it."""
     tables = [part.metadata for part in parts]
     if any(table is None or name not in table for table in tables):
         return None
@@ -235,22 +235,22 @@ def read_epo_files(
     name: str,
     pattern: str | None = None,
 ) -> LabelledWindows:
-    """Read files of epochs, as MNE writes them.
+    """Read files of epochs that were written by MNE.
 
     Parameters
     ----------
     paths : list of pathlib.Path
         The files.
     folder : pathlib.Path
-        The folder that they lie in, below which their places tell subjects where no metadata do.
+        The folder of the files. Paths relative to it determine the subjects if metadata do not.
     preprocessing : Preprocessing
-        What is done to the windows.
+        Preprocessing of the windows.
     kind : str
         Kind of the task.
     name : str
-        What to call the data.
+        Name of the data.
     pattern : str | None
-        Tells subject and session from the path of a file.
+        Regular expression for subject and session in the path of a file.
 
     Returns
     -------
@@ -260,7 +260,7 @@ def read_epo_files(
     Raises
     ------
     ValueError
-        If a file cannot be read, or files do not fit together.
+        If a file cannot be read, or files are inconsistent.
     """
     import mne
 
@@ -295,18 +295,18 @@ def read_dataset(
     groups: ArrayLike | None = None,
     sessions: ArrayLike | None = None,
 ) -> LabelledWindows:
-    """Read a dataset of windows of Braindecode.
+    """Read a windows dataset of Braindecode.
 
     Parameters
     ----------
     data : braindecode.datasets.BaseConcatDataset
-        The windows; ``subject`` and ``session`` are in its description.
+        The windows, with ``subject`` and ``session`` in the description.
     preprocessing : Preprocessing
-        What is done to the windows.
+        Preprocessing of the windows.
     kind : str
         Kind of the task.
     name : str
-        What to call the data.
+        Name of the data.
     groups, sessions : array-like | None
         Subjects and sessions, if the description does not have them.
 
@@ -323,7 +323,7 @@ def read_dataset(
             "or give groups."
         )
     if signals.sfreq is None:
-        raise ValueError("The windows dataset does not know its sampling frequency.")
+        raise ValueError("The sampling frequency of the windows dataset is not known.")
     if sessions is None and hasattr(data, "get_metadata"):
         table = data.get_metadata()
         sessions = table["session"].to_numpy() if "session" in table else None
@@ -334,7 +334,7 @@ def read_dataset(
 
 
 def is_epochs_or_several(data: object) -> bool:
-    """Whether this is epochs of MNE, or a list or dict of such."""
+    """Return whether data are epochs of MNE, or a list or dict of them."""
     if isinstance(data, Mapping):
         data = list(data.values())
     return is_epochs(data)
@@ -351,7 +351,7 @@ def finish(
     kind: str,
     name: str,
 ) -> LabelledWindows:
-    """Preprocess windows and describe them.
+    """Preprocess windows and add their metadata.
 
     Parameters
     ----------
@@ -362,9 +362,9 @@ def finish(
     ch_names : list of str | None
         Names of the channels.
     preprocessing : Preprocessing
-        What is done to the windows.
+        Preprocessing of the windows.
     kind, name : str
-        Kind of the task, and what to call the data.
+        Kind of the task, and name of the data.
 
     Returns
     -------
@@ -375,7 +375,7 @@ def finish(
         raise ValueError("The sampling frequency of the windows is not known.")
     if groups is None:
         raise ValueError("groups, the subject of each window, is missing: methods are compared on "
-                         "subjects that they have not seen.")  # fmt: skip
+                         "held-out subjects.")  # fmt: skip
     X = np.asarray(X)
     for what, values in (("y", y), ("groups", groups), ("sessions", sessions)):
         if values is not None and len(values) != len(X):

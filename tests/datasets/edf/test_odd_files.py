@@ -180,14 +180,14 @@ def test_units(tmp_path, unit, scale):
 )
 def test_unit_that_is_no_voltage_is_said(tmp_path, unit, physical):
     pair(tmp_path, "anna", unit=unit, physical=physical)
-    with pytest.warns(UserWarning, match="anna-PSG.edf: channels whose unit is no voltage"):
+    with pytest.warns(UserWarning, match="anna-PSG.edf: channels whose unit is not a voltage"):
         X, _, _ = load(tmp_path).to_arrays()
     np.testing.assert_allclose(X[1, 0, 0], 300.5 * (physical[1] - physical[0]) / 65535, rtol=1e-2)
 
 
 def test_channel_without_a_scale(tmp_path):
     pair(tmp_path, "anna", physical=(0, 0))
-    with pytest.raises(ValueError, match=r"anna-PSG.edf, channel EEG C3-A2: .* is no scale"):
+    with pytest.raises(ValueError, match=r"anna-PSG.edf, channel EEG C3-A2: .* defines no scale"):
         load(tmp_path)
 
 
@@ -206,7 +206,9 @@ def test_hypnogram_that_is_no_list_of_annotations(tmp_path):
     pair(tmp_path, "anna")
     path = tmp_path / "anna-Hypnogram.edf"
     path.write_bytes(path.read_bytes().replace(b"+30\x15", b"xyz\x15"))
-    with pytest.raises(ValueError, match=r"anna-Hypnogram.edf: b'xyz.* is no annotation of EDF"):
+    with pytest.raises(
+        ValueError, match=r"anna-Hypnogram.edf: b'xyz.* is not an annotation of EDF"
+    ):
         load(tmp_path)
     shutil.copy(tmp_path / "anna-PSG.edf", path)
     with pytest.raises(ValueError, match=r"anna-Hypnogram.edf has no sleep stage"):
@@ -226,7 +228,7 @@ def test_number_of_records_that_is_not_true(tmp_path):
     psg = pair(tmp_path, "anna")
     content = psg.read_bytes()
     psg.write_bytes(content[:236] + b"-1      " + content[244:])
-    with pytest.warns(UserWarning, match="anna-PSG.edf: the header speaks of -1 records, .* 60"):
+    with pytest.warns(UserWarning, match="anna-PSG.edf: the header announces -1 records, .* 60"):
         assert_tells_time(load(tmp_path))
 
 
@@ -234,7 +236,7 @@ def test_header_that_cannot_be_read(tmp_path):
     psg = pair(tmp_path, "anna")
     content = psg.read_bytes()
     psg.write_bytes(content[:252] + b"7   " + content[256:])
-    with pytest.raises(ValueError, match="anna-PSG.edf is not an EDF file: its header speaks of 7"):
+    with pytest.raises(ValueError, match="anna-PSG.edf is not an EDF file: its header announces 7"):
         load(tmp_path)
     psg.write_bytes(content[:360] + b"low     " + content[368:])
     with pytest.raises(ValueError, match=r"anna-PSG.edf is not an EDF file: .*'EEG C3-A2'"):
@@ -311,5 +313,5 @@ def test_files_that_differ_in_rate_and_order(tmp_path):
 
 
 def test_the_same_subject_twice(tmp_path):
-    with pytest.raises(ValueError, match="subjects must differ"):
+    with pytest.raises(ValueError, match="subjects must not contain duplicates"):
         load_sleep_physionet([0, 0], path=tmp_path)
