@@ -11,6 +11,7 @@ import joblib
 from tqdm.auto import tqdm
 
 from .._braindecode import import_quietly
+from .._process import call_all
 from ..datasets.load import find_form
 from .data import SIMULATED, load_data
 from .plan import Part, Plan, Run, RunRecord, choose_windows, count_splits
@@ -198,7 +199,7 @@ def _controls(store: Store, runs: Sequence[Run], settings: Settings, *data: Any)
 
 
 def _write_all(store: Store, calls: Iterable[Any], n_jobs: int | None, bar: tqdm) -> None:
-    for record, model in joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(calls):
+    for _, (record, model) in call_all(calls, n_jobs):
         store.write(record, model)
         bar.update()
         if record["status"] == "failed":
