@@ -76,7 +76,7 @@ class FrequencyShift(Transform):
         # time runs from the start of the window: what the Hilbert transform gets wrong at an edge
         # enters as the sine of the angle, so that only one edge has it
         n_fft = fast_length(X.shape[-1] + 32)
-        return turn_phase(X, step.expand(len(X)), n_fft)
+        return turn_phase(X, step, n_fft)
 
 
 class FTSurrogate(Transform):
