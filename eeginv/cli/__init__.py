@@ -3,7 +3,7 @@
 import typer
 
 from .benchmark import benchmark
-from .use import fit, policy, predict, profile
+from .use import fit, policy, predict, prepare, profile
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -17,5 +17,5 @@ def main() -> None:
     """Learn which transformations of a signal leave its label unchanged."""
 
 
-for command in (benchmark, fit, predict, policy, profile):
+for command in (prepare, benchmark, fit, predict, policy, profile):
     app.command()(command)

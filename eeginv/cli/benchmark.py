@@ -11,33 +11,16 @@ from ..search import SEARCHES  # a package that is lazy
 from . import options
 
 
+@options.takes_data_options
 def benchmark(
     data: Annotated[
         str,
         typer.Option(
-            help='"simulated" (nights of sleep), or a folder: of PSG and hypnogram files, of '
-            "recordings with annotated --events, in the layout of BIDS, of epochs (-epo.fif) or of "
-            "arrays (.npz); or one file of the last two.",
+            help=f"The recordings: {options.DATA_HELP}",
             rich_help_panel=options.DATA,
         ),
     ] = "simulated",
-    kind: options.Kind = None,
-    events: options.Events = None,
-    tmin: options.Tmin = None,
-    tmax: options.Tmax = None,
-    ignore_durations: options.IgnoreDurations = False,
-    task: options.Task = None,
-    paradigm: options.Paradigm = None,
-    pattern: options.Pattern = None,
-    stages: options.Stages = None,
-    crop_wake: options.CropWake = None,
-    stage_numbers: options.StageNumbers = None,
-    channels: options.Channels = None,
-    reference: options.Reference = None,
-    l_freq: options.LFreq = None,
-    h_freq: options.HFreq = None,
-    resample: options.Resample = None,
-    standardize: options.Standardize = None,
+    data_options: options.DataOptions = None,
     methods: Annotated[
         str,
         typer.Option(
@@ -115,25 +98,7 @@ def benchmark(
             lr=lr,
             n_copies=n_copies,
             split_by=split_by,
-            data_options=options.read_options(
-                kind=kind,
-                events=events,
-                tmin=tmin,
-                tmax=tmax,
-                ignore_durations=ignore_durations,
-                task=task,
-                paradigm=paradigm,
-                pattern=pattern,
-                stages=stages,
-                crop_wake=crop_wake,
-                stage_numbers=stage_numbers,
-                channels=channels,
-                reference=reference,
-                l_freq=l_freq,
-                h_freq=h_freq,
-                resample=resample,
-                standardize=standardize,
-            ),
+            data_options=data_options or {},
         )
         report = run_benchmark(
             output,

@@ -1,5 +1,8 @@
 """Options that several commands share: what the data are, and what is done to them."""
 
+import functools
+import inspect
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -112,8 +115,68 @@ Standardize = Annotated[
 ]
 
 
-def read_options(**options: Any) -> dict[str, Any]:
-    """Turn options of the command line into those of ``load_windows``."""
+DataOptions = dict[str, Any] | None
+
+# The options of all commands that read recordings with labels, with their defaults.
+_DATA_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "kind": (Kind, None),
+    "events": (Events, None),
+    "tmin": (Tmin, None),
+    "tmax": (Tmax, None),
+    "ignore_durations": (IgnoreDurations, False),
+    "task": (Task, None),
+    "paradigm": (Paradigm, None),
+    "pattern": (Pattern, None),
+    "stages": (Stages, None),
+    "crop_wake": (CropWake, None),
+    "stage_numbers": (StageNumbers, None),
+    "channels": (Channels, None),
+    "reference": (Reference, None),
+    "l_freq": (LFreq, None),
+    "h_freq": (HFreq, None),
+    "resample": (Resample, None),
+    "standardize": (Standardize, None),
+}
+
+
+def takes_data_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that describe recordings and their preprocessing.
+
+    Parameters
+    ----------
+    command : callable
+        Command with a parameter ``data_options``, which receives the options in the form that
+        :func:`~eeginv.datasets.load_windows` takes.
+
+    Returns
+    -------
+    command : callable
+        Command with one parameter for each option, in the place of ``data_options``.
+    """
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        options = {name: given.pop(name) for name in _DATA_OPTIONS}
+        command(**given, data_options=_read(options))
+
+    kept = inspect.signature(command, eval_str=True).parameters
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in kept.items():
+        if name != "data_options":
+            parameters.append(parameter)
+            continue
+        for own, (annotation, default) in _DATA_OPTIONS.items():
+            parameters.append(
+                inspect.Parameter(own, parameter.kind, default=default, annotation=annotation)
+            )
+    # typer reads both
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
+def _read(options: dict[str, Any]) -> dict[str, Any]:
+    """Convert options of the command line to those of ``load_windows``."""
     stages = options["stages"]
     return {
         **options,
@@ -158,3 +221,10 @@ def integers(text: str) -> list[int]:
         raise typer.BadParameter(
             f"Expected whole numbers separated by commas, got {text!r}."
         ) from error
+
+
+DATA_HELP = (
+    "a folder: of PSG and hypnogram files, of recordings with annotated --events, in the layout of "
+    "BIDS, of epochs (-epo.fif) or of arrays (.npz), or a store that eeginv prepare wrote; or one "
+    'file of epochs or arrays; or "simulated" (nights of sleep).'
+)

@@ -18,36 +18,19 @@ Recordings = Annotated[
 Device = Annotated[str, typer.Option(help="Torch device, such as cuda.")]
 
 
+@options.takes_data_options
 def fit(
     data: Annotated[
         str,
         typer.Argument(
             metavar="RECORDINGS",
-            help="A folder: of PSG and hypnogram files, of recordings with annotated --events, in "
-            "the layout of BIDS, of epochs (-epo.fif) or of arrays (.npz); or one file of the last "
-            'two; or "simulated" (nights of sleep).',
+            help=f"The recordings: {options.DATA_HELP}",
         ),
     ],
     output: Annotated[
         Path, typer.Option(help="Folder for the model; must not exist, or be empty.")
     ],
-    kind: options.Kind = None,
-    events: options.Events = None,
-    tmin: options.Tmin = None,
-    tmax: options.Tmax = None,
-    ignore_durations: options.IgnoreDurations = False,
-    task: options.Task = None,
-    paradigm: options.Paradigm = None,
-    pattern: options.Pattern = None,
-    stages: options.Stages = None,
-    crop_wake: options.CropWake = None,
-    stage_numbers: options.StageNumbers = None,
-    channels: options.Channels = None,
-    reference: options.Reference = None,
-    l_freq: options.LFreq = None,
-    h_freq: options.HFreq = None,
-    resample: options.Resample = None,
-    standardize: options.Standardize = None,
+    data_options: options.DataOptions = None,
     augmentation: Annotated[
         str,
         typer.Option(
@@ -113,25 +96,7 @@ def fit(
         fit_model(
             data,
             output,
-            data_options=options.read_options(
-                kind=kind,
-                events=events,
-                tmin=tmin,
-                tmax=tmax,
-                ignore_durations=ignore_durations,
-                task=task,
-                paradigm=paradigm,
-                pattern=pattern,
-                stages=stages,
-                crop_wake=crop_wake,
-                stage_numbers=stage_numbers,
-                channels=channels,
-                reference=reference,
-                l_freq=l_freq,
-                h_freq=h_freq,
-                resample=resample,
-                standardize=standardize,
-            ),
+            data_options=data_options or {},
             augmentation=None if augmentation == "none" else augmentation,
             backbone=backbone,
             epochs=epochs,
@@ -146,6 +111,36 @@ def fit(
             say=typer.echo,
         )
         typer.echo(f"Model: {output}")
+
+
+@options.takes_data_options
+def prepare(
+    data: Annotated[
+        str,
+        typer.Argument(metavar="RECORDINGS", help=f"The recordings: {options.DATA_HELP}"),
+    ],
+    output: Annotated[
+        Path, typer.Option(help="Folder of the store. One that was interrupted is continued.")
+    ],
+    data_options: options.DataOptions = None,
+    n_jobs: Annotated[int, typer.Option(help="Recordings that are read at the same time.")] = 1,
+) -> None:
+    """Read, filter and cut recordings once, and keep their windows in a store on disk.
+
+    The other commands take the store in the place of the recordings and read windows when they
+    need them, so that data may be larger than the memory.
+
+    Examples
+    --------
+        eeginv prepare nights --output store --channels Fpz-Cz,Pz-Oz --resample 100 --n-jobs 4
+
+        eeginv fit store --output model
+    """
+    from ..datasets import prepare_windows
+
+    with _told("prepare"):
+        windows = prepare_windows(data, output, n_jobs=n_jobs, say=typer.echo, **data_options or {})
+        typer.echo(f"{output}: {repr(windows)[1:-1].removeprefix('LabelledWindows: ')}")
 
 
 def predict(
