@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..estimators.channels import Expected
 from ..estimators.inputs import ANYTHING, read_signals
+from ..estimators.lazy import LazyWindows
 from ..estimators.units import typical_scale, warn_of_another_unit, warn_of_volts
 from ..transforms import Transform
 from ..transforms.layout import check_made_for
@@ -17,6 +18,9 @@ from ..transforms.layout import check_made_for
 if TYPE_CHECKING:
     from .._typing import ArrayLike, RandomState, SignalsLike
     from ..estimators.signals import Signals
+
+# Most bytes of windows on disk that are read into memory.
+_MOST_BYTES = 2**30
 
 
 @dataclass
@@ -96,7 +100,7 @@ def read_windows(
         Expected(expected.owner, sfreq=expected.sfreq).check_rate(sfreq, "The signals were")
     if ch_names is not None:
         signals = _rename(signals, _check_names(ch_names), expected)
-    values, names = np.asarray(signals.X), signals.ch_names
+    values, names = _in_memory(signals.X), signals.ch_names
     if values.dtype not in (np.float32, np.float64):
         values = values.astype(np.float32)
     if values.ndim not in (2, 3):
@@ -131,6 +135,17 @@ def read_windows(
         None if names is None else list(names),
         expected,
     )
+
+
+def _in_memory(X: Any) -> np.ndarray:
+    """Return signals as an array. Too many on disk are an error."""
+    if isinstance(X, LazyWindows) and X.nbytes > _MOST_BYTES:
+        raise ValueError(
+            f"The inspection of a model takes windows in memory, and X has {len(X)} on disk, "
+            f"{X.nbytes / 2**30:.1f} GiB: pass a part of them, such as X[rows] with a few hundred "
+            "rows drawn at random, and their groups."
+        )
+    return np.asarray(X)
 
 
 def _check_names(ch_names: Iterable[str]) -> list[str]:

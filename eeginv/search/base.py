@@ -16,6 +16,7 @@ from ..augmentation import Augmentation, PolicyAugmentation
 from ..augmentation.candidates import check_transforms
 from ..estimators import InvariantClassifier, Trainer
 from ..estimators.inputs import read_signals
+from ..estimators.lazy import LazyWindows
 from ..policy import Policy
 from ..transforms import Transform
 from .declared import DeclaredParameters, positive, share
@@ -129,10 +130,11 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
         inner, outer = split(trainer, data.target, data.groups, self.held_out, split_seed)
         self.classes_ = trainer.estimator.classes_
         weight = (data.weight / data.weight[inner].mean()).astype(np.float32)
-        windows, target, weight = (
-            torch.as_tensor(values, device=trainer.device)
-            for values in (data.X, data.target, weight)
+        target, weight = (
+            torch.as_tensor(values, device=trainer.device) for values in (data.target, weight)
         )
+        X = data.X
+        windows = X if isinstance(X, LazyWindows) else torch.as_tensor(X, device=trainer.device)
         problem = Problem(trainer, transforms, windows, target, weight, inner, outer, data.groups)
         self._search(problem, search_seed)
         self.search_time_ = time.perf_counter() - start

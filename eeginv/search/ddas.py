@@ -102,7 +102,7 @@ class DDASLearner(Learner):
         super().__init__(search, problem)
         self.operations = make_operations(problem.transforms, search.n_levels)
         self.network_step = NetworkStep(problem.make_network(), problem, search.search_lr)
-        device = problem.X.device
+        device = problem.device
         self._transforms = Operations(self.operations, device)
         self.logits = nn.Parameter(torch.zeros(len(self.operations), device=device))
         logit = math.log(search.probability / (1 - search.probability))
@@ -118,11 +118,11 @@ class DDASLearner(Learner):
         return product_policy(self.operations, weights, torch.sigmoid(self.gate).item())
 
     def step(self, rows: Tensor, outer_rows: Tensor, learns: bool = True) -> dict[str, float]:
-        search, network_step, X = self.search, self.network_step, self.problem.X
+        search, network_step = self.search, self.network_step
         losses = network_step.losses
         n_views = search.n_views if learns else 0
         sequences = torch.randint(len(self.operations), (n_views, search.n_operations))
-        clean = X[rows]
+        clean, outer = self.problem.signals(rows), self.problem.signals(outer_rows)
         views = [clean] + [self._transforms.apply(clean, s) for s in sequences.tolist()]
         gradients, inner_losses = zip(
             *(losses.gradient(view, rows, keep_statistics=view is clean) for view in views),
@@ -139,13 +139,13 @@ class DDASLearner(Learner):
             ]
         network_step.assign(network_step.moved(expected))
         if learns:
-            outer_gradient, outer_loss = losses.gradient(X[outer_rows], outer_rows)
+            outer_gradient, outer_loss = losses.gradient(outer, outer_rows)
             scales = network_step.scales.values()
             direction = [g * scale for g, scale in zip(outer_gradient, scales, strict=True)]
             self._learn(gradients, direction, augment, log_chance.exp())
         else:
             with torch.no_grad():
-                outer_loss = losses.loss(X[outer_rows], outer_rows).item()
+                outer_loss = losses.loss(outer, outer_rows).item()
         return {
             "inner_loss": inner_losses[0],
             "outer_loss": outer_loss,

@@ -11,7 +11,8 @@ from sklearn.metrics import balanced_accuracy_score
 
 from .._process import call_all
 from ..augmentation import PolicyAugmentation
-from .by_trials.children import ChildTraining, predict
+from ..estimators.lazy import Windows
+from .by_trials.children import ChildTraining, n_bytes, predict
 from .by_trials.search import SampledSearch
 from .declared import count, share
 from .problem import Problem, split
@@ -100,7 +101,7 @@ class DensityMatching:
         Trained the network.
     network : nn.Module
         The network.
-    X : ndarray, shape (n_windows, n_channels, n_times)
+    X : ndarray | LazyWindows, shape (n_windows, n_channels, n_times)
         Held-out signals.
     y : ndarray of int, shape (n_windows,)
         Their encoded labels.
@@ -114,7 +115,7 @@ class DensityMatching:
         self,
         trainer: Trainer,
         network: nn.Module,
-        X: np.ndarray,
+        X: Windows,
         y: np.ndarray,
         n_draws: int,
         seed: int,
@@ -123,7 +124,7 @@ class DensityMatching:
         self.n_draws, self.seed = n_draws, seed
 
     def __sizeof__(self) -> int:
-        return self.X.nbytes + self.y.nbytes  # For Dask, as in ChildTraining.
+        return n_bytes(self.X, self.y)  # For Dask, as in ChildTraining.
 
     def __call__(self, policy: Policy, report: Report) -> float:
         """Return the mean score over the draws of a policy. Each window has its own draws.

@@ -94,16 +94,17 @@ class FasterLearner(SubPolicyLearner):
         self.optimizers = [torch.optim.Adam(learning, lr=search.critic_lr, betas=(0.0, 0.999))]
 
     def step(self, rows: Tensor, outer_rows: Tensor, learns: bool = True) -> dict[str, float]:
-        search, X, y = self.search, self.problem.X, self.problem.y
+        search, y = self.search, self.problem.y
+        X, outer = self.problem.signals(rows), self.problem.signals(outer_rows)
         both = torch.cat([outer_rows, rows])
-        logits, _ = self.critic(X[both], keep_statistics=True)
+        logits, _ = self.critic(torch.cat([outer, X]), keep_statistics=True)
         outer_loss = loss = self._losses(logits, both).mean()
         record = dict.fromkeys(("inner_loss", "distance", "penalty", "spread"), 0.0)
         if learns:
-            transformed, drawn = self.policy_step.draw(X[rows], y[rows])
+            transformed, drawn = self.policy_step.draw(X, y[rows])
             n = min(len(rows), len(outer_rows))
-            penalty = self.critic.slope_penalty(X[outer_rows[:n]], transformed[:n])
-            _, score = self.critic(X[outer_rows])
+            penalty = self.critic.slope_penalty(outer[:n], transformed[:n])
+            _, score = self.critic(outer)
             _, score_transformed = self.critic(transformed.detach())
             distance = score.mean() - score_transformed.mean()
             loss = loss - distance + search.gradient_penalty * penalty
@@ -115,10 +116,10 @@ class FasterLearner(SubPolicyLearner):
         if learns:
             # Most of the worth depends only on the example. Subtracting the worth of the unchanged
             # example, under the same dropout, removes this part.
-            states = generator_states(X.device)
+            states = generator_states(self.problem.device)
             with torch.no_grad():
-                unchanged, _ = self._worth(X[rows], rows)
-            restore_generators(states, X.device)
+                unchanged, _ = self._worth(X, rows)
+            restore_generators(states, self.problem.device)
             worth, losses = self._worth(transformed, rows)
             record["inner_loss"] = losses.mean().item()
             record["spread"] = self.policy_step.step(drawn, worth - unchanged)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from ..estimators.lazy import LazyWindows
+
 if TYPE_CHECKING:
     from .base import PolicySearch
     from .problem import Problem
@@ -42,7 +44,10 @@ def fingerprint(search: PolicySearch, problem: Problem) -> str:
     text = repr([type(search).__name__, sorted(parameters.items()), objects])
     digest = hashlib.sha256(text.encode())
     for values in (problem.X, problem.y, problem.weight):
-        digest.update(values.cpu().numpy().tobytes())
+        if isinstance(values, LazyWindows):
+            digest.update(values.digest().encode())
+        else:
+            digest.update(values.cpu().numpy().tobytes())
     for rows in (problem.inner, problem.groups):
         digest.update(repr(None if rows is None else rows.tolist()).encode())
     return digest.hexdigest()

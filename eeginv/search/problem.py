@@ -10,6 +10,7 @@ from sklearn.model_selection import GroupShuffleSplit, StratifiedShuffleSplit
 from torch import nn
 
 from ..estimators import Trainer
+from ..estimators.lazy import LazyWindows, as_tensor
 from ..transforms import Transform
 
 
@@ -23,8 +24,8 @@ class Problem:
         Builds and trains networks.
     transforms : list of Transform
         The candidates.
-    X : Tensor, shape (n_windows, n_channels, n_times)
-        Signals, on the device of the search.
+    X : Tensor | LazyWindows, shape (n_windows, n_channels, n_times)
+        Signals, on the device of the search or on disk.
     y : Tensor of int, shape (n_windows,)
         Encoded labels.
     weight : Tensor, shape (n_windows,)
@@ -37,12 +38,34 @@ class Problem:
 
     trainer: Trainer
     transforms: list[Transform]
-    X: torch.Tensor
+    X: torch.Tensor | LazyWindows
     y: torch.Tensor
     weight: torch.Tensor
     inner: np.ndarray
     outer: np.ndarray
     groups: np.ndarray | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the search."""
+        return self.y.device
+
+    def signals(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return windows on the device of the search.
+
+        Parameters
+        ----------
+        rows : Tensor of int, shape (n_examples,)
+            Indices of the windows.
+
+        Returns
+        -------
+        X : Tensor, shape (n_examples, n_channels, n_times)
+            The windows.
+        """
+        if isinstance(self.X, LazyWindows):
+            return as_tensor(self.X[rows.cpu()]).to(self.device)
+        return self.X[rows]
 
     def make_network(self, n_extra_outputs: int = 0) -> nn.Module:
         """Build a network in training mode, with weights from torch's global generator.

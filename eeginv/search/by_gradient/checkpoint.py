@@ -36,7 +36,7 @@ class Checkpoint:
 
     def __init__(self, path: PathLike | None, search: GradientSearch, problem: Problem) -> None:
         self.path = None if path is None else Path(path)
-        self.device = problem.X.device
+        self.device = problem.device
         self.key = None if path is None else fingerprint(search, problem)
 
     def save(

@@ -44,7 +44,7 @@ class NetworkStep(nn.Module):
         super().__init__()
         self.network, self.problem, self.lr = network, problem, lr
         self.losses = Losses(network, problem)
-        self.scales = RunningScales(len(self.losses.parameters())).to(problem.X.device)
+        self.scales = RunningScales(len(self.losses.parameters())).to(problem.device)
 
     def after(self, X: Tensor, rows: Tensor) -> tuple[dict[str, Tensor], float]:
         """Take a step on some examples, without changing the weights of the network.
@@ -100,11 +100,11 @@ class NetworkStep(nn.Module):
         gain : Tensor, shape (n_examples,)
             A differentiable function of the transformed signals.
         """
-        X = self.problem.X
-        states = generator_states(X.device)
+        device = self.problem.device
+        states = generator_states(device)
         with torch.no_grad():
-            unchanged = self.contribution(X[rows], rows, outer_gradient)
-        restore_generators(states, X.device)
+            unchanged = self.contribution(self.problem.signals(rows), rows, outer_gradient)
+        restore_generators(states, device)
         return self.contribution(transformed, rows, outer_gradient) - unchanged
 
     def contribution(

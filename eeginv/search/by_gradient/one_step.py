@@ -30,18 +30,19 @@ class OneStepLearner(SubPolicyLearner):
         self._make_policy_step(sub_policies)
 
     def step(self, rows: Tensor, outer_rows: Tensor, learns: bool = True) -> dict[str, float]:
-        X, y, network_step = self.problem.X, self.problem.y, self.network_step
+        network_step = self.network_step
+        X, outer = self.problem.signals(rows), self.problem.signals(outer_rows)
         losses, spread = network_step.losses, 0.0
         if learns:
-            transformed, drawn = self.policy_step.draw(X[rows], y[rows])
+            transformed, drawn = self.policy_step.draw(X, self.problem.y[rows])
             after, inner_loss = network_step.after(transformed.detach(), rows)
-            outer_gradient, outer_loss = losses.gradient(X[outer_rows], outer_rows, after)
+            outer_gradient, outer_loss = losses.gradient(outer, outer_rows, after)
             gain = network_step.gain(transformed, rows, outer_gradient)
             spread = self.policy_step.step(drawn, gain)
         else:
-            after, inner_loss = network_step.after(X[rows], rows)
+            after, inner_loss = network_step.after(X, rows)
             with torch.no_grad():
-                outer_loss = losses.loss(X[outer_rows], outer_rows, after).item()
+                outer_loss = losses.loss(outer, outer_rows, after).item()
         network_step.assign(after)
         record = {"inner_loss": inner_loss, "outer_loss": outer_loss, "spread": spread}
         return {**record, **self.policy_step.summary()}

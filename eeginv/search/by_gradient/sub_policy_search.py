@@ -114,7 +114,7 @@ class SubPolicyLearner(Learner):
             search.strength_lr,
             search.control_lr,
             search.temperature,
-        ).to(self.problem.X.device)
+        ).to(self.problem.device)
 
     def policy(self) -> Policy:
         return self.policy_step.sub_policies.policy()

@@ -13,6 +13,7 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from ...estimators import TrainingData
+from ...estimators.lazy import LazyWindows, Windows
 from .search import TrialSearch
 
 if TYPE_CHECKING:
@@ -52,12 +53,13 @@ class ChildTraining:
             validation=None, patience=None, verbose=0, **settings
         )
         # Arrays, which joblib shares with its workers without copying.
-        arrays = (values.cpu().numpy() for values in (problem.X, problem.y, problem.weight))
-        self._data = TrainingData(*arrays)
+        X, y, weight = problem.X, problem.y.cpu().numpy(), problem.weight.cpu().numpy()
+        windows = X if isinstance(X, LazyWindows) else X.cpu().numpy()
+        self._data = TrainingData(windows, y, weight)
 
     def __sizeof__(self) -> int:
-        # Size of the arrays: Dask sends large objects to each worker once, not with every trial.
-        return sum(part.nbytes for part in (self._data.X, self._data.target, self._data.weight))
+        # Dask sends large objects to each worker once, not with every trial.
+        return n_bytes(self._data.X, self._data.target, self._data.weight)
 
     def train(self, policy: Policy | None, callbacks: Sequence[Callback] = ()) -> nn.Module:
         """Train a network.
@@ -79,12 +81,12 @@ class ChildTraining:
             module = trainer.build(self.seed)
             return trainer.train(module, self._data, self.inner, None, callbacks).module.backbone
 
-    def held_out(self) -> tuple[np.ndarray, np.ndarray]:
+    def held_out(self) -> tuple[Windows, np.ndarray]:
         """Return the held-out windows.
 
         Returns
         -------
-        X : ndarray, shape (n_held_out, n_channels, n_times)
+        X : ndarray | LazyWindows, shape (n_held_out, n_channels, n_times)
             Signals.
         y : ndarray of int, shape (n_held_out,)
             Encoded labels.
@@ -165,9 +167,25 @@ class _ReportScore(Callback):
         network.train()
 
 
+def n_bytes(*arrays: Windows) -> int:
+    """Return the number of bytes of arrays that are in memory.
+
+    Parameters
+    ----------
+    *arrays : ndarray | LazyWindows
+        Arrays. Those on disk count nothing, because only their paths are sent.
+
+    Returns
+    -------
+    n_bytes : int
+        The number.
+    """
+    return sum(part.nbytes for part in arrays if not isinstance(part, LazyWindows))
+
+
 def predict(
     network: nn.Module,
-    X: np.ndarray,
+    X: Windows,
     device: str | torch.device,
     transform: Callable[[Tensor], Tensor] | None = None,
 ) -> np.ndarray:
@@ -177,7 +195,7 @@ def predict(
     ----------
     network : nn.Module
         Maps signals to one output for each class.
-    X : ndarray, shape (n_windows, n_channels, n_times)
+    X : ndarray | LazyWindows, shape (n_windows, n_channels, n_times)
         Signals.
     device : str | torch.device
         Device of the network.
