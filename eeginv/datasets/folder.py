@@ -117,13 +117,17 @@ def load_sleep_folder(
             f"are not read: {', '.join(unused)}.",
             stacklevel=2,
         )
-    rows, told = identify([pair.stem for pair in pairs], pattern)
+    rows, has_subject = identify([pair.stem for pair in pairs], pattern)
     kept = _choose(rows, subjects, folder)
-    pairs, rows, told = [pairs[i] for i in kept], [rows[i] for i in kept], [told[i] for i in kept]
+    pairs, rows, has_subject = (
+        [pairs[i] for i in kept],
+        [rows[i] for i in kept],
+        [has_subject[i] for i in kept],
+    )
     recordings = [
         read_pair(pair.psg, pair.hypnogram, channels, hypnogram_start, coding) for pair in pairs
     ]
-    _warn_of_same_persons(pairs, rows, told, recordings)
+    _warn_of_same_persons(pairs, rows, has_subject, recordings)
     return SleepDataset(recordings, rows, **selection)
 
 
@@ -142,11 +146,11 @@ def _choose(rows: Sequence[dict[str, Any]], subjects: Any, folder: Path) -> Sequ
 def _warn_of_same_persons(
     pairs: list[Pair],
     rows: Sequence[dict[str, Any]],
-    told: list[bool],
+    has_subject: list[bool],
     recordings: list[ScoredRecording],
 ) -> None:
     """Warn if recordings of different subjects may be of one person."""
-    stems = [pair.stem for pair, known in zip(pairs, told, strict=True) if not known]
+    stems = [pair.stem for pair, known in zip(pairs, has_subject, strict=True) if not known]
     groups = alike(stems)
     by_code: dict[str, set[str]] = {}
     for row, recording in zip(rows, recordings, strict=True):
