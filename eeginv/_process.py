@@ -1,4 +1,4 @@
-"""What a process has only once, and threads share: a lock for it, and work kept out of clusters."""
+"""Global state of a process: a lock, filters of warnings, and limits of parallel work."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Held by whoever changes torch's generators and threads, the filters of warnings or the verbosity
-# of a library for a while: each puts back what it found, which is only right one after the other.
+# Lock for temporary changes of torch's generators and threads, filters of warnings or the verbosity
+# of a library. Each change restores the previous state, so changes must not overlap.
 GLOBAL_STATE = threading.RLock()
 
 
 @contextmanager
 def ignoring(*filters: tuple[str, type[Warning]]) -> Iterator[None]:
-    """Ignore some warnings inside, and leave the filters of the process as they were.
+    """Ignore some warnings within a ``with`` block, and restore the filters of the process.
 
     Parameters
     ----------
@@ -29,10 +29,10 @@ def ignoring(*filters: tuple[str, type[Warning]]) -> Iterator[None]:
 
 @contextmanager
 def in_this_process() -> Iterator[None]:
-    """Keep joblib's work inside this process, whatever parallel context is active around it.
+    """Run joblib's work in this process, within any parallel context.
 
-    A library that works in place hands its objects to workers as copies, and what they do to these
-    is lost. Serves as a decorator as well.
+    If a library works in place, workers would modify copies of its objects, and the results would
+    be lost. It can also be used as a decorator.
     """
     import joblib
 
@@ -41,14 +41,15 @@ def in_this_process() -> Iterator[None]:
 
 
 def count_threads(n_jobs: int | None) -> int:
-    """Return how many threads a number of jobs stands for, in or outside a parallel context.
+    """Return the number of threads for a number of jobs, inside or outside a parallel context.
 
-    joblib's own answer inside such a context is about its workers: all those of the cluster, say.
+    Inside such a context, joblib would return the number of its workers, such as those of a
+    cluster.
 
     Parameters
     ----------
     n_jobs : int | None
-        As scikit-learn has it: -1 is all cores, -2 all but one, None is 1.
+        Number as in scikit-learn: -1 is all cores, -2 all but one, None is 1.
 
     Returns
     -------
