@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..search import SEARCHES  # a package that is lazy
+from ..search import SEARCHES  # loaded lazily
 from . import options
 
 
@@ -15,9 +15,9 @@ def benchmark(
     data: Annotated[
         str,
         typer.Option(
-            help='"simulated" (nights of sleep), or a folder: of PSG and hypnogram files, of '
-            "recordings with annotated --events, in the layout of BIDS, of epochs (-epo.fif) or of "
-            "arrays (.npz); or one file of the last two.",
+            help='"simulated" (nights of sleep), a folder of PSG and hypnogram files, of '
+            "recordings with annotated --events, of a BIDS dataset, of epochs (-epo.fif) or of "
+            "arrays (.npz), or one file of epochs or arrays.",
             rich_help_panel=options.DATA,
         ),
     ] = "simulated",
@@ -48,8 +48,8 @@ def benchmark(
     split_by: Annotated[
         str,
         typer.Option(
-            help="random: test subjects are chosen at random; subject: leave one subject out; "
-            "session: leave one session of each subject out."
+            help="random: random test subjects; subject: leave out one subject at a time; "
+            "session: leave out one session of each subject at a time."
         ),
     ] = "random",
     n_train: Annotated[
@@ -66,7 +66,7 @@ def benchmark(
     epochs: Annotated[
         int | None,
         typer.Option(
-            help="Training epochs at the largest number of training subjects. Default: by data."
+            help="Training epochs with the largest number of training subjects. Default: by data."
         ),
     ] = None,
     backbone: Annotated[str | None, typer.Option(help="Name of a Braindecode model.")] = None,
@@ -86,9 +86,9 @@ def benchmark(
         ),
     ] = False,
 ) -> None:
-    """Train and compare methods on the same recordings; write a report.
+    """Train and compare methods on the same recordings, and write a report.
 
-    Started again with the same options, it continues where it was stopped.
+    With the same options, an interrupted benchmark is continued.
     """
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
