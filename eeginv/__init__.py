@@ -1,10 +1,9 @@
-"""Learn which transformations of an EEG signal leave its label unchanged.
+"""Learn which transforms of an EEG signal do not change its label.
 
-eeginv finds, from the training data alone, which transformations do not change the
-label and how far each may go, and builds a network that is invariant to them. It
-works on top of torch, Braindecode, skorch, scikit-learn and MNE.
-
-``import eeginv`` loads none of them: each public name is loaded when it is first used.
+eeginv learns from the training data alone which transforms do not change the label, and up to which
+strength. It builds networks that are invariant to them, with torch, Braindecode, skorch,
+scikit-learn and MNE. ``import eeginv`` does not import these libraries: public names are loaded at
+their first use.
 """
 
 from __future__ import annotations
@@ -14,11 +13,11 @@ from typing import Any
 import lazy_loader as _lazy
 
 from eeginv import _torchaudio_hook
-from eeginv.search import SEARCHES as _SEARCHES  # a package that is lazy as well
+from eeginv.search import SEARCHES as _SEARCHES  # also loaded lazily
 
 __version__ = "0.1.0"
 
-# Before anything can import Braindecode, which imports torchaudio.
+# Must run before Braindecode, and through it torchaudio, is imported.
 _torchaudio_hook.install()
 
 _load, __dir__, __all__ = _lazy.attach(
@@ -59,14 +58,14 @@ def __getattr__(name: str) -> Any:
     try:
         return _load(name)
     except AttributeError as error:
-        # imports ask every module for names of this kind
+        # the import system looks up such names in every module
         if name.startswith("_") or name in __all__:
             raise
         raise AttributeError(_explain(name)) from error
 
 
 def _explain(name: str) -> str:
-    """Say where a name that is not here may be found."""
+    """Return the message for a missing name, with a suggestion."""
     from difflib import get_close_matches
 
     import eeginv.transforms

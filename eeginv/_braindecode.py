@@ -1,4 +1,4 @@
-"""The first import of Braindecode."""
+"""First import of Braindecode, without irrelevant warnings."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from .exceptions import TorchaudioExtensionWarning
 
 
 def load_braindecode() -> None:
-    """Import Braindecode without a warning of MNE's to it, about which users can do nothing."""
+    """Import Braindecode without a warning of MNE that users cannot act on."""
     _load(("Montage name", FutureWarning))
 
 
 def import_quietly() -> None:
-    """Import Braindecode for a command, without what third parties say of it at all."""
+    """Import Braindecode for a command, without any warnings of other libraries."""
     _load(("", TorchaudioExtensionWarning), ("Montage name", FutureWarning))
 
 
 def _load(*filters: tuple[str, type[Warning]]) -> None:
     import mne
 
-    # MNE prints its warnings as well
+    # MNE also prints its warnings
     with ignoring(*filters), mne.use_log_level("error"):
         import braindecode.models  # noqa: F401

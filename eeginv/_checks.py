@@ -1,4 +1,4 @@
-"""Checks of arguments, whose messages say what was expected and what came."""
+"""Checks of arguments, whose errors give the expected and the actual value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ._typing import RandomState
 
 
 def make_rng(random_state: RandomState) -> np.random.Generator:
-    """Return a generator of numpy for a seed.
+    """Return a numpy generator for a seed.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def make_rng(random_state: RandomState) -> np.random.Generator:
     Returns
     -------
     rng : numpy.random.Generator
-        Where to draw from.
+        The generator.
     """
     if isinstance(random_state, np.random.RandomState):
         random_state = random_state.randint(2**31)
@@ -34,7 +34,7 @@ def make_rng(random_state: RandomState) -> np.random.Generator:
 
 
 def check_integer(name: str, value: int, *, minimum: int) -> int:
-    """Return an integer, or raise an error that says what is wrong.
+    """Return an integer, or raise an error if it is not valid.
 
     Parameters
     ----------
@@ -43,12 +43,12 @@ def check_integer(name: str, value: int, *, minimum: int) -> int:
     value : int
         Its value.
     minimum : int
-        Smallest value that is allowed.
+        Smallest allowed value.
 
     Returns
     -------
     value : int
-        The value as Python's.
+        The value as a Python number.
     """
     if not isinstance(value, Integral) or isinstance(value, bool):
         raise TypeError(f"{name} must be an integer; got {value!r} ({type(value).__name__}).")
@@ -65,7 +65,7 @@ def check_number(
     maximum: float = np.inf,
     exclusive: bool = False,
 ) -> float:
-    """Return a finite number, or raise an error that says what is wrong.
+    """Return a finite number, or raise an error if it is not valid.
 
     Parameters
     ----------
@@ -74,14 +74,14 @@ def check_number(
     value : float
         Its value.
     minimum, maximum : float
-        Bounds of the values that are allowed.
+        Smallest and largest allowed value.
     exclusive : bool
-        Whether the value must be above the minimum, not only at it.
+        Whether the minimum itself is not allowed.
 
     Returns
     -------
     value : float
-        The value as Python's.
+        The value as a Python number.
     """
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number; got {value!r} ({type(value).__name__}).")

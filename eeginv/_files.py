@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all."""
+"""Atomic writing of files."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ if TYPE_CHECKING:
 
 @contextmanager
 def replacing(path: PathLike, ending: str = ".part") -> Iterator[Path]:
-    """Write beside a file, and put what was written in its place when it is whole.
+    """Write to a temporary file, which replaces the target once it is complete.
 
-    Permissions are those of any new file (the umask), or of the file that is replaced. Names are
-    drawn at random, so that two processes, on one machine or on two, do not disturb each other.
+    Permissions are those of a new file (the umask), or of the replaced file. Temporary names are
+    random, so that several processes, also on different machines, do not interfere.
 
     Parameters
     ----------
     path : path-like
-        The file. A link is followed; what is no regular file, such as a pipe, is written directly.
+        The target. Links are followed. Anything but a regular file, such as a pipe, is written
+        directly.
     ending : str
-        Of the name that is written to, for writers that look at it.
+        Ending of the temporary name, for writers that depend on it.
 
     Yields
     ------
     scratch : pathlib.Path
-        Where to write.
+        Path to write to.
     """
     path = Path(os.path.realpath(path))
     if path.exists() and not path.is_file():
@@ -49,33 +50,33 @@ def replacing(path: PathLike, ending: str = ".part") -> Iterator[Path]:
 
 
 def unused_name(path: PathLike, ending: str = ".part") -> Path:
-    """Return the path of a hidden file or folder beside another that nobody else will use.
+    """Return an unused path of a hidden file or folder in the folder of another.
 
     Parameters
     ----------
     path : path-like
-        What it is to replace.
+        The path that it will replace.
     ending : str
-        Of the name.
+        Ending of the name.
 
     Returns
     -------
     scratch : pathlib.Path
-        In the same folder, so that it can be renamed.
+        Path in the same folder, so that it can be renamed.
     """
     path = Path(path)
     return path.with_name(f".{path.name}-{secrets.token_hex(6)}{ending}")
 
 
 def write_atomically(path: PathLike, content: str | bytes) -> None:
-    """Write a file so that nobody ever sees a part of it.
+    """Write a file atomically, so that no reader sees a part of it.
 
     Parameters
     ----------
     path : path-like
         The file.
     content : str | bytes
-        What to write; text in UTF-8.
+        Content. Text is encoded as UTF-8.
     """
     if isinstance(content, str):
         content = content.encode()

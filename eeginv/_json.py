@@ -1,4 +1,4 @@
-"""JSON as it comes: numbers of other libraries going out, marks and cut files coming in."""
+"""Reading and writing of JSON: numpy values, byte-order marks, and errors for damaged files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def plain(value: object) -> Any:
-    """Return a value in which numbers and arrays of numpy and torch are Python's.
+    """Convert numbers and arrays of numpy and torch to Python numbers and lists.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def plain(value: object) -> Any:
     Returns
     -------
     value : object
-        As JSON can hold it, if what remains can be held.
+        The converted value. Other objects are not changed.
     """
     if isinstance(value, Mapping):
         return {key: plain(part) for key, part in value.items()}
@@ -32,21 +32,21 @@ def plain(value: object) -> Any:
 
 
 def parse(text_or_path: PathLike, expected: str) -> tuple[Any, str]:
-    """Parse JSON text, or a file that holds it.
+    """Parse JSON text or a JSON file.
 
     Parameters
     ----------
     text_or_path : str | path-like
         Text that begins with a bracket, or a path.
     expected : str
-        What it should be, for messages.
+        Expected content, for messages.
 
     Returns
     -------
     values : object
-        What the text stands for.
+        The parsed value.
     source : str
-        What to call it in messages.
+        Name of the text or file in messages.
     """
     start = None
     content: str | bytes
@@ -54,7 +54,7 @@ def parse(text_or_path: PathLike, expected: str) -> tuple[Any, str]:
         content, source = text_or_path.lstrip("\ufeff \t\r\n"), "The text"
         start = content[:1]
     if start not in ("", "{", "["):
-        # bytes, of which json finds the encoding, with a byte-order mark or without
+        # as bytes, so that json detects the encoding, with or without a byte-order mark
         content, source = Path(text_or_path).read_bytes(), str(text_or_path)
     if not content.strip():
         raise ValueError(f"{source} is empty: expected {expected}.")
@@ -67,7 +67,7 @@ def parse(text_or_path: PathLike, expected: str) -> tuple[Any, str]:
 
 
 def read_object(path: Path) -> dict[str, Any] | None:
-    """Read a JSON object, if there is one.
+    """Read a JSON object from a file, if possible.
 
     Parameters
     ----------
@@ -77,7 +77,8 @@ def read_object(path: Path) -> dict[str, Any] | None:
     Returns
     -------
     values : dict | None
-        None if there is no such file, or it cannot be read, was cut or holds something else.
+        The object. None if the file does not exist, cannot be read, is truncated, or does not
+        contain an object.
     """
     try:
         values = json.loads(path.read_bytes())

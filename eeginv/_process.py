@@ -1,4 +1,4 @@
-"""What a process has only once, and threads share: a lock for it, and work kept out of clusters."""
+"""Global state of a process: a lock, filters of warnings, and limits of parallel work."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 # What ``joblib.delayed(function)(...)`` returns: the function, its arguments, and those by name.
 Call: TypeAlias = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
-# Held by whoever changes torch's generators and threads, the filters of warnings or the verbosity
-# of a library for a while: each puts back what it found, which is only right one after the other.
+# Lock for temporary changes of torch's generators and threads, filters of warnings or the verbosity
+# of a library. Each change restores the previous state, so changes must not overlap.
 GLOBAL_STATE = threading.RLock()
 _ALLOWED_LOSSES = 3  # since a call last ended; as many as Dask allows one task
 _SECONDS_TO_REPLACE_WORKERS = 60.0
@@ -22,7 +22,7 @@ _SECONDS_TO_REPLACE_WORKERS = 60.0
 
 @contextmanager
 def ignoring(*filters: tuple[str, type[Warning]]) -> Iterator[None]:
-    """Ignore some warnings inside, and leave the filters of the process as they were.
+    """Ignore some warnings within a ``with`` block, and restore the filters of the process.
 
     Parameters
     ----------
@@ -37,10 +37,10 @@ def ignoring(*filters: tuple[str, type[Warning]]) -> Iterator[None]:
 
 @contextmanager
 def in_this_process() -> Iterator[None]:
-    """Keep joblib's work inside this process, whatever parallel context is active around it.
+    """Run joblib's work in this process, within any parallel context.
 
-    A library that works in place hands its objects to workers as copies, and what they do to these
-    is lost. Serves as a decorator as well.
+    If a library works in place, workers would modify copies of its objects, and the results would
+    be lost. It can also be used as a decorator.
     """
     import joblib
 
@@ -123,14 +123,15 @@ def _numbered(
 
 
 def count_threads(n_jobs: int | None) -> int:
-    """Return how many threads a number of jobs stands for, in or outside a parallel context.
+    """Return the number of threads for a number of jobs, inside or outside a parallel context.
 
-    joblib's own answer inside such a context is about its workers: all those of the cluster, say.
+    Inside such a context, joblib would return the number of its workers, such as those of a
+    cluster.
 
     Parameters
     ----------
     n_jobs : int | None
-        As scikit-learn has it: -1 is all cores, -2 all but one, None is 1.
+        Number as in scikit-learn: -1 is all cores, -2 all but one, None is 1.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The one place where torch's global generators are seeded, and put back."""
+"""Seeding and restoring of torch's global generators."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from ._process import GLOBAL_STATE
 def isolated(
     seed: int, n_threads: int | None = None, device: str | torch.device = "cpu"
 ) -> Iterator[None]:
-    """Seed torch inside, and leave its global generators and thread count as they were.
+    """Seed torch within a ``with`` block, and restore its global generators and thread count.
 
     Initialisation of weights, dropout and shuffling in third-party code draw from torch's global
-    generators; within this block they are reproducible. A process has these generators only once:
-    of several threads one is inside at a time, and the others wait.
+    generators. They are reproducible within this block. All threads share these generators, so only
+    one thread is in such a block at a time, and the others wait.
 
     Parameters
     ----------
     seed : int
         Seed of torch's global generators inside the block.
     n_threads : int | None
-        Number of threads inside the block. Sums over examples depend on it in their last bits.
+        Number of threads inside the block. Rounding errors of sums over examples depend on it.
     device : str | torch.device
-        Device of the computation; its generator is seeded too, and cuDNN is told to be
-        deterministic.
+        Device of the computation. Its generator is also seeded, and cuDNN is made deterministic.
     """
     device = torch.device(device)
     with GLOBAL_STATE:
@@ -54,17 +53,17 @@ def isolated(
 
 
 def generator_states(device: str | torch.device = "cpu") -> list[Tensor]:
-    """Return the states of torch's global generators, to go on from inside :func:`isolated`.
+    """Return the states of torch's global generators, for use inside :func:`isolated`.
 
     Parameters
     ----------
     device : str | torch.device
-        Device of the computation, whose generator counts as well.
+        Device of the computation, whose generator is included.
 
     Returns
     -------
     states : list of Tensor
-        For :func:`restore_generators`.
+        States for :func:`restore_generators`.
     """
     device = torch.device(device)
     states = [torch.get_rng_state()]
@@ -76,7 +75,7 @@ def generator_states(device: str | torch.device = "cpu") -> list[Tensor]:
 
 
 def restore_generators(states: Sequence[Tensor], device: str | torch.device = "cpu") -> None:
-    """Put torch's global generators, inside :func:`isolated`, where they were.
+    """Restore the states of torch's global generators, inside :func:`isolated`.
 
     Parameters
     ----------

@@ -1,15 +1,15 @@
-"""Make Braindecode importable on every build of torch.
+"""Import hook that makes Braindecode importable with every build of torch.
 
-Braindecode imports torchaudio, and the only torchaudio wheel on the Python package
-index is built for one version of CUDA. Beside a CPU build of torch its compiled part
-cannot be loaded (``OSError``); beside another version of CUDA it refuses to work
-(``RuntimeError``). Either ends ``import torchaudio``, and with it ``import braindecode``,
-although torchaudio has an answer for builds without the compiled part: the flags of
-``torchaudio._extension`` say that it is not available, and the Python code is used.
+Braindecode imports torchaudio, and the only torchaudio wheel on the Python package index is built
+for one version of CUDA. With a CPU build of torch, its compiled extension cannot be loaded
+(``OSError``). With another version of CUDA, it raises a ``RuntimeError``. In both cases,
+``import torchaudio`` and ``import braindecode`` fail, although torchaudio supports builds without
+the extension: the flags of ``torchaudio._extension`` then say that it is not available, and Python
+code is used.
 
-:func:`install` puts a finder in front of the import system. It looks at the one module
-``torchaudio._extension``, lets it load as usual, and gives that answer only where loading
-it raised. Where torchaudio works, or is not installed, nothing changes.
+:func:`install` adds a finder to the import system, for the module ``torchaudio._extension`` only.
+The module is loaded as usual. If this raises an error, the flags are set to not available. If
+torchaudio works, or is not installed, nothing changes.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _MODULE = "torchaudio._extension"
 
 
 class _ExtensionFinder(importlib.abc.MetaPathFinder):
-    """Find ``torchaudio._extension`` as the other finders do, and guard its loader."""
+    """Find ``torchaudio._extension`` with the other finders, and wrap its loader."""
 
     def __init__(self) -> None:
-        # Kept here, not in a global: the finder outlives a reload of this module.
+        # Not a global variable, because the finder survives a reload of this module.
         self.has_warned = False
 
     def find_spec(
@@ -52,22 +52,22 @@ class _ExtensionFinder(importlib.abc.MetaPathFinder):
 
 
 class _GuardedLoader(importlib.abc.Loader):
-    """Run the real loader; where it raises, say that the extension is not available."""
+    """Run the original loader. If it raises an error, mark the extension as not available."""
 
     def __init__(self, loader: importlib.abc.Loader, finder: _ExtensionFinder) -> None:
         self._loader = loader
         self._finder = finder
 
     def __getattr__(self, name: str) -> Any:
-        # get_source, get_filename, get_resource_reader... are the real loader's.
+        # get_source, get_filename, get_resource_reader... come from the original loader.
         return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return self._loader.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
-        # The module keeps no trace of the guard: the finder is asked again at a reload,
-        # which may load what failed before.
+        # The module has its original loader. The finder is called again at a reload, which may
+        # succeed.
         module.__loader__ = self._loader
         if module.__spec__ is not None:
             module.__spec__.loader = self._loader
@@ -99,17 +99,17 @@ class _GuardedLoader(importlib.abc.Loader):
 
 
 def _no_cuda_version() -> None:
-    """Answer for ``_check_cuda_version``: no extension, so no CUDA that it was built for."""
+    """Replace ``_check_cuda_version``: without the extension, there is no CUDA version."""
     return None
 
 
 def _no_library(lib: str) -> bool:
-    """Answer for ``_load_lib``: the compiled library is not there."""
+    """Replace ``_load_lib``: the compiled library is not available."""
     return False
 
 
 def _refuse(function: Callable[..., Any]) -> Callable[..., NoReturn]:
-    """Replace a function that exists in the extension only by one that says so."""
+    """Replace a function of the extension by one that raises an error."""
 
     @functools.wraps(function)
     def refused(*args: Any, **kwargs: Any) -> NoReturn:
@@ -123,7 +123,7 @@ def _refuse(function: Callable[..., Any]) -> Callable[..., NoReturn]:
 
 
 def _name_of_another_version(name: str) -> Any:
-    """Answer for the names that torchaudio 2.0 to 2.8 expects of its extension besides."""
+    """Raise an error for other names that torchaudio 2.0 to 2.8 looks up in its extension."""
     if name.startswith("_IS_") and name.endswith("_AVAILABLE"):
         return False
     if name.startswith("fail_if_no_"):
@@ -134,13 +134,13 @@ def _name_of_another_version(name: str) -> Any:
 
 
 class _NotAvailable:
-    """Stand in for an extension that older torchaudio loads at first use."""
+    """Replacement for the extension that older versions of torchaudio load at first use."""
 
     def is_available(self) -> bool:
         return False
 
 
-# The names that a torchaudio without its compiled part gives.
+# Names of a torchaudio without its extension.
 _NOT_AVAILABLE = {
     "_IS_TORCHAUDIO_EXT_AVAILABLE": False,
     "_IS_ALIGN_AVAILABLE": False,
@@ -152,14 +152,14 @@ _NOT_AVAILABLE = {
 
 
 def install() -> None:
-    """Put the finder in front of the import system, once.
+    """Add the finder to the import system, unless it is already there.
 
     Examples
     --------
     >>> from eeginv import _torchaudio_hook
     >>> _torchaudio_hook.install()  # was done by ``import eeginv``: nothing happens
     """
-    # By name, since a reload of this module makes a new class.
+    # By name, because a reload of this module makes a new class.
     kind = (_ExtensionFinder.__module__, _ExtensionFinder.__qualname__)
     for finder in sys.meta_path:
         if (type(finder).__module__, type(finder).__qualname__) == kind:

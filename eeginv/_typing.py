@@ -1,4 +1,4 @@
-"""Types that recur in signatures, imported for type checking alone."""
+"""Types in signatures, imported for type checking only."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ __all__ = [
     "SignalsLike",
 ]
 
-# Losses of outputs and targets, one for each example or several.
+# Function of outputs and targets that returns one or several losses for each example.
 Criterion: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 # Name or number of a class.
 Label: TypeAlias = Any
 PathLike: TypeAlias = str | os.PathLike[str]
 RandomState: TypeAlias = int | np.random.Generator | np.random.RandomState | None
-# Arrays, epochs of MNE, and datasets of windows, whole, in parts, or as lists of their items.
+# Arrays, epochs of MNE, and windows datasets, their subsets, or lists of their items.
 SignalsLike: TypeAlias = ArrayLike | mne.BaseEpochs | Dataset[Any] | list[Any]
 
 Member = TypeVar("Member", bound=nn.Module)

@@ -1,12 +1,12 @@
-"""Warnings that users may want to silence by their class."""
+"""Warnings that users may want to filter by class."""
 
 
 class TorchaudioExtensionWarning(UserWarning):
-    """The compiled part of torchaudio did not load; torchaudio runs without it.
+    """The compiled extension of torchaudio did not load. Torchaudio runs without it.
 
     See Also
     --------
-    warnings.filterwarnings : Silences it, as in the example.
+    warnings.filterwarnings : Hides it, as in the example.
 
     Examples
     --------

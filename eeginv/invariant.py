@@ -1,4 +1,4 @@
-"""A network behind an augmentation: copies, backbone, average."""
+"""Network with an augmentation in front: transformed copies, backbone, average."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ PRECISIONS = ("float32", "bf16")
 class InvariantModule(nn.Module):
     """Make a network invariant to an augmentation by averaging over transformed copies [1]_.
 
-    In training, one transformed copy of each example passes through the backbone, and any loop
-    that calls ``backward()`` on a loss of the output trains backbone and augmentation together.
-    With :class:`~eeginv.PerExampleLoss` around it, that may be any loss; a plain cross-entropy of
-    logits needs nothing around it (see the notes). In evaluation, the outputs for ``n_copies``
-    fixed, stratified draws are averaged, the same draws for every example, one copy in memory at a
-    time: predictions are deterministic and do not depend on the batch.
+    In training, one transformed copy of each example is passed to the backbone. A training loop
+    that calls ``backward()`` on a loss of the output trains backbone and augmentation together. The
+    loss may be any loss in a :class:`~eeginv.PerExampleLoss`, or a plain cross-entropy of logits
+    (see the notes). In evaluation, outputs are averaged over ``n_copies`` fixed, stratified draws,
+    which are the same for every example. Predictions are therefore deterministic and do not depend
+    on the batch. One copy is in memory at a time.
 
     Parameters
     ----------
@@ -47,64 +47,64 @@ class InvariantModule(nn.Module):
         Network from signals (n_examples, n_channels, n_times) to outputs (n_examples, n_outputs,
         ...); logits if it classifies.
     augmentation : Augmentation | None
-        Such as :class:`~eeginv.AugNet`; None adds nothing to the backbone.
+        Augmentation such as :class:`~eeginv.AugNet`. None adds nothing to the backbone.
     n_copies : int
-        Copies in evaluation; 0 passes the unchanged signals once.
+        Number of copies in evaluation. 0 uses the unchanged signals.
     average : str
-        For classification, "logit": average logits, which after normalisation is the same as
-        averaging log-probabilities; "probability": average probabilities.
+        For classification, "logit" averages logits, which after normalisation equals averaging
+        log-probabilities. "probability" averages probabilities.
     loss : str
-        "cross_entropy", if the output is logits, which are normalised in evaluation; or
-        "squared_error", if it is values.
+        "cross_entropy" if the outputs are logits, which are normalised in evaluation.
+        "squared_error" if they are predictions of a regression.
     equivariant : bool
-        For outputs along time, (n_examples, n_outputs, ..., n_positions), such as those of
-        Braindecode's USleep for sequences of windows: undo on the output what moved the signals in
-        time, so that it follows the signals instead of being invariant. In training the loss then
-        compares what is said of each moment with the target of that moment; in evaluation,
-        outputs are brought back before they are averaged [2]_. Outputs of shape (n_examples,
-        n_outputs), such as those of USleep for a single window, have no time to follow.
+        Whether to make outputs along time equivariant instead of invariant. They have the shape
+        (n_examples, n_outputs, ..., n_positions), such as those of Braindecode's USleep for
+        sequences of windows. Outputs are then mapped back to the times before the transform: in
+        training, so that the loss compares outputs and targets of the same time, and in evaluation,
+        before they are averaged [2]_. Outputs of shape (n_examples, n_outputs), such as those of
+        USleep for a single window, do not have a time axis and are not changed.
     precision : str
-        "float32", or "bf16": the backbone alone computes under torch's autocast in bfloat16.
-        Transforms, losses and averages stay in float32, and so do weights.
+        "float32" or "bf16". With "bf16", only the backbone computes under torch's autocast in
+        bfloat16. Transforms, losses, averages and weights remain in float32.
 
     Attributes
     ----------
     copies_at_once : int
-        How many copies pass through the backbone together in evaluation, 1 at first. Several fill a
-        GPU where there are few examples, and take as many times the memory.
+        Number of copies in one batch of the backbone in evaluation, initially 1. Larger values use
+        a GPU better if there are few examples, and need proportionally more memory.
     example_labels : Tensor | None
-        Targets of the coming training batch, for a
-        :class:`~eeginv.augmentation.ClasswiseAugmentation`, and for a squared error that is not
-        handed over. Forgotten after one forward pass.
+        Targets of the next training batch, for a
+        :class:`~eeginv.augmentation.ClasswiseAugmentation`, and for a squared error without
+        :class:`~eeginv.PerExampleLoss`. They are cleared after one forward pass.
     example_weights : Tensor, shape (n_examples,), or None
-        Weights of the examples of the coming training batch, for a loss that is not handed over.
-        Forgotten after one forward pass.
+        Weights of the examples of the next training batch, for a loss without
+        :class:`~eeginv.PerExampleLoss`. They are cleared after one forward pass.
 
     Raises
     ------
     ValueError
-        If ``equivariant`` and a transform has no inverse on outputs along time, such as
-        :class:`~eeginv.transforms.FTSurrogate`.
+        If ``equivariant`` is True and a transform, such as :class:`~eeginv.transforms.FTSurrogate`,
+        has no inverse on outputs along time.
 
     Notes
     -----
-    With "cross_entropy", the output is logits in training and normalised log-probabilities in
-    evaluation, which every loss on logits and every softmax takes unchanged.
+    With "cross_entropy", outputs are logits in training and normalised log-probabilities in
+    evaluation. A softmax, or a loss on logits, accepts both.
 
-    Losses that are not handed over by :class:`~eeginv.PerExampleLoss` are read from the gradient at
-    the output. That is possible for ``torch.nn.CrossEntropyLoss`` on the output, with weights of
-    classes, scaled, and summed or averaged; also with weights of examples that were announced
-    (``example_weights``); and for a squared error whose targets were announced
-    (``example_labels``). Other losses are refused: with label smoothing, focal and robust ones, of
-    logits that were divided by a temperature.
+    Without :class:`~eeginv.PerExampleLoss`, the losses of the examples are computed from the
+    gradient at the output. This is possible for ``torch.nn.CrossEntropyLoss`` on the output, with
+    class weights, scaled, and summed or averaged. It is also possible with weights of examples that
+    are set as ``example_weights``, and for a squared error whose targets are set as
+    ``example_labels``. Other losses raise an error: those with label smoothing, focal and robust
+    losses, and losses of logits that are divided by a temperature.
 
-    With ``torch.amp.GradScaler``, a step that is not finite is passed on for the scaler to skip it;
-    without, it is an error that says why. Under DistributedDataParallel each process draws by its
-    rank; give the augmentation a ``random_state``, so that all processes predict with the same
-    copies. DataParallel is refused.
+    With ``torch.amp.GradScaler``, gradients that are not finite are passed on, and the scaler skips
+    the step. Without it, they raise an error. With DistributedDataParallel, draws depend on the
+    rank of the process. Set ``random_state`` of the augmentation, so that all processes predict
+    with the same copies. DataParallel is not supported.
 
-    Positions of an output are supposed to share the window equally. Where an inverse falls
-    between positions, the outputs (logits, in a classification) are interpolated linearly.
+    Positions of an output are assumed to divide the window into equal parts. Between positions,
+    outputs (logits, in classification) are interpolated linearly.
 
     References
     ----------
@@ -124,7 +124,7 @@ class InvariantModule(nn.Module):
     >>> torch.allclose(model(X), model(-X), atol=1e-5)
     True
 
-    A network that says something of each sample, and follows a reversal of time:
+    A network with one output for each sample, equivariant to time reversal:
 
     >>> from eeginv.transforms import TimeReverse
     >>> dense = torch.nn.Conv1d(2, 3, kernel_size=5, padding=2)
@@ -177,7 +177,7 @@ class InvariantModule(nn.Module):
         Returns
         -------
         output : Tensor, shape (n_examples, n_outputs, ...)
-            Logits in training, normalised log-probabilities in evaluation; or predictions of a
+            Logits in training and normalised log-probabilities in evaluation, or predictions of a
             regression.
         """
         if self.training:
@@ -194,19 +194,20 @@ class InvariantModule(nn.Module):
         return self.loss == "cross_entropy"
 
     def param_groups(self, augmentation_lr: float | None = None) -> list[dict[str, Any]]:
-        """Return the parameters for an optimiser, those of the augmentation apart.
+        """Return parameter groups for an optimiser, with a separate group for the augmentation.
 
-        Weight decay would shrink strengths for which nothing speaks, and means nothing for choices.
+        The group of the augmentation has no weight decay, which would reduce strengths without
+        evidence, and has no meaning for choices.
 
         Parameters
         ----------
         augmentation_lr : float | None
-            Learning rate of the augmentation; None is that of the optimiser.
+            Learning rate of the augmentation. None takes that of the optimiser.
 
         Returns
         -------
         groups : list of dict
-            Groups as every optimiser of torch takes them.
+            Parameter groups for optimisers of torch.
 
         Examples
         --------
@@ -227,15 +228,15 @@ class InvariantModule(nn.Module):
         return groups
 
     def compile(self, **options: Any) -> None:
-        """Compile the backbone; what is drawn is not compiled.
+        """Compile the backbone with ``torch.compile``. The augmentation is not compiled.
 
-        Names of parameters stay, copies and pickles of the module compile anew when they are used,
-        and other sizes of batches do not compile each by itself.
+        Names of parameters do not change. Copies and pickles of the module are compiled again at
+        first use. Different batch sizes share one compilation.
 
         Parameters
         ----------
         **options
-            As torch.compile takes them.
+            Options of torch.compile.
 
         Examples
         --------
@@ -266,7 +267,7 @@ class InvariantModule(nn.Module):
             return self
         return ExportableModule(self, self.augmentation, X)
 
-    # options of torch.compile, and what it has made
+    # options of torch.compile, and the compiled function
     _compiling: dict[str, Any] | None = None
     _compiled: Callable[[Tensor], Tensor] | None = None
 
@@ -282,7 +283,7 @@ class InvariantModule(nn.Module):
         return self._compiled(X)
 
     def _through_backbone(self, X: Tensor) -> Tensor:
-        """Compute what torch.compile compiles, and nothing else."""
+        """Compute the part that torch.compile compiles."""
         if self.precision == "float32":
             return self.backbone(X)
         with torch.autocast(X.device.type, torch.bfloat16):
@@ -296,9 +297,9 @@ class InvariantModule(nn.Module):
             return self._output(X)
         if torch._C._current_graph_task_id() != -1:
             raise ValueError(
-                "A forward pass in training inside a backward pass, as torch.utils.checkpoint "
-                "makes it, would transform the signals by other draws than the first time. Use "
-                "the checkpoint inside the backbone, or around it alone."
+                "A forward pass in training inside a backward pass, as in torch.utils.checkpoint, "
+                "would transform the signals with other draws than the first time. Use the "
+                "checkpoint inside the backbone, or for the backbone only."
             )
         takes_labels = getattr(self.augmentation, "takes_labels", False)
         options = {"labels": labels} if takes_labels else {}
@@ -354,7 +355,7 @@ class InvariantModule(nn.Module):
                 total = output if total is None else torch.logaddexp(total, output)
             else:
                 total = output if total is None else total + output
-        total = cast(Tensor, total)  # of at least one copy
+        total = cast(Tensor, total)  # there is at least one copy
         if not self._classifies:
             return total / self.n_copies
         return torch.log_softmax(
@@ -364,7 +365,7 @@ class InvariantModule(nn.Module):
 
 @contextmanager
 def uncompiled(module: InvariantModule) -> Iterator[None]:
-    """Run a module as if :meth:`InvariantModule.compile` had not been called.
+    """Run a module without :meth:`InvariantModule.compile` within a ``with`` block.
 
     Parameters
     ----------
@@ -391,7 +392,7 @@ def uncompiled(module: InvariantModule) -> Iterator[None]:
 
 
 def check_precision(precision: str) -> None:
-    """Raise a ValueError if a precision is none.
+    """Raise a ValueError if a precision is not valid.
 
     Parameters
     ----------
@@ -407,24 +408,24 @@ def _take(copies: Iterator[tuple[Tensor, Undo]], n: int) -> list[tuple[Tensor, U
 
 
 def _bring_back(output: Tensor, undos: Sequence[Undo] | None, n_copies: int) -> Sequence[Tensor]:
-    """Take apart the output for copies that passed through the backbone together."""
+    """Split the output of a batch of several copies, and map it back to the original times."""
     parts = _at_least_float32(output).chunk(n_copies)
     return parts if undos is None else [undo(one) for one, undo in zip(parts, undos, strict=True)]
 
 
 def _at_least_float32(output: Tensor) -> Tensor:
-    """Widen what is averaged, or what a loss compares: half precisions would round the mean."""
+    """Convert half-precision outputs to float32, for exact averages and losses."""
     return output if output.dtype == torch.float64 else output.float()
 
 
 @torch.compiler.disable
 def _eager(function: Callable[..., T], *arguments: Any, **options: Any) -> T:
-    """Call a function that torch.compile cannot follow: it draws, or records what happened."""
+    """Call a function outside torch.compile, because it draws random numbers or records them."""
     return function(*arguments, **options)
 
 
 def _keep_together(module: nn.Module, _: object) -> None:
-    """Move what was loaded to where the module is."""
+    """Move loaded tensors to the device of the module."""
     parameter = next(module.parameters(), None)
     for part in module.children():
         if parameter is not None and isinstance(part, Memory):
@@ -437,12 +438,12 @@ def _in_half_precision(X: Tensor) -> bool:
 
 
 def _check_inverses(augmentation: Augmentation) -> None:
-    """Say so if outputs along time cannot follow what an augmentation does."""
+    """Raise an error if outputs along time cannot be mapped back for an augmentation."""
     transforms = [m for m in augmentation.modules() if isinstance(m, Transform)]
     without = dict.fromkeys(t.name for t in transforms if not t.can_undo)
     if without:
         raise ValueError(
             f"{', '.join(without)}: no inverse on outputs along time, so outputs cannot follow. "
-            "Leave it out of the augmentation, or, for a transform of your own, set keeps_time "
-            "to True if it leaves what happens where it is, or define _undo."
+            "Leave it out of the augmentation. In a transform of your own, set keeps_time to "
+            "True if it does not move events in time, or define _undo."
         )

@@ -1,4 +1,4 @@
-"""The main job: every method on the same data, splits and budget, and a report."""
+"""Benchmark of all methods with the same data, splits and budget."""
 
 import lazy_loader as _lazy
 

@@ -1,4 +1,4 @@
-"""The recordings of a benchmark."""
+"""Loading of the data of a benchmark."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 
 __all__ = ["SIMULATED", "SLEEP_FOLDER", "STORE", "common_stages", "file_digests", "load_data"]
 
-# What readers open, and what lies beside it and says more about it.
+# Files that readers open, and files with their metadata.
 _DATA_FILE = re.compile(
     r"\.(?:edf|bdf|gdf|vhdr|vmrk|eeg|dat|avg|set|fdt|fif|npz|tsv|json)(?:\.gz)?$",
     flags=re.IGNORECASE,
 )
-# Folders of BIDS whose content is not the data.
+# Folders of BIDS that do not contain the data.
 _ASIDE = {"derivatives", "sourcedata", "code", "stimuli"}
 
 
 def load_data(settings: Settings, data: object = None) -> LabelledWindows:
-    """Load the recordings of a benchmark.
+    """Load the data of a benchmark.
 
     Parameters
     ----------
     settings : Settings
-        Says which, and how they are read.
+        Settings with the path of the data and the options of the loader.
     data : object
-        What the settings only name: data in memory. None for all others.
+        Data in memory, of which the settings only have the name. Otherwise None.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def load_data(settings: Settings, data: object = None) -> LabelledWindows:
 
 
 def common_stages(folder: PathLike, **options: Any) -> tuple[str, ...]:
-    """Name the stages that every recording of a folder has.
+    """Return the stages that all recordings of a folder have.
 
     Parameters
     ----------
@@ -62,12 +62,12 @@ def common_stages(folder: PathLike, **options: Any) -> tuple[str, ...]:
     Returns
     -------
     stages : tuple of str
-        At least two.
+        At least two stages.
 
     Raises
     ------
     ValueError
-        If there are fewer.
+        If there are fewer than two.
     """
     _, y, groups = load_windows(folder, **options).to_arrays()
     stages = tuple(
@@ -82,14 +82,14 @@ def common_stages(folder: PathLike, **options: Any) -> tuple[str, ...]:
 
 
 def file_digests(path: PathLike, options: Collection[str] = ()) -> list[tuple[str, str]]:
-    """Hash what files hold: a night that is scored anew keeps its size.
+    """Hash the contents of files, because a changed hypnogram can have the same size.
 
     Parameters
     ----------
     path : path-like
         A file, or a folder of recordings.
     options : collection of str
-        Names of the options that it is read with.
+        Names of the options with which the data are read.
 
     Returns
     -------
@@ -99,7 +99,7 @@ def file_digests(path: PathLike, options: Collection[str] = ()) -> list[tuple[st
     Raises
     ------
     FileNotFoundError
-        If there is no such file or folder.
+        If the file or folder does not exist.
     """
     root = Path(path)
     form, _ = find_form(root, options)

@@ -1,4 +1,4 @@
-"""Pictures of the results of the benchmark, from its runs and tables."""
+"""Plots of the results of the benchmark."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STAGES = ["W", "N1", "N2", "N3", "R", "REM"]
 
 
 def plot_accuracy_time(runs: Sequence[RunRecord]) -> Figure:
-    """Draw balanced accuracy against the seconds that searching and fitting took.
+    """Draw balanced accuracy against the time of search and training.
 
     Parameters
     ----------
@@ -44,8 +44,9 @@ def plot_accuracy_time(runs: Sequence[RunRecord]) -> Figure:
     Returns
     -------
     figure : matplotlib.figure.Figure
-        Small markers are runs, large ones the means of the methods. One column for each number of
-        training subjects; without averaging above, averaged over copies below.
+        Small markers are runs, large ones are means of methods. There is one column for each number
+        of training subjects. The top row is without averaging, the bottom row is averaged over
+        copies.
 
     Examples
     --------
@@ -99,17 +100,17 @@ def plot_accuracy_time(runs: Sequence[RunRecord]) -> Figure:
 
 
 def plot_differences(table: pd.DataFrame) -> Figure:
-    """Draw paired differences to no augmentation with their intervals.
+    """Draw paired differences to no augmentation with their confidence intervals.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        From :func:`eeginv.benchmark.statistics.paired_differences`.
+        Table from :func:`eeginv.benchmark.statistics.paired_differences`.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
-        One panel for each number of training subjects; lines are 95 % intervals.
+        One panel for each number of training subjects. Lines are 95 % confidence intervals.
 
     Examples
     --------
@@ -168,7 +169,7 @@ def plot_differences(table: pd.DataFrame) -> Figure:
 
 
 def plot_confusion(runs: Sequence[RunRecord], averaging: str = "plain") -> Figure:
-    """Draw which classes each method takes for which.
+    """Draw the confusion matrices of all methods.
 
     Parameters
     ----------
@@ -180,8 +181,8 @@ def plot_confusion(runs: Sequence[RunRecord], averaging: str = "plain") -> Figur
     Returns
     -------
     figure : matplotlib.figure.Figure
-        One matrix a method (columns) and number of training subjects (rows): the share of the
-        windows of each true class, in percent, mean over runs.
+        One matrix for each method (columns) and number of training subjects (rows). It shows shares
+        of the windows of each true class, in percent, averaged over runs.
 
     Examples
     --------
@@ -230,19 +231,20 @@ def plot_confusion(runs: Sequence[RunRecord], averaging: str = "plain") -> Figur
 
 
 def plot_learned(runs: Sequence[RunRecord]) -> Figure:
-    """Draw how far and how often each method uses each transform, beside the truth.
+    """Draw extent and usage of each transform for each method, with the truth.
 
     Parameters
     ----------
     runs : list of dict
-        Finished runs of the benchmark. Those without a learned policy are left out (random
-        augmentation has one, but not learned); the truth is that of the first run which has one.
+        Finished runs of the benchmark. Those without a learned policy are left out, including
+        random augmentation, whose policy is not learned. The truth is that of the first run with a
+        truth.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
-        One column a transform: its extent above, the share of examples that it is applied to
-        below. Small markers are runs, large ones means.
+        One column for each transform, with its extent at the top and the share of examples to which
+        it is applied at the bottom. Small markers are runs, large ones are means.
 
     Examples
     --------
@@ -305,7 +307,7 @@ def plot_learned(runs: Sequence[RunRecord]) -> Figure:
 
 
 def _bounds(table: pd.DataFrame) -> tuple[float, float]:
-    """Limits in percentage points: intervals over very few choices may leave the panel."""
+    """Return axis limits in percentage points. They may cut off intervals over few choices."""
     middle = [0.0, *(100 * table["difference"])]
     ends = 100 * table[["low", "high"]].to_numpy(float)
     known = [*middle, *ends[np.isfinite(ends)]]
@@ -328,7 +330,7 @@ def _number(value: Any) -> float:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """Round numbers between two bounds, few enough to be read."""
+    """Return a readable number of round numbers between two bounds."""
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for steps in ((1,), (1, 3), (1, 2, 5)):
         ticks = [s * 10.0**p for p in powers for s in steps if low <= s * 10.0**p <= high]
@@ -341,7 +343,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
 def _mean_shares(
     runs: Sequence[RunRecord], averaging: str, classes: Sequence[str]
 ) -> np.ndarray | None:
-    """Row-normalised confusion matrix, mean over runs; NaN for classes never seen; None without."""
+    """Return the mean row-normalised confusion matrix, NaN for missing classes, or None."""
     total, known = np.zeros((len(classes),) * 2), np.zeros((len(classes), 1))
     for run in runs:
         where = [classes.index(name) for name in run["classes"]]

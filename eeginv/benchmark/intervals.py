@@ -1,4 +1,4 @@
-"""Intervals of means over test subjects and choices of training subjects, which cross."""
+"""Confidence intervals of means over test subjects and choices of training subjects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class CrossedMean(NamedTuple):
-    """A mean over subjects and choices, its interval, and the p-value of a mean of zero."""
+    """Mean over subjects and choices, its interval, and the p-value of a mean of zero."""
 
     mean: float
     low: float
@@ -35,18 +35,18 @@ def crossed_mean(
     r"""Average over subjects, with an interval over subjects and choices of training subjects.
 
     Every choice of training subjects is scored on several test subjects, and every test subject
-    under several choices: the two cross, and both are samples. An interval over subjects alone
-    takes the choices that were made for the only ones there are, one over choices alone the
-    subjects. Here the squared errors of both add up, each times the square of its own quantile of
-    Student's t,
+    under several choices. The two factors are crossed, and both are random samples. An interval
+    over subjects alone would treat the choices as fixed, and an interval over choices alone the
+    subjects. Here, the squared errors of both are added, each times the square of its own quantile
+    of Student's t,
 
     .. math:: t_{S-1}^2 \hat V_S + (1 + C \rho / (1 - \rho)) \, t_{C-1}^2 \hat V_C,
 
-    with S subjects and C choices. This is Banerjee's [1]_ interval, conservative for independent
-    errors however few degrees of freedom they have. V are the cluster variances of the mean [2]_,
-    for which not every subject needs to be tested under every choice (those it was trained on
-    lack). The factor is that of Nadeau and Bengio [3]_ for choices that share training subjects,
-    and so are not independent. ``benchmarks/interval_coverage.py`` measures the coverage.
+    with S subjects and C choices. This is the interval of Banerjee [1]_, which is conservative for
+    independent errors with any degrees of freedom. V are the cluster variances of the mean [2]_.
+    They do not require that every subject is tested under every choice (training subjects are not).
+    The factor of Nadeau and Bengio [3]_ accounts for choices that share training subjects and are
+    therefore not independent. ``benchmarks/interval_coverage.py`` measures the coverage.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def crossed_mean(
     subjects, choices : array-like, shape (n_values,)
         Test subject and choice of training subjects of each value.
     shared : float
-        Mean share of the training subjects that two choices have in common; see
+        Mean share of the training subjects that two choices have in common. See
         :func:`shared_subjects`.
     level : float
         Coverage.
@@ -63,9 +63,9 @@ def crossed_mean(
     Returns
     -------
     result : CrossedMean
-        ``mean`` of the means of the subjects, interval ``low`` to ``high``, and ``p_value``, the
-        smallest one minus level whose interval excludes zero. With fewer than two subjects or
-        choices, all but the mean is NaN.
+        ``mean`` of the means of the subjects, interval from ``low`` to ``high``, and ``p_value``,
+        one minus the largest level whose interval excludes zero. With fewer than two subjects or
+        choices, only the mean is not NaN.
 
     References
     ----------
@@ -108,7 +108,7 @@ def crossed_mean(
 
 
 def _smallest(half_width: Callable[[float], float], distance: float, least: float = 1e-12) -> float:
-    """Return the p at which an interval reaches so far."""
+    """Return the p for which the half-width of the interval is equal to a distance."""
     if half_width(least) <= distance:
         return 1.0 if distance == 0 else 0.0
     return float(optimize.brentq(lambda p: half_width(p) - distance, least, 1.0))
@@ -117,11 +117,11 @@ def _smallest(half_width: Callable[[float], float], distance: float, least: floa
 def left_out_mean(
     values: ArrayLike, subjects: ArrayLike, *, shares_training: bool, level: float = 0.95
 ) -> CrossedMean:
-    """Average over subjects of which one, or a session of each, was left out at a time.
+    """Average over subjects with leave-one-subject-out or leave-one-session-out splits.
 
-    Every subject is then tested once, or in all its sessions, and there is no other choice of
-    training subjects whose effect could be told from that of the test subject. The interval is that
-    of Student's t over the means of the subjects: it holds for other test subjects.
+    Every subject is tested once, or in all its sessions. A test subject has only one choice of
+    training subjects, so the effects of the two cannot be separated. The interval is that of
+    Student's t over the means of the subjects, and holds for other test subjects.
 
     Parameters
     ----------
@@ -130,16 +130,16 @@ def left_out_mean(
     subjects : array-like, shape (n_values,)
         Subject of each value.
     shares_training : bool
-        Whether subjects were left out one by one. Their values are not independent then, for all
-        others were trained on each time; the variance takes the correction of Nadeau and Bengio
-        [1]_, whose share of test to training subjects is 1 to n - 1.
+        Whether one subject was left out at a time. The values of the subjects are then not
+        independent, because they share training subjects. The variance has the correction of Nadeau
+        and Bengio [1]_, for a ratio of test to training subjects of 1 to n - 1.
     level : float
         Coverage.
 
     Returns
     -------
     result : CrossedMean
-        As of :func:`crossed_mean`.
+        As returned by :func:`crossed_mean`.
 
     References
     ----------
@@ -171,18 +171,18 @@ def left_out_mean(
 
 
 def shared_subjects(runs: Sequence[RunRecord]) -> float:
-    """Average the share of their training subjects that two choices have in common.
+    """Compute the mean share of training subjects that two choices have in common.
 
     Parameters
     ----------
     runs : list of dict
-        Runs with as many training subjects each.
+        Runs with the same number of training subjects.
 
     Returns
     -------
     shared : float
-        From 0 to 1 (excluded). Runs that all have the same training subjects differ in something
-        else than subjects, and nothing is shared between them in this sense: 0.
+        The share, from 0 to 1 (excluded). It is 0 if all runs have the same training subjects,
+        because they are then a single choice.
 
     Examples
     --------
@@ -203,12 +203,13 @@ def holm(p_values: ArrayLike) -> np.ndarray:
     Parameters
     ----------
     p_values : array-like, shape (n_comparisons,)
-        Of the comparisons; NaN are left out and stay NaN.
+        p-values of the comparisons. NaN are not counted, and stay NaN.
 
     Returns
     -------
     corrected : ndarray, shape (n_comparisons,)
-        At most a share alpha of families have a true hypothesis at or below alpha.
+        Corrected p-values. The probability that any true null hypothesis has a corrected p-value of
+        at most alpha is at most alpha.
 
     Examples
     --------

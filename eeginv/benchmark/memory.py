@@ -1,4 +1,4 @@
-"""The memory that a training takes."""
+"""Peak memory of a training."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from pathlib import Path
 
 
 class PeakMemory:
-    """Largest resident memory of this process from now on (Linux)."""
+    """Peak resident memory of this process since the object was created (Linux)."""
 
     def __init__(self) -> None:
         try:
-            Path("/proc/self/clear_refs").write_text("5")  # start the high-water mark anew
+            Path("/proc/self/clear_refs").write_text("5")  # resets the peak
             self._known = True
         except OSError:
             self._known = False
 
     def read(self) -> float:
-        """Return the peak.
+        """Return the peak memory.
 
         Returns
         -------
         peak : float
-            In MiB; not a number where the system does not tell.
+            Peak memory in MiB, NaN if it is not available on this system.
         """
         if not self._known:
             return float("nan")

@@ -1,4 +1,4 @@
-"""The methods that are compared: one record for each says how it is called, drawn and trained."""
+"""Records of the methods of the benchmark: name, label, style and training."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ class Method:
     label : str
         Name for readers.
     colour, marker : str
-        How it is drawn, in the words of matplotlib.
+        Colour and marker in plots, as for matplotlib.
     fit : callable | None
-        Trains it: a function of options of :class:`~eeginv.InvariantClassifier`, X, y and groups
-        that returns a ``Fitted``. None for a control that is made of two runs.
+        Function that trains the method, with the arguments options of
+        :class:`~eeginv.InvariantClassifier`, X, y and groups. It returns a ``Fitted``. None for a
+        control that combines two runs.
     parts : tuple of str
-        The methods of these two runs: the network of the first is averaged over copies under the
-        policy that the second has learned.
+        Methods of these two runs. The network of the first is averaged over copies under the policy
+        that the second has learned.
     learns : bool
-        Whether its training learns a policy.
+        Whether the method learns a policy.
     averaged : str
-        What its predictions are averaged over in the second scoring, in words.
+        Description of predictions that are averaged over copies.
 
     Examples
     --------
@@ -66,7 +67,7 @@ _RECORDS = [
         learns=False,
         averaged="averaged over full-strength random copies",
     ),
-    # Shows what averaging alone brings of a learned policy.
+    # Measures the effect of averaging alone under a learned policy.
     Method(
         "none_learned",
         "no augmentation, AugNet's copies",
@@ -92,7 +93,7 @@ _RECORDS = [
     Method("adda", "ADDA", style.PURPLE, "X", with_search("adda", half)),
     Method("cadda", "CADDA", style.YELLOW, "<", with_search("cadda", half)),
     Method("fasteraa", "Faster AutoAugment", style.BLACK, ">", with_search("fasteraa", half)),
-    # Two networks on six tenths of the subjects: one plain training and a half.
+    # Two networks on six tenths of the subjects, which costs about 1.5 plain trainings.
     Method(
         "fastaa",
         "Fast AutoAugment",
@@ -100,7 +101,7 @@ _RECORDS = [
         "*",
         with_search("fastaa", n_folds=2, n_trials=60),
     ),
-    # Sixteen trainings on half of the subjects: two plain trainings, less what is given up.
+    # Sixteen trainings on half of the subjects, which costs at most two plain trainings.
     Method(
         "autoaugment",
         "AutoAugment",
@@ -108,7 +109,7 @@ _RECORDS = [
         "p",
         with_search("autoaugment", quarter_each, n_trials=16),
     ),
-    # Ten trainings on half of the subjects: one plain training and a quarter.
+    # Ten trainings on half of the subjects, which costs 1.25 plain trainings.
     Method(
         "randaugment", "RandAugment", style.YELLOW, "h", with_search("randaugment", quarter_each)
     ),
@@ -123,14 +124,14 @@ def _spare_look(i: int) -> tuple[str, str]:
 
 
 def complete(records: Iterable[Method], searches: dict[str, str]) -> dict[str, Method]:
-    """Add a record for each search that has none: default parameters, and a look to spare.
+    """Add a record with default parameters and an unused style for each search without one.
 
     Parameters
     ----------
     records : list of Method
-        The records there are.
+        The existing records.
     searches : dict of str to str
-        From the short name of each search to the name of its class.
+        Name of the class of each search, by its short name.
 
     Returns
     -------
@@ -146,29 +147,29 @@ def complete(records: Iterable[Method], searches: dict[str, str]) -> dict[str, M
 
 
 _ALL = complete(_RECORDS, SEARCHES)
-# Those that are trained, and the controls that are made of two runs.
+# Methods that are trained, and controls that combine two runs.
 METHODS = {name: method for name, method in _ALL.items() if method.fit}
 COMBINED = {name: method for name, method in _ALL.items() if method.parts}
 
 
 def label_of(name: str) -> str:
-    """Name a method for readers.
+    """Return the label of a method.
 
     Parameters
     ----------
     name : str
-        Short name, of a method that is known here or of another one.
+        Short name of a known or unknown method.
 
     Returns
     -------
     label : str
-        Its label; the name itself if it is not known.
+        Label of the method, or the name itself if it is not known.
     """
     return _ALL[name].label if name in _ALL else name
 
 
 def averaging_label(name: str, averaging: str) -> str:
-    """Say how a method predicts.
+    """Return the label of a way of predicting.
 
     Parameters
     ----------
@@ -180,7 +181,7 @@ def averaging_label(name: str, averaging: str) -> str:
     Returns
     -------
     label : str
-        In words.
+        The label.
     """
     if averaging == "averaged" and name in _ALL:
         return _ALL[name].averaged
@@ -188,23 +189,23 @@ def averaging_label(name: str, averaging: str) -> str:
 
 
 def learns_policy(name: str) -> bool:
-    """Tell whether the training of a method learns a policy.
+    """Return whether a method learns a policy.
 
     Parameters
     ----------
     name : str
-        Short name, of a method that is known here or of another one.
+        Short name of a known or unknown method.
 
     Returns
     -------
     learns : bool
-        False for the controls.
+        Whether it does. False for the controls.
     """
     return name not in _ALL or _ALL[name].learns
 
 
 def sort_methods(names: Iterable[str]) -> list[str]:
-    """Sort methods: controls first, then the learners, then others by name.
+    """Sort methods: controls, then methods that learn, then others by name.
 
     Parameters
     ----------
@@ -214,14 +215,14 @@ def sort_methods(names: Iterable[str]) -> list[str]:
     Returns
     -------
     names : list of str
-        Each once.
+        The sorted names, without duplicates.
     """
     known = list(_ALL)
     return sorted(set(names), key=lambda m: (known.index(m) if m in _ALL else len(known), m))
 
 
 def method_styles(names: Iterable[str]) -> dict[str, Style]:
-    """Look up how methods are drawn.
+    """Return the plot styles of methods.
 
     Parameters
     ----------

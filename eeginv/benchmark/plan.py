@@ -1,4 +1,4 @@
-"""What a benchmark consists of: one run for each method, training size, split and seed."""
+"""Plan of a benchmark: one run for each method, training size, split and seed."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from .._typing import ArrayLike
     from .settings import Settings
 
-# Random choices of training subjects, unless another number is asked for.
+# Default number of random choices of training subjects.
 N_CHOICES = 4
 
-# What the file of a finished run holds.
+# Content of the file of a finished run.
 RunRecord: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Run:
-    """One unit of the plan.
+    """One run of the plan.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class Run:
     n_train : int
         Number of training subjects.
     split : int
-        Which choice of subjects.
+        Index of the split.
     seed : int
         Seed of the training.
     """
@@ -47,23 +47,23 @@ class Run:
 
     @property
     def run_id(self) -> str:
-        """Name of the run's file."""
+        """Name of the file of the run."""
         return f"{self.method}-train{self.n_train}-split{self.split}-seed{self.seed}"
 
     @property
     def random_state(self) -> int:
-        """Seed of the run: the same for all methods, so that they start from the same weights."""
+        """Seed of the run, the same for all methods, so that they start from the same weights."""
         words = np.random.SeedSequence([self.seed, self.split]).generate_state(1)
         return int(words[0] % (2**31 - 1))
 
     @property
     def keeps_network(self) -> bool:
-        """Whether its network is kept, for a control of this plan or of a later one."""
+        """Whether the network is kept, for a control of this plan or a later one."""
         return self.method in {control.parts[0] for control in COMBINED.values()}
 
     @property
     def parts(self) -> list[Run]:
-        """Runs that this one is made of, if it is a control that is made of two."""
+        """Runs that are combined in this one, if it is a control that combines two."""
         method = COMBINED.get(self.method)
         return [replace(self, method=name) for name in method.parts] if method else []
 
@@ -121,18 +121,18 @@ class Plan:
     Parameters
     ----------
     methods : sequence of str
-        Names in ``METHODS``; repeated ones count once.
+        Names in ``METHODS``. Duplicates are ignored.
     n_train : sequence of int
         Numbers of training subjects.
     n_splits : int
         Number of choices of training subjects.
     seeds : sequence of int
-        Seeds of the training; repeated ones count once.
+        Seeds of the training. Duplicates are ignored.
 
     Raises
     ------
     ValueError
-        If a method is unknown, or there would be no run.
+        If a method is unknown, or the plan has no run.
     """
 
     methods: tuple[str, ...]
@@ -151,21 +151,21 @@ class Plan:
 
     @property
     def controls(self) -> list[str]:
-        """Names of the controls that two of the methods make."""
+        """Names of the controls that combine two of the methods."""
         return [name for name, control in COMBINED.items() if set(control.parts) <= {*self.methods}]
 
     @property
     def trained(self) -> list[Run]:
-        """Runs that are trained, methods innermost: a part of them compares methods already."""
+        """Runs that are trained. Methods are the inner loop, so that early runs compare them."""
         return self._runs(self.methods)
 
     @property
     def combined(self) -> list[Run]:
-        """Runs that are made of two trained ones."""
+        """Runs that combine two trained runs."""
         return self._runs(self.controls)
 
     def needs_network(self, run: Run) -> bool:
-        """Tell whether another run of the plan uses the network of a run.
+        """Return whether another run of the plan uses the network of a run.
 
         Parameters
         ----------
@@ -228,7 +228,7 @@ def count_splits(
     split_by : str
         As in :class:`~eeginv.benchmark.Settings`.
     n_splits : int | None
-        Number that is asked for. None is four random choices, or all subjects or sessions.
+        Requested number. None is four random choices, or all subjects or sessions.
     subjects : ndarray, shape (n_windows,)
         Subject of each window.
     sessions : ndarray, shape (n_windows,) | None
@@ -242,20 +242,20 @@ def count_splits(
     Raises
     ------
     ValueError
-        If there are not so many subjects or sessions.
+        If there are fewer subjects or sessions.
     """
     if split_by == "random":
         return N_CHOICES if n_splits is None else n_splits
     if split_by == "subject":
         most = len(np.unique(subjects))
         if most < 2:
-            raise ValueError("To leave out one subject at a time takes two subjects; there is one.")
+            raise ValueError("Leaving out one subject at a time needs two subjects; there is one.")
     else:
         most = 0 if sessions is None else int(_session_ranks(subjects, sessions).max()) + 1
         if most < 2:
             raise ValueError(
-                "To leave out one session at a time, a subject needs two sessions, but the data "
-                "know of none that has; give sessions (pattern, --pattern, with a group session)."
+                "Leaving out one session at a time needs a subject with two sessions, but the data "
+                "have none; give sessions (pattern, --pattern, with a group session)."
             )
     if n_splits is not None and n_splits > most:
         raise ValueError(
@@ -272,9 +272,9 @@ def choose_windows(
     Parameters
     ----------
     run : Run
-        Number of training subjects, and the split.
+        Run with the number of training subjects and the index of the split.
     settings : Settings
-        How splits are made.
+        Settings with the kind of splits.
     subjects : ndarray, shape (n_windows,)
         Subject of each window.
     sessions : ndarray, shape (n_windows,) | None
@@ -283,12 +283,12 @@ def choose_windows(
     Returns
     -------
     train, test : ndarray of bool, shape (n_windows,)
-        Which windows are trained on, and which are tested. They have no subject in common or,
-        where sessions are left out, no session of a subject.
+        Masks of the training and test windows. They have no subject in common or, if sessions are
+        left out, no session of a subject.
     """
     if settings.split_by == "session":
         if sessions is None:
-            raise ValueError("To leave sessions out, the session of each window must be given.")
+            raise ValueError("Leaving out sessions needs the session of each window.")
         ranks = _session_ranks(subjects, sessions)
         several = np.isin(subjects, subjects[ranks > 0])
         test = several & (ranks == run.split)
@@ -304,7 +304,7 @@ def choose_windows(
 
 
 def _session_ranks(subjects: np.ndarray, sessions: np.ndarray) -> np.ndarray:
-    """Count, within each subject, the sessions before each window's."""
+    """Return the rank of the session of each window among the sessions of its subject."""
     ranks = np.zeros(len(subjects), dtype=int)
     for subject in np.unique(subjects):
         rows = subjects == subject
@@ -317,8 +317,8 @@ def choose_subjects(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Choose training and test subjects.
 
-    The choices of one split are nested: fewer training subjects are a part of more, and the test
-    subjects are the same for every size.
+    The choices of one split are nested: a smaller training set is a subset of a larger one, and the
+    test subjects are the same for every size.
 
     Parameters
     ----------
@@ -327,11 +327,11 @@ def choose_subjects(
     n_train : int
         Number of training subjects.
     split : int
-        Which random choice.
+        Index of the random choice.
     sizes : tuple of int
         All numbers of training subjects of the plan.
     n_test : int | None
-        Number of test subjects; None is all that remain.
+        Number of test subjects. None is all that remain.
 
     Returns
     -------
@@ -341,7 +341,7 @@ def choose_subjects(
     Raises
     ------
     ValueError
-        If there are fewer subjects.
+        If there are not enough subjects.
     """
     subjects = np.sort(np.asarray(subjects))
     if max(sizes) + (n_test or 1) > len(subjects):

@@ -1,4 +1,4 @@
-"""The report: what was run, what came out, and how to read it, in one HTML file."""
+"""Report of a benchmark in one HTML file: settings, results, and how to read them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAME = "report.html"
 
 
 def write_report(folder: PathLike) -> Path:
-    """Write the report on the runs that a folder holds, finished or not.
+    """Write the report on the runs in a folder. The benchmark need not be finished.
 
     Parameters
     ----------
@@ -40,13 +40,13 @@ def write_report(folder: PathLike) -> Path:
     Returns
     -------
     path : pathlib.Path
-        The report, ``report.html`` in the folder. An earlier one is replaced only when the new
-        one is complete.
+        The report, ``report.html`` in the folder. An existing one is only replaced when the new one
+        is complete.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such folder.
+        If the folder does not exist.
 
     Examples
     --------
@@ -125,19 +125,19 @@ def _add_scores(pages: _Pages, runs: Sequence[RunRecord]) -> None:
     pages.table(
         "Predicted classes",
         tables.score_table(summary),
-        "Mean over test subjects of each subject's mean over runs, with the 95 % interval over "
-        f"{_sampled(runs)} in brackets. These intervals say how much subjects and choices differ; "
-        "to compare methods, read the paired differences below.",
+        "Mean over test subjects of the mean over runs of each subject, with the 95 % confidence "
+        f"interval over {_sampled(runs)} in brackets. These intervals show the variation between "
+        "subjects and choices. To compare methods, read the paired differences below.",
     )
     pages.table(
         "Predicted probabilities, time and memory",
         tables.cost_table(summary),
-        "Means over runs. Peak memory is the largest of the whole process while fitting.",
+        "Means over runs. Peak memory is that of the whole process during fitting.",
     )
 
 
 def _sampled(runs: Sequence[RunRecord]) -> str:
-    """Say what intervals are over."""
+    """Return what the intervals are over, in words."""
     if any(run.get("split_by", "random") != "random" for run in runs):
         return "test subjects"
     return "test subjects and choices of training subjects"
@@ -149,30 +149,30 @@ def _add_differences(pages: _Pages, runs: Sequence[RunRecord]) -> None:
     if table.empty:
         pages.html(
             "Differences to no augmentation",
-            "<p>No run of another method has a partner without augmentation on the same split and "
-            "seed yet, so there is nothing to compare.</p>",
+            "<p>There is no pair of runs with and without augmentation on the same split and seed "
+            "yet, so there are no differences to show.</p>",
         )
         return
     pages.figure(
         "Differences to no augmentation",
         plot_differences(table),
         "Each method against no augmentation on the same split, seed and test subject, in "
-        "percentage points of balanced accuracy. Right of the black line is better. Filled "
-        "markers predict the unchanged signals, open ones average over transformed copies. The two "
-        "rows of no augmentation show what averaging alone brings: over full-strength random "
-        "copies, and over the copies that AugNet has learned on the same training subjects. Lines "
-        f"are 95 % intervals over {_sampled(runs)}, each for itself; "
-        "whether a method differs, among all that are compared, says the corrected p-value in the "
-        "table below. Lines may be cut off at the edge of the panel; the table has them in full.",
+        "percentage points of balanced accuracy. Points right of the black line are better. Filled "
+        "markers are predictions of the unchanged signals, open ones averages over transformed "
+        "copies. The two rows of no augmentation show the effect of averaging alone: over "
+        "full-strength random copies, and over the copies of AugNet's policy for the same training "
+        f"subjects. Lines are 95 % confidence intervals over {_sampled(runs)}, without correction "
+        "for the number of comparisons. The corrected p-values are in the table below. Lines may "
+        "be cut off at the edge of the panel. The table has the complete intervals.",
     )
     others = [statistics.paired_differences(runs, metric) for metric in ("macro_f1", "kappa")]
     pages.table(
         "Differences in numbers",
         tables.difference_table(table, *others),
-        "In percentage points (kappa: in hundredths), with 95 % intervals over "
-        f"{_sampled(runs)}. They are empty with one subject or one choice. p is the "
-        "p-value of no difference in balanced accuracy, and p, Holm, is corrected for all "
-        "comparisons with as many training subjects: below 0.05 there is evidence of a difference.",
+        "In percentage points (kappa: in hundredths), with 95 % confidence intervals over "
+        f"{_sampled(runs)}. With one subject or one choice, there are no intervals. p is the "
+        "p-value of no difference in balanced accuracy. p, Holm, is corrected for all comparisons "
+        "with the same number of training subjects. Below 0.05, there is evidence of a difference.",
     )
 
 
@@ -181,9 +181,9 @@ def _add_time(pages: _Pages, runs: Sequence[RunRecord]) -> None:
     pages.figure(
         "Accuracy against time",
         plot_accuracy_time(runs),
-        "Each small marker is one run, each large one the mean of a method. Further up is more "
-        "accurate, further left is faster. The time is that of searching a policy and of fitting "
-        "the final network, not of predicting.",
+        "Each small marker is one run, each large one the mean of a method. Methods at the top are "
+        "accurate, methods on the left are fast. The time is that of the search for a policy and "
+        "of the final training, without prediction.",
     )
 
 
@@ -193,11 +193,11 @@ def _add_policies(pages: _Pages, runs: Sequence[RunRecord]) -> None:
     truth = next((run["truth"] for run in runs if run.get("truth")), None)
     methods = [method for method in sort_methods(learned["method"]) if learns_policy(method)]
     if not methods:
-        text = "<p>None of the finished runs has learned a policy.</p>"
+        text = "<p>No finished run has learned a policy.</p>"
         pages.html("Learned policies", text)
         return
     beside = (
-        "The dashed line is the true extent in these simulated nights; where it is zero the "
+        "The dashed line is the true extent in these simulated nights. If it is zero, the "
         "transform changes the label and should not be used."
         if truth
         else "The truth is not known for these data."
@@ -205,13 +205,13 @@ def _add_policies(pages: _Pages, runs: Sequence[RunRecord]) -> None:
     pages.figure(
         "Extents and use of each transform",
         plot_learned(runs),
-        "Above, how far each transform goes, in its own unit (for on/off transforms, "
-        "the probability with which it is applied once chosen); below, the share of examples to "
-        "which it is applied. Each small marker is one run, each large one the mean. A large "
-        f"extent matters only if the transform is also used, and use changes nothing where the "
-        f"extent is zero. {beside}",
+        "Top: extent of each transform in its unit (for on/off transforms, the probability with "
+        "which it is applied once chosen). Bottom: share of examples to which it is applied. Each "
+        "small marker is one run, each large one the mean. A large extent only has an effect if "
+        f"the transform is also used, and use only has an effect if the extent is above zero. "
+        f"{beside}",
     )
-    looks = method_styles(run["method"] for run in runs)  # of all: colours stay
+    looks = method_styles(run["method"] for run in runs)  # all runs: fixed colours
     styles = {label_of(method): look for method, look in looks.items()}
     for size in sorted({run["n_train_subjects"] for run in runs}):
         here = [run for run in runs if run["n_train_subjects"] == size]
@@ -225,9 +225,9 @@ def _add_policies(pages: _Pages, runs: Sequence[RunRecord]) -> None:
             pages.figure(
                 f"Learning curves of the extents, {subjects_text(size)}",
                 plot_extents(histories, truth, styles),
-                "How the extent of each transform moves while it is learned, epoch by epoch: each "
-                "thin line is one run, each thick one the mean of a method. A curve that still "
-                f"climbs or falls at the end has not settled. {beside if truth else ''}",
+                "Extent of each transform after each epoch. Each thin line is one run, each thick "
+                "one the mean of a method. A curve that still rises or falls at the end has not "
+                f"converged. {beside if truth else ''}",
             )
     for method in methods:
         for size in sorted({run["n_train_subjects"] for run in runs}):
@@ -241,11 +241,11 @@ def _add_policies(pages: _Pages, runs: Sequence[RunRecord]) -> None:
                     f"Policy of {label_of(method)}, {subjects_text(size)}",
                     plot_policy(policies, truth),
                     f"Mean over {len(policies)} run{'' if len(policies) == 1 else 's'} (bars)"
-                    f"{'' if len(policies) == 1 else ' and each run (dots)'}. Left, the extent on "
-                    "a scale from zero to the largest that is allowed; right, the share of "
-                    "examples to which the transform is applied."
+                    f"{'' if len(policies) == 1 else ' and each run (dots)'}. Left: extent on a "
+                    "scale from zero to the largest allowed one. Right: share of examples to which "
+                    "the transform is applied."
                     + (
-                        " Left, green bars should reach their diamond and purple ones be empty."
+                        " Green bars should reach their diamond, and purple bars should be empty."
                         if truth
                         else ""
                     ),
@@ -254,13 +254,13 @@ def _add_policies(pages: _Pages, runs: Sequence[RunRecord]) -> None:
         "Policies in numbers",
         tables.policy_table(learned),
         "Mean and standard deviation over runs. Use is the share of examples to which the "
-        "transform is applied. Random augmentation learns nothing: its extents are the largest "
-        "allowed, and its strengths uniform between zero and them.",
+        "transform is applied. Random augmentation does not learn: its extents are the largest "
+        "allowed ones, and its strengths are uniform between zero and the extent.",
     )
 
 
 def _moves(run: RunRecord) -> bool:
-    """Whether the policy of a run changed while it was trained."""
+    """Return whether the policy of a run changed during training."""
     history = run.get("policy_history") or []
     return any(step != history[0] for step in history)
 
@@ -272,8 +272,8 @@ def _add_confusion(pages: _Pages, runs: Sequence[RunRecord]) -> None:
             pages.figure(
                 f"Confusion matrices, {words}",
                 plot_confusion(runs, averaging),
-                "Of all windows of a true class (row), the percentage that was predicted as each "
-                "class (column), mean over runs. A perfect classifier has 100 along the diagonal.",
+                "Percentage of the windows of a true class (row) that were predicted as each class "
+                "(column), mean over runs. A perfect classifier has 100 on the diagonal.",
             )
     table = tables.class_table(statistics.class_scores(runs))
     pages.table("F1 score of each class (%)", table, "Mean over runs.")
@@ -291,7 +291,7 @@ def _progress(
     if not runs:
         text += " There are no results to show yet."
     elif failures:
-        text += " The results below are those of the finished runs alone."
+        text += " The results below are those of the finished runs."
     classes = dict.fromkeys(name for run in runs for name in run["classes"])
     if classes:
         text += f" Classes: {', '.join(classes)}."
@@ -306,7 +306,7 @@ def _settings(values: dict[str, Any], otherwise: str) -> str:
     rows = []
     for key, value in values.items():
         if key == "command":
-            continue  # stands above
+            continue  # shown above the table
         if isinstance(value, dict):
             value = ", ".join(f"{name} {item}" for name, item in value.items())
         elif isinstance(value, list):
@@ -325,44 +325,45 @@ def _failure(failure: RunRecord) -> str:
 
 
 HOW_TO_READ = """
-<p>Every method trained the same network on the same windows, with the same optimiser and the same
-number of steps; only the augmentation differs. Test subjects (test sessions, where splits go by
-session) were never seen in training.</p>
+<p>All methods train the same network on the same windows, with the same optimiser and number of
+steps. Only the augmentation differs. Test subjects (or test sessions, if splits are by session) are
+held out from training.</p>
 <ul>
-<li><b>Methods.</b> <i>No augmentation</i> trains on the signals as they are. <i>Random
-augmentation</i> applies one transform, chosen blindly and at a random strength, to each example; it
-learns nothing. <i>AugNet</i> learns the strength of each transform together with the network.
-<i>DDAS</i> searches a policy on held-out training subjects, then trains again with it. A learner is
-worth its cost only if it beats both controls.</li>
-<li><b>Without averaging, averaged over copies.</b> A trained network can predict the signal as it
-is, or average its predictions over several transformed copies. Each method is scored in both ways.
-The copies are drawn from the method's own policy. Averaging can help or hurt by itself, and two
-controls without augmentation in training show how much: <i>averaged over full-strength random
-copies</i>, those of random augmentation; and <i>averaged over AugNet's learned copies</i>, the same
-network under the policy that AugNet has learned on the same training subjects. What AugNet has
-beyond the latter comes from training under its policy.</li>
-<li><b>Balanced accuracy</b> is the mean over classes of the share of windows that are recognised:
-rare classes count as much as frequent ones; guessing gives 100 % divided by the number of
-classes. <b>Cohen's kappa</b> is agreement beyond chance, 1 at best. <b>Macro F1</b> is the mean F1
-score of the classes. <b>AUC</b>, with two classes, is the share of pairs of windows, one of each
-class, that the predicted probabilities put in the right order; guessing gives 50 %. <b>Negative
-log-likelihood</b> and <b>calibration error</b> are smaller the better: they say whether the
-predicted probabilities can be trusted.</li>
-<li><b>Intervals.</b> Subjects differ more than methods do. So methods are compared on the same
-subject, split and seed, and the interval is over the differences. A split is a choice of training
-subjects, which counts as much as the test subjects do: another choice gives another network. The
-95 % intervals hold for other test subjects and other choices at once; they rest on Student's t, so
-that few subjects or few choices make them wide, and are widened where choices share training
-subjects. With one subject or one choice there is none. Windows of one subject are not independent
-and count as one. Strongly skewed differences of few subjects are covered less often, 0.87 to 0.95.
-Where one subject, or one session of each, is left out at a time, there is no second choice of
-training subjects for a test subject, and the intervals are over test subjects alone.
+<li><b>Methods.</b> <i>No augmentation</i> trains on the unchanged signals. <i>Random
+augmentation</i> applies one random transform of random strength to each example, without learning.
+<i>AugNet</i> learns the strength of each transform together with the network. <i>DDAS</i> searches
+a policy on held-out training subjects, and then trains a new network with it. A learned policy is
+only worth its cost if it is better than both controls.</li>
+<li><b>Without averaging, averaged over copies.</b> A trained network can predict the unchanged
+signal, or average its predictions over several transformed copies. Each method is scored in both
+ways. The copies are drawn from the policy of the method. Averaging alone can improve or reduce the
+accuracy. Two controls without augmentation in training measure this effect: <i>averaged over
+full-strength random copies</i> uses the copies of random augmentation, and <i>averaged over
+AugNet's learned copies</i> uses the policy that AugNet has learned on the same training subjects.
+The difference between AugNet and the latter is the effect of training under its policy.</li>
+<li><b>Balanced accuracy</b> is the mean recall of the classes. Rare classes count as much as
+frequent ones, and the chance level is 100 % divided by the number of classes. <b>Cohen's kappa</b>
+is the agreement beyond chance, at most 1. <b>Macro F1</b> is the mean F1 score of the classes.
+<b>AUC</b>, with two classes, is the share of pairs of windows, one of each class, that the
+predicted probabilities sort correctly. Its chance level is 50 %. <b>Negative log-likelihood</b> and
+<b>calibration error</b> measure the quality of the predicted probabilities. Smaller values are
+better.</li>
+<li><b>Intervals.</b> Subjects differ more than methods. Methods are therefore compared on the same
+subject, split and seed, and intervals are over the differences. A split is a choice of training
+subjects. It is a source of variation like the test subjects, because another choice gives another
+network. The 95 % confidence intervals hold for other test subjects and other choices. They use
+Student's t, so they are wide for few subjects or few choices, and are widened if choices share
+training subjects. With one subject or one choice, there are none. Windows of one subject are not
+independent and count as one. The coverage is lower, 0.87 to 0.95, for strongly skewed differences
+of few subjects. If one subject, or one session of each subject, is left out at a time, a test
+subject has only one choice of training subjects, and intervals are over test subjects alone.
 </li>
-<li><b>p, Holm</b> is the p-value of a method that does not differ from no augmentation, corrected
-for the number of comparisons: of many methods some seem to differ by chance.</li>
-<li><b>Extents</b> are the strengths of the transforms in physical units, zero being no change at
-all. In simulated nights the truth is known: subjects differ by exactly those transforms, by that
-much. A method that has learned the invariances of the data comes near the truth where there is one,
-and does not use the transforms that change the label.</li>
+<li><b>p, Holm</b> is the p-value of no difference between a method and no augmentation, corrected
+for the number of comparisons. Without correction, some of many methods would seem to
+differ by chance.</li>
+<li><b>Extents</b> are the strengths of the transforms in physical units. Zero means no change. In
+simulated nights the truth is known, because subjects differ by these transforms up to these
+extents. A method that has learned the invariances of the data is close to the truth, and does not
+use transforms that change the label.</li>
 </ul>
 """

@@ -1,4 +1,4 @@
-"""Run a benchmark: every run is one unit of work, written the moment it ends."""
+"""Execution of a benchmark. The result of each run is written as soon as it ends."""
 
 from __future__ import annotations
 
@@ -39,39 +39,39 @@ def run_benchmark(
     progress: bool = True,
     **changes: Any,
 ) -> Path | None:
-    """Train and score every method on the same subjects, backbone, optimiser and budget.
+    """Train and score all methods with the same subjects, backbone, optimiser and budget.
 
     Parameters
     ----------
     output : path-like
-        Folder for the results. Runs that it holds already are not repeated.
+        Folder for the results. Runs that are already in it are not repeated.
     data : object
-        What to compare the methods on, as :func:`~eeginv.datasets.load_windows` takes it: arrays
-        ``(X, y, groups)``, ``mne.Epochs``, a windows dataset, a dataset and a paradigm of MOABB, or
-        a path. None is what the settings name, or simulated nights.
+        Data as for :func:`~eeginv.datasets.load_windows`: arrays ``(X, y, groups)``,
+        ``mne.Epochs``, a windows dataset, a dataset and a paradigm of MOABB, or a path. None takes
+        the data of the settings, or simulated nights.
     settings : Settings | None
-        Data, sizes and training; None is the default for the data.
+        Data, sizes and training. None takes the defaults for the data.
     methods : sequence of str
         Names in ``METHODS``.
     n_splits : int | None
-        Number of splits; None is four random choices of training and test subjects, or, with
+        Number of splits. None is four random choices of training and test subjects, or, with
         ``split_by``, all subjects or sessions.
     seeds : sequence of int
         Seeds of the training.
     n_jobs : int | None
-        Runs at the same time; None is one for each core. Results do not depend on it.
+        Number of parallel runs. None is one for each core. Results do not depend on it.
     only : str | None
         One part of the runs, such as "3/16", the third of sixteen. All parts are called with the
-        same arguments and folder, at the same time or one after the other; the last one to end
+        same arguments and folder, at the same time or one after the other; the last one that ends
         writes the report. None is all runs.
     command : str
         The command line, for the report.
     progress : bool
         Whether to show a progress bar.
     **changes : object
-        Where no settings are given, what to set otherwise than by default: ``data_options`` (dict
-        of the options of :func:`~eeginv.datasets.load_windows`), ``split_by``, ``n_train``,
-        ``epochs``, ``backbone`` and the other fields of :class:`~eeginv.benchmark.Settings`.
+        Changes of the default settings, if ``settings`` is None: ``data_options`` (dict of options
+        of :func:`~eeginv.datasets.load_windows`), ``split_by``, ``n_train``, ``epochs``,
+        ``backbone`` and the other fields of :class:`~eeginv.benchmark.Settings`.
 
     Returns
     -------
@@ -87,7 +87,7 @@ def run_benchmark(
         If a method is unknown, there is no such part, the data cannot be read as asked for or have
         too few subjects, or the folder holds runs of other settings. Nothing is written then.
     OSError
-        If the folder cannot be written to.
+        If the folder is not writable.
 
     Examples
     --------
@@ -108,10 +108,10 @@ def run_benchmark(
     settings = settings.settle(windows, in_memory=_in_memory(data))
     n_splits = count_splits(settings.split_by, n_splits, windows.subjects, windows.sessions)
     plan = Plan(methods, settings.n_train or (1,), n_splits, seeds)
-    for run in plan.trained:  # complain about the subjects now, not after an hour
+    for run in plan.trained:  # raise errors of the subjects before training
         choose_windows(run, settings, windows.subjects, windows.sessions)
     shape, n_classes = windows.X.shape[1:], len(windows.classes)
-    try_backbone(str(settings.backbone), shape, n_classes, windows.sfreq)  # and about this
+    try_backbone(str(settings.backbone), shape, n_classes, windows.sfreq)  # and of the network
     store = Store.create(output, settings, shared=part is not None)
     if progress:
         summary = repr(windows)[1:-1].removeprefix("LabelledWindows: ")
@@ -179,7 +179,7 @@ def _execute(
     arrays = windows.to_arrays()
     context = {name: getattr(windows, name) for name in ("sfreq", "ch_names", "kind", "sessions")}
     context["truth"] = windows.true_invariances
-    if n_jobs is None and joblib.effective_n_jobs(None) == 1:  # not inside a parallel_config
+    if n_jobs is None and joblib.effective_n_jobs(None) == 1:  # outside a parallel_config
         n_jobs = min(joblib.cpu_count(), max(len(training), len(combining)))
     bar = tqdm(total=len(training) + len(combining), unit="run", disable=not progress)
     calls = (joblib.delayed(execute_run)(run, settings, *arrays, context) for run in training)
@@ -190,7 +190,7 @@ def _execute(
 
 
 def _controls(store: Store, runs: Sequence[Run], settings: Settings, *data: Any) -> Iterator[Any]:
-    """Yield the calls for the runs that are made of two others, as far as these have succeeded."""
+    """Yield the calls for the runs that combine two others, if these have succeeded."""
     for run in runs:
         records = [store.record(part) for part in run.parts]
         if None not in records:

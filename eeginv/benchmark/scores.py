@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def score_predictions(
     labels: np.ndarray, probabilities: np.ndarray, subjects: np.ndarray, classes: ArrayLike
 ) -> dict[str, Any]:
-    """Score predictions, within each subject and over all windows.
+    """Score predictions within each subject and over all windows.
 
     Parameters
     ----------
@@ -30,12 +30,12 @@ def score_predictions(
     Returns
     -------
     scores : dict
-        ``balanced_accuracy`` is the mean over subjects of the mean recall of the classes that a
-        subject has; ``kappa`` (Cohen), ``macro_f1``, ``f1`` (by class), ``nll`` (nats a window),
-        ``calibration_error`` (expected, 15 bins) and ``confusion`` (rows are true classes) are
-        over all windows; ``by_subject`` has the first three for each subject. With two classes,
-        there is ``auc`` too, the area under the curve of the receiver operating characteristic:
-        for each subject, and the mean over those who have both classes.
+        ``balanced_accuracy`` is the mean over subjects of the mean recall of the classes of a
+        subject. ``kappa`` (Cohen), ``macro_f1``, ``f1`` (by class), ``nll`` (nats per window),
+        ``calibration_error`` (expected, 15 bins) and ``confusion`` (rows are true classes) are over
+        all windows. ``by_subject`` has the first three for each subject. With two classes, ``auc``
+        is the area under the receiver operating characteristic curve, for each subject, and as the
+        mean over subjects with both classes.
     """
     classes = np.asarray(classes)
     unknown = np.setdiff1d(labels, classes)
@@ -106,7 +106,7 @@ def _balanced_accuracy(confusion: np.ndarray) -> float:
 
 
 def _auc(truth: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
-    """Area under the curve, with two classes of which both are there."""
+    """Return the area under the curve, if there are two classes and both occur."""
     if probabilities.shape[1] != 2 or len(np.unique(truth)) < 2:
         return {}
     return {"auc": float(roc_auc_score(truth, probabilities[:, 1]))}
@@ -118,7 +118,7 @@ def _mean_auc(by_subject: dict[str, dict[str, float]]) -> dict[str, float]:
 
 
 def _f1(confusion: np.ndarray) -> np.ndarray:
-    """F1 of each class; not a number for a class that is neither there nor predicted."""
+    """Return the F1 score of each class, NaN for classes that neither occur nor are predicted."""
     total = confusion.sum(axis=0) + confusion.sum(axis=1)
     return np.where(total > 0, 2 * np.diag(confusion) / np.maximum(total, 1), np.nan)
 

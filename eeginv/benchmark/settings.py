@@ -1,4 +1,4 @@
-"""What all runs of a benchmark share, and defaults that suit the data."""
+"""Settings that all runs of a benchmark share, and their defaults."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _DEFAULTS_OF_FOLDERS: dict[str, Any] = {
     "n_train": (4,),
     "epochs": 12,
 }
-# Networks for trials of seconds need more passes over fewer windows.
+# Short trials: networks need more epochs, because there are fewer windows.
 _DEFAULTS_OF_TASKS: dict[str, Any] = {
     "data_options": {},
     "n_train": None,
@@ -46,7 +46,7 @@ _DEFAULTS_OF["a SleepDataset"] = {**_DEFAULTS_OF_TASKS, "epochs": 12}
 # Windows were cut when a store was prepared.
 SLEEP_STORE = "a store of sleep recordings"
 _DEFAULTS_OF[SLEEP_STORE] = {**_DEFAULTS_OF_FOLDERS, "data_options": {}}
-# Of two thirds of the subjects, as many as make a training of minutes.
+# Largest default number of training subjects, so that a training takes minutes.
 _MOST_SUBJECTS = 8
 SPLITS = ("random", "subject", "session")
 _SMOKE = {"n_train": (2,), "n_test": 1, "epochs": 2, "n_copies": 2}
@@ -55,36 +55,36 @@ _SMOKE_NIGHTS = {"n_subjects": 4, "hours": 2.0, "stages": ("W", "N2", "N3")}
 
 @dataclass(frozen=True)
 class Settings:
-    """What all runs of a benchmark share.
+    """Settings that all runs of a benchmark share.
 
     Parameters
     ----------
     data : str
-        "simulated", the path of the recordings, or what data in memory are called.
+        "simulated", the path of the recordings, or the name of data in memory.
     data_options : dict
         Arguments of :func:`~eeginv.datasets.load_windows`.
     n_train : tuple of int | None
-        Numbers of training subjects. None is two thirds of the subjects, at most eight; where one
-        subject or session is left out at a time, it is all others.
+        Numbers of training subjects. None is two thirds of the subjects, at most eight. If one
+        subject or session is left out at a time, None is all others.
     n_test : int | None
-        Number of test subjects; None is all that are never used for training.
+        Number of test subjects. None is all that are never used for training.
     epochs : int
-        Passes over the training windows with the largest number of training subjects; with fewer,
-        more, so that the number of optimiser steps stays the same.
+        Epochs with the largest number of training subjects. With fewer subjects, there are more
+        epochs, so that the number of optimiser steps is the same.
     backbone : str | None
         Name of a Braindecode model. None is SleepStagerChambon2018 for sleep, EEGNet otherwise.
     batch_size : int
-        Windows in one step.
+        Windows in a training step.
     lr : float
         Learning rate of the backbone.
     n_copies : int
-        Copies averaged over in the second scoring of each method.
+        Number of copies in the predictions that are averaged over copies.
     split_by : "random" | "subject" | "session"
-        What test windows are: those of subjects that were chosen at random and not trained on; of
-        one subject after the other, with all others for training; or of one session of each
-        subject after the other, with the other sessions of all subjects for training.
+        Kind of splits. "random" chooses training and test subjects at random. "subject" leaves out
+        one subject at a time. "session" leaves out one session of each subject at a time, and
+        trains on the other sessions of all subjects.
     content : str
-        What data in memory hold, hashed.
+        Hash of data in memory.
 
     Raises
     ------
@@ -125,7 +125,7 @@ class Settings:
         object.__setattr__(self, "lr", check_number("lr", self.lr, exclusive=True))
 
     def fingerprint(self) -> str:
-        """Hash everything here: runs of different fingerprints do not belong together.
+        """Compute a hash of all settings, which runs of one benchmark share.
 
         Returns
         -------
@@ -135,7 +135,7 @@ class Settings:
         Raises
         ------
         FileNotFoundError
-            If there are no such recordings.
+            If the recordings do not exist.
         """
         values = plain({**dataclasses.asdict(self), "version": __version__})
         if not self.content and self.data != SIMULATED and not is_moabb(self.data):
@@ -146,24 +146,24 @@ class Settings:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def settle(self, windows: LabelledWindows, in_memory: bool = False) -> Settings:
-        """Settle what depends on the data.
+        """Set the defaults that depend on the data.
 
         Parameters
         ----------
         windows : LabelledWindows
             The data.
         in_memory : bool
-            Whether they are given as objects, so that no path stands for them.
+            Whether the data are objects in memory, without a path.
 
         Returns
         -------
         settings : Settings
-            With numbers of training subjects and a backbone.
+            Settings with numbers of training subjects and a backbone.
 
         Raises
         ------
         ValueError
-            If numbers of training subjects are given where the split decides on them.
+            If numbers of training subjects are given but determined by the kind of splits.
         """
         n_subjects = len(np.unique(windows.subjects))
         changes: dict[str, Any] = {"backbone": self.backbone or backbone_of_kind(windows.kind)}
@@ -173,8 +173,8 @@ class Settings:
             default = max(1, n_subjects - (self.split_by == "subject"))
             if self.n_train not in (None, (default,)):
                 raise ValueError(
-                    f"n_train={self.n_train} (--n-train) has no meaning where splits go by "
-                    f"{self.split_by}: all others are trained on, here {default}."
+                    f"n_train={self.n_train} (--n-train) has no effect with splits by "
+                    f"{self.split_by}: training is on all others, here {default}."
                 )
         changes["n_train"] = self.n_train or (default,)
         if in_memory:
@@ -182,7 +182,7 @@ class Settings:
         return replace(self, **changes)
 
     def epochs_for(self, n_train: int) -> int:
-        """Return the number of epochs that makes the same number of steps for fewer subjects.
+        """Return the number of epochs for the same number of steps with fewer subjects.
 
         Parameters
         ----------
@@ -192,24 +192,23 @@ class Settings:
         Returns
         -------
         epochs : int
-            Number of passes over the training windows.
+            Number of epochs.
         """
         return max(1, round(self.epochs * max(self.n_train or (n_train,)) / n_train))
 
 
 def default_settings(data: Any = SIMULATED, *, smoke: bool = False, **changes: Any) -> Settings:
-    """Choose settings that suit the data.
+    """Return the default settings for data.
 
     Parameters
     ----------
     data : object
-        As :func:`~eeginv.datasets.load_windows` takes them: "simulated", a path, or an object in
-        memory. Of sleep recordings, the stages that all of them have are taken.
+        As for :func:`~eeginv.datasets.load_windows`: "simulated", a path, or an object in memory.
+        For sleep recordings, the default is the stages that all of them have.
     smoke : bool
-        Whether to make everything as small as possible, to check that it runs.
+        Whether to return settings for a tiny run that checks the installation.
     **changes : object
-        Fields of :class:`Settings` to set otherwise; None leaves the default, in ``data_options``
-        too.
+        Fields of :class:`Settings` to change. None keeps the default, also in ``data_options``.
 
     Returns
     -------

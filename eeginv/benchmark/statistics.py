@@ -1,4 +1,4 @@
-"""Tables of the benchmark: means, paired differences, learned policies."""
+"""Statistics of the benchmark: means, paired differences, learned policies."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from .intervals import CrossedMean, crossed_mean, holm, left_out_mean, shared_su
 from .methods import AVERAGING_LABELS, sort_methods
 from .plan import RunRecord
 
-# Known for each test subject, so with an interval over them.
+# Scores of each test subject, whose means have intervals.
 SUBJECT_METRICS = ["balanced_accuracy", "kappa", "macro_f1", "auc"]
-# Known for each run and way of predicting, and for each run.
+# Scores of each run and way of predicting, and values of each run.
 SCORE_METRICS = ["nll", "calibration_error", "seconds_predict"]
 RUN_METRICS = ["seconds_search", "seconds_fit", "peak_memory_mib"]
 
@@ -67,12 +67,12 @@ def summary(runs: Sequence[RunRecord]) -> pd.DataFrame:
     Returns
     -------
     table : pandas.DataFrame
-        One row for each number of training subjects, method and way of predicting. Scores that
-        are known for each subject are averaged within subjects first, then over subjects, and
-        have 95 % intervals ``<score>_low`` and ``<score>_high`` over test subjects and choices of
-        training subjects (:func:`~eeginv.benchmark.intervals.crossed_mean`), or over subjects where
-        one subject or session was left out at a time
-        (:func:`~eeginv.benchmark.intervals.left_out_mean`); all others are means over runs.
+        One row for each number of training subjects, method and way of predicting. Scores of single
+        subjects are averaged within subjects first, then over subjects. They have 95 % confidence
+        intervals from ``<score>_low`` to ``<score>_high``, over test subjects and choices of
+        training subjects (:func:`~eeginv.benchmark.intervals.crossed_mean`). If one subject or
+        session was left out at a time, intervals are over subjects
+        (:func:`~eeginv.benchmark.intervals.left_out_mean`). All other values are means over runs.
 
     Examples
     --------
@@ -103,10 +103,10 @@ def summary(runs: Sequence[RunRecord]) -> pd.DataFrame:
 def paired_differences(
     runs: Sequence[RunRecord], metric: str = "balanced_accuracy", baseline: str = "none"
 ) -> pd.DataFrame:
-    """Tabulate the difference of every method to a baseline on the same windows.
+    """Tabulate the differences of all methods to a baseline on the same windows.
 
-    Runs are paired by number of training subjects, split and seed, and their test subjects one by
-    one; what has no partner is left out. The baseline predicts the unchanged signals.
+    Runs are paired by number of training subjects, split and seed, and then by test subject. Runs
+    without a partner are left out. The baseline predicts the unchanged signals.
 
     Parameters
     ----------
@@ -120,13 +120,13 @@ def paired_differences(
     Returns
     -------
     table : pandas.DataFrame
-        One row for each number of training subjects, method and way of predicting:
-        ``difference``, averaged within subjects, then over them, with its 95 % interval ``low`` to
-        ``high`` over test subjects and choices of training subjects
-        (:func:`~eeginv.benchmark.intervals.crossed_mean`), the p-value ``p`` of no difference that
-        belongs to it, ``p_holm`` corrected for all comparisons with as many training subjects
-        (Holm), and the numbers of paired runs, of subjects and of splits behind them. With fewer
-        than two subjects, or splits, interval and p-value are NaN.
+        One row for each number of training subjects, method and way of predicting. ``difference``
+        is averaged within subjects, then over subjects. ``low`` and ``high`` are the ends of its 95
+        % confidence interval over test subjects and choices of training subjects
+        (:func:`~eeginv.benchmark.intervals.crossed_mean`). ``p`` is the p-value of no difference,
+        and ``p_holm`` is corrected for all comparisons with the same number of training subjects
+        (Holm). Further columns are the numbers of paired runs, of subjects and of splits. With
+        fewer than two subjects or splits, intervals and p-values are NaN.
 
     Examples
     --------
@@ -169,7 +169,7 @@ def paired_differences(
 
 
 def class_scores(runs: Sequence[RunRecord]) -> pd.DataFrame:
-    """Tabulate the F1 score of each class, mean over runs.
+    """Tabulate the mean F1 score of each class over runs.
 
     Parameters
     ----------
@@ -179,8 +179,8 @@ def class_scores(runs: Sequence[RunRecord]) -> pd.DataFrame:
     Returns
     -------
     table : pandas.DataFrame
-        One row for each number of training subjects, method and way of predicting; one column a
-        class.
+        One row for each number of training subjects, method and way of predicting. One column for
+        each class.
 
     Examples
     --------
@@ -198,18 +198,18 @@ def class_scores(runs: Sequence[RunRecord]) -> pd.DataFrame:
 
 
 def learned_policies(runs: Sequence[RunRecord]) -> pd.DataFrame:
-    """Tabulate how far and how often each method uses each transform.
+    """Tabulate extent and usage of each transform for each method.
 
     Parameters
     ----------
     runs : list of dict
-        Finished runs, in any order; those without a policy are left out.
+        Finished runs, in any order. Those without a policy are left out.
 
     Returns
     -------
     table : pandas.DataFrame
         One row for each number of training subjects, method and transform: mean and standard
-        deviation over runs of ``extent`` (in ``unit``) and ``usage``, and, where known,
+        deviation over runs of ``extent`` (in ``unit``) and ``usage``, and, if known,
         ``true_extent`` and ``invariant``.
 
     Examples
@@ -251,7 +251,7 @@ def learned_policies(runs: Sequence[RunRecord]) -> pd.DataFrame:
 def _mean_with_interval(
     cells: tuple[np.ndarray, np.ndarray, np.ndarray], runs: Sequence[RunRecord]
 ) -> CrossedMean:
-    """Average over subjects and splits, with the interval that suits how splits were made."""
+    """Average over subjects and splits, with the interval for this kind of splits."""
     split_by = {run.get("split_by", "random") for run in runs}
     if split_by == {"random"}:
         return crossed_mean(*cells, shared=shared_subjects(runs))
@@ -260,13 +260,13 @@ def _mean_with_interval(
 
 
 def _cells(scores: pd.DataFrame, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return values, subjects and splits: one value a subject and split, the mean over seeds."""
+    """Return the mean over seeds for each subject and split, with the subjects and splits."""
     cells = scores.groupby(["subject", "split"])[name].mean().dropna().reset_index()
     return cells[name].to_numpy(), cells["subject"].to_numpy(), cells["split"].to_numpy()
 
 
 def _groups(runs: Sequence[RunRecord]) -> list[tuple[int, str, str]]:
-    """List numbers of training subjects, methods and ways of predicting, as they are reported."""
+    """List (number of training subjects, method, way of predicting) in the order of the report."""
     found = {
         (run["n_train_subjects"], run["method"], averaging)
         for run in runs
@@ -282,7 +282,7 @@ def _groups(runs: Sequence[RunRecord]) -> list[tuple[int, str, str]]:
 
 
 def _sorted(runs: Sequence[RunRecord]) -> list[RunRecord]:
-    """Sort the runs, so that sums do not depend, in the last digit, on the order given."""
+    """Sort the runs, so that rounding errors of sums do not depend on their order."""
     methods = sort_methods(run["method"] for run in runs)
     return sorted(
         runs,

@@ -1,4 +1,4 @@
-"""Results on disk: each run is one file, there as a whole or not at all."""
+"""Results on disk, with one file for each run. Files are written atomically."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ _PACKAGES = ("eeginv", "torch", "braindecode", "skorch", "scikit-learn", "mne", 
 
 
 class Store:
-    """The folder of a benchmark, in which every run leaves its results.
+    """Folder of a benchmark with the results of all runs.
 
     Parameters
     ----------
     folder : path-like
-        The folder, which exists.
+        An existing folder.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such folder.
+        If the folder does not exist.
 
     Examples
     --------
@@ -60,7 +60,7 @@ class Store:
 
     @classmethod
     def create(cls, folder: PathLike, settings: Settings, shared: bool = False) -> Store:
-        """Make a folder for runs, or go on with one.
+        """Create a folder for runs, or continue with an existing one.
 
         Parameters
         ----------
@@ -80,7 +80,7 @@ class Store:
         Raises
         ------
         OSError
-            If it cannot be written to.
+            If it is not writable.
         ValueError
             If it holds runs of other settings, or, where it is shared, was begun with others.
         """
@@ -88,7 +88,7 @@ class Store:
         try:
             for name in ("runs", "policies", "networks"):
                 (folder / name).mkdir(parents=True, exist_ok=True)
-            probe = unused_name(folder / "probe")  # others may be starting in this folder
+            probe = unused_name(folder / "probe")  # others may start here at the same time
             write_atomically(probe, "x" * 65536)
             probe.unlink()
         except OSError as error:
@@ -113,7 +113,7 @@ class Store:
         finished, failures = self.load()
         if finished and not known:
             raise ValueError(
-                f"{path} is empty, so it is not known what settings the runs beside it are of; "
+                f"{path} is empty, so the settings of the runs in this folder are not known; "
                 "restore it, or choose another folder with --output."
             )
         if finished:
@@ -128,7 +128,7 @@ class Store:
                 "backbone, batch size, learning rate or copies), and other parts may be at work in "
                 "it; give all parts the same options, or choose another folder with --output."
             )
-        for failure in failures:  # the report would show failures of other settings for ever
+        for failure in failures:  # otherwise, they would stay in the report
             self._failed(failure["run_id"]).unlink(missing_ok=True)
         write_atomically(path, fingerprint + "\n")
 
@@ -140,15 +140,15 @@ class Store:
 
     # reading ----------------------------------------------------------------------------------
     def load(self) -> tuple[list[RunRecord], list[RunRecord]]:
-        """Read what the runs have left.
+        """Read the results of the runs.
 
         Returns
         -------
         runs : list of dict
             Records of the finished runs, sorted by file name.
         failures : list of dict
-            ``run_id``, ``error`` and ``traceback`` of the runs that failed and have not succeeded
-            since, and of result files that cannot be read.
+            ``run_id``, ``error`` and ``traceback`` of failed runs that have not succeeded since,
+            and of result files that cannot be read.
         """
         runs, failures = [], []
         for path in sorted(self.runs.glob("*.json")):
@@ -178,7 +178,8 @@ class Store:
         Returns
         -------
         record : dict | None
-            None if it is not done; if its file is there and cannot be read, a warning names it.
+            The record, or None if the run is not done. If its file exists but cannot be read, a
+            warning names it.
         """
         path = self._done(run.run_id)
         if not path.exists():
@@ -194,7 +195,7 @@ class Store:
 
     @staticmethod
     def _read(path: Path) -> RunRecord | None:
-        """Read the record of a finished run, without scores that are not there."""
+        """Read the record of a finished run, without missing scores."""
         record = read_object(path)
         if record is None or record.get("status") != "done":
             return None
@@ -217,7 +218,7 @@ class Store:
         return self._failed(run.run_id).exists() and not self._done(run.run_id).exists()
 
     def has_network(self, run: Run) -> bool:
-        """Tell whether the network of a run was kept.
+        """Return whether the network of a run was kept.
 
         Parameters
         ----------
@@ -247,12 +248,12 @@ class Store:
         return InvariantClassifier.load(self.networks / run.run_id)
 
     def description(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Read what was planned, and on what machine.
+        """Read the plan and the description of the machine.
 
         Returns
         -------
         plan, environment : dict
-            Empty where nothing was recorded.
+            The values, empty if nothing was recorded.
         """
         names = ("plan.json", "environment.json")
         plan, environment = (read_object(self.folder / name) or {} for name in names)
@@ -260,14 +261,14 @@ class Store:
 
     # writing ----------------------------------------------------------------------------------
     def write(self, record: RunRecord, model: InvariantClassifier | None = None) -> None:
-        """Write the record of a run, done or failed, and its policy.
+        """Write the record of a finished or failed run, and its policy.
 
         Parameters
         ----------
         record : dict
-            Plain values.
+            The record, with values for JSON.
         model : InvariantClassifier | None
-            The fitted classifier, if it is to be kept.
+            The fitted classifier, if it is kept.
         """
         run_id = record["run_id"]
         if record["status"] == "failed":
@@ -282,12 +283,12 @@ class Store:
         self._failed(run_id).unlink(missing_ok=True)
 
     def describe(self, plan: dict[str, Any]) -> None:
-        """Write what was planned, and on what machine.
+        """Write the plan and a description of the machine.
 
         Parameters
         ----------
         plan : dict
-            Plain values and such of numpy.
+            Values for JSON, including those of numpy.
         """
         environment = {
             "python": sys.version.split()[0],
@@ -299,7 +300,7 @@ class Store:
             write_atomically(self.folder / name, json.dumps(values, indent=1))
 
     def write_table(self) -> None:
-        """Write ``results.csv``: one row for each run and way of predicting."""
+        """Write ``results.csv``, with one row for each run and way of predicting."""
         rows = [row for record in self.load()[0] for row in _rows(record)]
         names = list(dict.fromkeys(name for row in rows for name in row))
         text = io.StringIO()

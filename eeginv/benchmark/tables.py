@@ -1,4 +1,4 @@
-"""Tables of the benchmark for readers: names in words, numbers with as many digits as matter."""
+"""Formatting of the tables of the benchmark for readers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEYS = ["training subjects", "method", "prediction"]
 
 
 def score_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Lay out the mean scores of the predicted classes."""
+    """Format the mean scores of the predicted classes."""
     shown = _named(table)[KEYS]
     for metric, name, form in (
         ("balanced_accuracy", "balanced accuracy (%)", _percent),
@@ -31,7 +31,7 @@ def score_table(table: pd.DataFrame) -> pd.DataFrame:
         ("auc", "AUC (%)", _percent),
     ):
         if metric == "auc" and table[metric].isna().all():
-            continue  # more than two classes
+            continue  # AUC is only defined for two classes
         columns = [table[metric], table[f"{metric}_low"], table[f"{metric}_high"]]
         shown[name] = [
             _interval(value, low, high, form) for value, low, high in zip(*columns, strict=True)
@@ -42,7 +42,7 @@ def score_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def cost_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Lay out how good the predicted probabilities are, and what they cost."""
+    """Format the quality of the predicted probabilities, and time and memory."""
     shown = _named(table)[KEYS]
     shown["negative log-likelihood"] = [_two(v) for v in table["nll"]]
     shown["calibration error (%)"] = [_percent(v) for v in table["calibration_error"]]
@@ -53,13 +53,13 @@ def cost_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def difference_table(accuracy: pd.DataFrame, f1: pd.DataFrame, kappa: pd.DataFrame) -> pd.DataFrame:
-    """Lay out the paired differences in three scores, of the same methods."""
+    """Format the paired differences of the same methods in three scores."""
     shown = _named(accuracy)[KEYS]
     shown["balanced accuracy"] = [_signed(v, 2) for v in accuracy["difference"]]
     shown["95 % interval"] = _range(accuracy["low"], accuracy["high"])
     shown["p"] = [_p_value(v) for v in accuracy["p"]]
     shown["p, Holm"] = [_p_value(v) for v in accuracy["p_holm"]]
-    # the same rows: only a score that is missing could leave one out
+    # matched by index, because a row is missing if a score is
     for name, table in (("macro F1", f1), ("kappa", kappa)):
         table = accuracy[GROUP].merge(table, on=GROUP, how="left")
         values = zip(table["difference"], table["low"], table["high"], strict=True)
@@ -71,7 +71,7 @@ def difference_table(accuracy: pd.DataFrame, f1: pd.DataFrame, kappa: pd.DataFra
 
 
 def policy_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Lay out the table of learned policies."""
+    """Format the table of learned policies."""
     rows = []
     for row in table.to_dict("records"):
         unit = "" if row["unit"] == "1" else f" {row['unit']}"
@@ -90,7 +90,7 @@ def policy_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def class_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Lay out the table of F1 scores of the classes."""
+    """Format the table of F1 scores of the classes."""
     shown = _named(table)
     for name in shown.columns[3:]:
         shown[name] = [_percent(value) for value in shown[name]]
@@ -98,19 +98,19 @@ def class_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def html_table(table: pd.DataFrame, wrap: bool = False) -> str:
-    """Write a table as HTML, to be shown with the style sheet ``CSS``; wrap long cells or not."""
+    """Format a table as HTML for the style sheet ``CSS``, with or without wrapping of cells."""
     classes = f"{CLASSES} wrapped" if wrap else CLASSES
     text = table.to_html(index=False, border=0, classes=classes, justify="left", na_rep="")
     return f'<div class="table-responsive">{text}</div>'
 
 
 def subjects_text(n_subjects: int) -> str:
-    """Write a number of training subjects in words."""
+    """Return a number of training subjects in words."""
     return f"{n_subjects} training subject{'' if n_subjects == 1 else 's'}"
 
 
 def _named(table: pd.DataFrame) -> pd.DataFrame:
-    """Give the columns and values that name a group their names in words."""
+    """Replace names of methods, and of columns that define a group, by labels for readers."""
     table = table.copy()
     pairs = zip(table["method"], table["averaging"], strict=True)
     table["averaging"] = [averaging_label(method, averaging) for method, averaging in pairs]

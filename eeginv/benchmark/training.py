@@ -1,4 +1,4 @@
-"""How each method is trained, and what is kept of it."""
+"""Training of the methods, and its results."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Fitted:
     model : InvariantClassifier
         The classifier.
     seconds_search, seconds_fit : float
-        Time of the search for a policy and of the (final) training.
+        Time of the search for a policy and of the (final) training, in s.
     policy_history : list of Policy
-        The course of the policy.
+        The policy after each epoch.
     copies : Augmentation | None
-        What the copies of the second scoring are drawn from; None is the model's own.
+        Augmentation for predictions averaged over copies. None takes that of the model.
     """
 
     model: InvariantClassifier
@@ -39,32 +39,32 @@ class Fitted:
     copies: Augmentation | None = None
 
 
-# A method is trained by a function of the options of InvariantClassifier, the signals, the labels
-# and the subjects, which returns Fitted. The functions below make such functions.
+# A method is trained by a function of the options of InvariantClassifier, signals, labels and
+# subjects. It returns Fitted. The functions below make such functions.
 
 
-# From options of an estimator, signals, labels and subjects.
+# Arguments: options of an estimator, signals, labels and subjects.
 Fit: TypeAlias = Callable[[dict[str, Any], np.ndarray, np.ndarray, np.ndarray], Fitted]
 
 
 def with_augmentation(augmentation: str | None) -> Fit:
-    """Train a classifier once.
+    """Make a function that trains a classifier once.
 
     Parameters
     ----------
     augmentation : str | None
-        Its augmentation. Without one, the copies of the second scoring are random ones of full
+        Its augmentation. If None, predictions averaged over copies use random copies of full
         strength.
 
     Returns
     -------
     fit : callable
-        The training.
+        The function.
     """
 
     def fit(options: dict[str, Any], X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Fitted:
         candidates = options.get("transforms")
-        if augmentation is None:  # which could do nothing with them
+        if augmentation is None:  # without augmentation, candidates would be an error
             options = {name: value for name, value in options.items() if name != "transforms"}
         start = time.perf_counter()
         model = InvariantClassifier(augmentation=augmentation, **options)
@@ -83,7 +83,7 @@ def with_augmentation(augmentation: str | None) -> Fit:
 def with_search(
     name: str, budget: Callable[[int], dict[str, Any]] | None = None, **parameters: Any
 ) -> Fit:
-    """Search a policy on held-out subjects, and train a classifier under it.
+    """Make a function that searches a policy on held-out subjects, and trains a classifier with it.
 
     With a single subject, windows are held out.
 
@@ -92,14 +92,14 @@ def with_search(
     name : str
         Name in ``eeginv.search.SEARCHES``.
     budget : callable | None
-        From the epochs of the final training to further parameters of the search.
+        Function from the epochs of the final training to further parameters of the search.
     **parameters : object
-        Parameters of the search; those that are not named have their default values.
+        Parameters of the search. Others have their default values.
 
     Returns
     -------
     fit : callable
-        The search and the training.
+        The function.
     """
 
     def fit(options: dict[str, Any], X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Fitted:
@@ -108,7 +108,7 @@ def with_search(
         settings = {**parameters, "transforms": options.pop("transforms", None)}
         settings |= budget(options["max_epochs"]) if budget else {}
         if "n_jobs" in cls._get_param_names():
-            settings["n_jobs"] = 1  # the runs are what is done in parallel
+            settings["n_jobs"] = 1  # runs are parallel, so searches are not
         found = cls(
             InvariantClassifier(**options), random_state=options["random_state"], **settings
         )
@@ -120,7 +120,7 @@ def with_search(
 
 
 def quarter(epochs: int) -> dict[str, int]:
-    """Give a search along a gradient a quarter of the epochs of the final training.
+    """Give a gradient-based search a quarter of the epochs of the final training.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def quarter(epochs: int) -> dict[str, int]:
 
 
 def half(epochs: int) -> dict[str, int]:
-    """Give a search half of the epochs; the network learns alone in the first half of them.
+    """Give a search half of the epochs, of which the first half is a warm-up.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def half(epochs: int) -> dict[str, int]:
 
 
 def quarter_each(epochs: int) -> dict[str, int]:
-    """Give each training of a search by trials a quarter of the epochs of the final training.
+    """Give each training of a trial-based search a quarter of the epochs of the final training.
 
     Parameters
     ----------

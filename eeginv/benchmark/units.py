@@ -1,4 +1,4 @@
-"""The units of work of a benchmark: to train and score once, in whatever process."""
+"""Units of work of a benchmark, which run in any process: train and score once."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 
 
 class Outcome(NamedTuple):
-    """What comes out of a run: a record of plain values, and the classifier if it is kept."""
+    """Result of a run: a record for JSON, and the classifier if it is kept."""
 
     record: RunRecord
     model: InvariantClassifier | None = None
 
 
 def try_backbone(name: str, shape: tuple[int, ...], n_outputs: int, sfreq: float) -> None:
-    """Build a backbone for signals of some shape and throw it away; an error says what is wrong.
+    """Build a backbone and discard it, to raise errors early.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def try_backbone(name: str, shape: tuple[int, ...], n_outputs: int, sfreq: float
     sfreq : float
         Sampling frequency in Hz.
     """
-    with isolated(0):  # its weights are drawn from torch's generator
+    with isolated(0):  # weights are drawn from torch's global generator
         n_chans, n_times = shape
         build_backbone(name, n_chans=n_chans, n_times=n_times, n_outputs=n_outputs, sfreq=sfreq)
 
@@ -69,9 +69,9 @@ def execute_run(
     Parameters
     ----------
     run : Run
-        What to do.
+        The run.
     settings : Settings
-        What all runs share.
+        Settings of the benchmark.
     X : ndarray, shape (n_windows, n_channels, n_times)
         Signals.
     y : ndarray, shape (n_windows,)
@@ -84,7 +84,7 @@ def execute_run(
     Returns
     -------
     outcome : Outcome
-        The record has the scores, or, if the run failed, the error.
+        The record has the scores, or the error if the run failed.
     """
     return _attempt(run, settings, _train_and_score, X, y, groups, context)
 
@@ -97,10 +97,10 @@ def execute_control(
     groups: np.ndarray,
     context: dict[str, Any],
     model: InvariantClassifier,
-    of_network: RunRecord,
-    of_policy: RunRecord,
+    network_record: RunRecord,
+    policy_record: RunRecord,
 ) -> Outcome:
-    """Score a fitted network averaged over copies under the policy of another run.
+    """Score a fitted network, averaged over copies under the policy of another run.
 
     Parameters
     ----------
@@ -108,16 +108,15 @@ def execute_control(
         As for :func:`execute_run`.
     model : InvariantClassifier
         The fitted classifier, without augmentation.
-    of_network, of_policy : dict
+    network_record, policy_record : dict
         Records of the two runs.
 
     Returns
     -------
     outcome : Outcome
-        The times in its record are those of both trainings: without the one there is no network,
-        without the other no policy.
+        The times in its record are those of both trainings, because the control needs both.
     """
-    records = (of_network, of_policy)
+    records = (network_record, policy_record)
     return _attempt(run, settings, _score_under_policy, X, y, groups, context, model, *records)
 
 
@@ -138,7 +137,7 @@ def _attempt(
     }
     import_quietly()
     try:
-        with in_this_process():  # a run is one unit: what is inside it is not spread again
+        with in_this_process():  # no parallel work inside a run
             found, model = work(run, settings, *arguments)
             return Outcome({**identity, "status": "done", **found}, model)
     except Exception as error:
@@ -173,7 +172,7 @@ def _train_and_score(
     }
     _warm_up(options, X.shape[1:])
     memory = PeakMemory()
-    fit = cast("Fit", METHODS[run.method].fit)  # which only controls have not
+    fit = cast("Fit", METHODS[run.method].fit)  # None for controls only
     fitted = fit(options, X[rows], y[rows], groups[rows])
     peak = memory.read()
     model = fitted.model
@@ -210,25 +209,25 @@ def _score_under_policy(
     groups: np.ndarray,
     context: dict[str, Any],
     model: InvariantClassifier,
-    of_network: RunRecord,
-    of_policy: RunRecord,
+    network_record: RunRecord,
+    policy_record: RunRecord,
 ) -> tuple[RunRecord, InvariantClassifier | None]:
     rows, held_out = choose_windows(run, settings, groups, context["sessions"])
     train, test = np.unique(groups[rows]), np.unique(groups[held_out])
-    copies = PolicyAugmentation(Policy.from_dict(of_policy["policy"]), random_state=0)
+    copies = PolicyAugmentation(Policy.from_dict(policy_record["policy"]), random_state=0)
     score = _score(model, copies, settings.n_copies, X[held_out], y[held_out], groups[held_out])
     found = {
         "train_subjects": train.tolist(),
         "test_subjects": test.tolist(),
         "classes": model.classes_.tolist(),
         "scores": {"averaged": score},
-        "seconds_search": of_policy["seconds_search"] + of_policy["seconds_fit"],
-        "seconds_fit": of_network["seconds_fit"],
-        "peak_memory_mib": max(r["peak_memory_mib"] for r in (of_network, of_policy)),
-        "policy": None,  # that of the other run
+        "seconds_search": policy_record["seconds_search"] + policy_record["seconds_fit"],
+        "seconds_fit": network_record["seconds_fit"],
+        "peak_memory_mib": max(r["peak_memory_mib"] for r in (network_record, policy_record)),
+        "policy": None,  # it is in the record of the other run
         "policy_history": [],
         "history": [],
-        "truth": of_network["truth"],
+        "truth": network_record["truth"],
     }
     return found, None
 
@@ -253,16 +252,16 @@ def _score(
 def averaged_over(
     model: InvariantClassifier, augmentation: Augmentation | None, n_copies: int
 ) -> InvariantClassifier:
-    """Return a classifier with the network of another one, which averages over other copies.
+    """Return a classifier with the network of another one, averaged over other copies.
 
     Parameters
     ----------
     model : InvariantClassifier
-        The fitted classifier; it stays as it is.
+        The fitted classifier. It is not changed.
     augmentation : Augmentation | None
-        What the copies are drawn from.
+        Augmentation that draws the copies.
     n_copies : int
-        Number of copies; 0 predicts the unchanged signals.
+        Number of copies. 0 predicts the unchanged signals.
 
     Returns
     -------
@@ -276,13 +275,13 @@ def averaged_over(
 
 
 def _without_net(model: InvariantClassifier) -> InvariantClassifier:
-    """Return the classifier without its net, which holds the training data."""
+    """Return the classifier without its net, which contains the training data."""
     model = copy.copy(model)
     del model.net_
     return model
 
 
 def _warm_up(options: dict[str, Any], shape: tuple[int, ...]) -> None:
-    """Import and build everything once, so that the first run of a process is timed like others."""
+    """Build the backbone once, because imports would add to the time of the first run."""
     try_backbone(options["backbone"], shape, 2, options["sfreq"])
     gc.collect()

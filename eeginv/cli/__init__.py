@@ -1,4 +1,4 @@
-"""The command line: a thin layer over the Python interface."""
+"""Command line, a thin layer over the Python interface."""
 
 import typer
 
@@ -14,7 +14,7 @@ app = typer.Typer(
 
 @app.callback()
 def main() -> None:
-    """Learn which transformations of a signal leave its label unchanged."""
+    """Learn which transforms of a signal do not change its label."""
 
 
 for command in (prepare, benchmark, fit, predict, policy, profile):

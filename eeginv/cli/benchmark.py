@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..search import SEARCHES  # a package that is lazy
+from ..search import SEARCHES  # loaded lazily
 from . import options
 
 
@@ -31,8 +31,8 @@ def benchmark(
     split_by: Annotated[
         str,
         typer.Option(
-            help="random: test subjects are chosen at random; subject: leave one subject out; "
-            "session: leave one session of each subject out."
+            help="random: random test subjects; subject: leave out one subject at a time; "
+            "session: leave out one session of each subject at a time."
         ),
     ] = "random",
     n_train: Annotated[
@@ -49,7 +49,7 @@ def benchmark(
     epochs: Annotated[
         int | None,
         typer.Option(
-            help="Training epochs at the largest number of training subjects. Default: by data."
+            help="Training epochs with the largest number of training subjects. Default: by data."
         ),
     ] = None,
     backbone: Annotated[str | None, typer.Option(help="Name of a Braindecode model.")] = None,
@@ -76,9 +76,9 @@ def benchmark(
         ),
     ] = False,
 ) -> None:
-    """Train and compare methods on the same recordings; write a report.
+    """Train and compare methods on the same recordings, and write a report.
 
-    Started again with the same options, it continues where it was stopped.
+    With the same options, an interrupted benchmark is continued.
     """
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 

@@ -1,4 +1,4 @@
-"""Options that several commands share: what the data are, and what is done to them."""
+"""Options of several commands, for data and preprocessing."""
 
 import functools
 import inspect
@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-# Headings of the help.
+# Headings in the help.
 DATA, SIGNALS, TRAINING = "Data", "Signals", "Training"
 
 Kind = Annotated[
     str | None,
     typer.Option(
-        help="Kind of task, which the candidates suit: sleep, motor_imagery or generic.",
+        help="Kind of task, for default candidates: sleep, motor_imagery or generic.",
         rich_help_panel=DATA,
     ),
 ]
@@ -26,12 +26,12 @@ Events = Annotated[
 ]
 Tmin = Annotated[
     float | None,
-    typer.Option(help="Beginning of windows, in s from the event.", rich_help_panel=DATA),
+    typer.Option(help="Start of windows, in s from the event.", rich_help_panel=DATA),
 ]
 Tmax = Annotated[
     float | None,
     typer.Option(
-        help="End of windows, in s from the event. Default: that of the shortest trial.",
+        help="End of windows, in s from the event. Default: end of the shortest trial.",
         rich_help_panel=DATA,
     ),
 ]
@@ -39,7 +39,7 @@ IgnoreDurations = Annotated[
     bool,
     typer.Option(
         "--ignore-durations",
-        help="Let windows be longer than annotations, which mark stimuli.",
+        help="Allow windows that are longer than annotations, if these mark stimuli.",
         rich_help_panel=DATA,
     ),
 ]
@@ -51,8 +51,8 @@ Paradigm = Annotated[
 Pattern = Annotated[
     str | None,
     typer.Option(
-        help="Regular expression that tells subjects by the names of files, such as "
-        "'(?P<subject>S[0-9]+)R.*'; it may have a group session.",
+        help="Regular expression for subjects in the names of files, such as "
+        "'(?P<subject>S[0-9]+)R.*', with an optional group session.",
         rich_help_panel=DATA,
     ),
 ]
@@ -72,13 +72,13 @@ CropWake = Annotated[
 ]
 StageNumbers = Annotated[
     str | None,
-    typer.Option(help="What numbers in text hypnograms mean: yasa or nsrr.", rich_help_panel=DATA),
+    typer.Option(help="Meaning of numbers in text hypnograms: yasa or nsrr.", rich_help_panel=DATA),
 ]
 Channels = Annotated[
     str | None,
     typer.Option(
-        help="Channels, separated by commas, by name or by pattern such as EOG*; C3=C3-* takes "
-        "one and calls it C3. Default: the EEG.",
+        help="Channels, separated by commas, by name or pattern such as EOG*. C3=C3-* selects "
+        "one channel and names it C3. Default: the EEG.",
         rich_help_panel=SIGNALS,
     ),
 ]
@@ -108,7 +108,7 @@ Resample = Annotated[
 Standardize = Annotated[
     bool | None,
     typer.Option(
-        help="Whether each channel of each recording is brought to mean 0 and standard "
+        help="Whether to scale each channel of each recording to mean 0 and standard "
         "deviation 1. Default: yes.",
         rich_help_panel=SIGNALS,
     ),
@@ -189,32 +189,32 @@ def _read(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pairs(text: str) -> dict[str, str]:
-    """Read ``A,B`` or ``A=x,B=y`` as pairs; what has no second part is its own."""
+    """Parse ``A,B`` or ``A=x,B=y`` as pairs. A without a value means A=A."""
     pairs = [part.strip().partition("=") for part in text.split(",")]
     return {first: second or first for first, _, second in pairs}
 
 
 def _names(text: str | None) -> dict[str, str] | None:
-    """Read events and their classes."""
+    """Parse events and their classes."""
     return None if text is None else _pairs(text)
 
 
 def _channels(text: str | None) -> dict[str, str] | list[str] | None:
-    """Read names and patterns as a list, or, if any has a name of its own, as a dict."""
+    """Parse names and patterns as a list, or as a dict if any is renamed."""
     if text is None:
         return None
     return _pairs(text) if "=" in text else [part.strip() for part in text.split(",")]
 
 
 def _reference(text: str | None) -> str | list[str] | None:
-    """Read "average", or names of channels as a list."""
+    """Parse "average", or names of channels as a list."""
     if text is None or text == "average":
         return text
     return [part.strip() for part in text.split(",")]
 
 
 def integers(text: str) -> list[int]:
-    """Read whole numbers, separated by commas."""
+    """Parse whole numbers, separated by commas."""
     try:
         return [int(part) for part in text.split(",")]
     except ValueError as error:

@@ -13,7 +13,7 @@ from . import options
 Model = Annotated[Path, typer.Argument(help="Folder of a model that eeginv fit wrote.")]
 Recordings = Annotated[
     list[Path],
-    typer.Argument(help="Recordings (.edf, .bdf, .gdf, .vhdr, .set, .fif and others of MNE)."),
+    typer.Argument(help="Recordings (.edf, .bdf, .gdf, .vhdr, .set, .fif or others of MNE)."),
 ]
 Device = Annotated[str, typer.Option(help="Torch device, such as cuda.")]
 
@@ -27,9 +27,7 @@ def fit(
             help=f"The recordings: {options.DATA_HELP}",
         ),
     ],
-    output: Annotated[
-        Path, typer.Option(help="Folder for the model; must not exist, or be empty.")
-    ],
+    output: Annotated[Path, typer.Option(help="Folder for the model; which must be new or empty.")],
     data_options: options.DataOptions = None,
     augmentation: Annotated[
         str,
@@ -49,12 +47,12 @@ def fit(
         int | None,
         typer.Option(
             min=1,
-            help="Passes over the windows. Default: 12 for sleep, 60 otherwise.",
+            help="Training epochs. Default: 12 for sleep, 60 otherwise.",
             rich_help_panel=options.TRAINING,
         ),
     ] = None,
     batch_size: Annotated[
-        int, typer.Option(help="Windows in one step.", rich_help_panel=options.TRAINING)
+        int, typer.Option(help="Windows in one training step.", rich_help_panel=options.TRAINING)
     ] = 32,
     lr: Annotated[
         float,
@@ -63,7 +61,7 @@ def fit(
     lr_schedule: Annotated[
         str | None,
         typer.Option(
-            help="cosine: the learning rate rises, and falls to zero. Default: it stays.",
+            help="cosine: the learning rate rises, then falls to zero. Default: constant.",
             rich_help_panel=options.TRAINING,
         ),
     ] = None,
@@ -75,14 +73,14 @@ def fit(
         ),
     ] = 10,
     seed: Annotated[
-        int, typer.Option(help="Fixes everything random.", rich_help_panel=options.TRAINING)
+        int, typer.Option(help="Seed of all random numbers.", rich_help_panel=options.TRAINING)
     ] = 0,
     precision: Annotated[
         str, typer.Option(help="float32 or bf16.", rich_help_panel=options.TRAINING)
     ] = "float32",
     device: Device = "cpu",
 ) -> None:
-    """Train a model on recordings, and save it with all that predictions need.
+    """Train a model on recordings, and save it with its preprocessing.
 
     Examples
     --------
@@ -92,7 +90,7 @@ def fit(
     """
     from ..use import fit_model
 
-    with _told("fit"):
+    with _messages("fit"):
         fit_model(
             data,
             output,
@@ -138,7 +136,7 @@ def prepare(
     """
     from ..datasets import prepare_windows
 
-    with _told("prepare"):
+    with _messages("prepare"):
         windows = prepare_windows(data, output, n_jobs=n_jobs, say=typer.echo, **data_options or {})
         typer.echo(f"{output}: {repr(windows)[1:-1].removeprefix('LabelledWindows: ')}")
 
@@ -146,21 +144,21 @@ def prepare(
 def predict(
     model: Model,
     recordings: Recordings,
-    output: Annotated[Path, typer.Option(help="Folder for what is predicted.")],
+    output: Annotated[Path, typer.Option(help="Folder for the predictions.")],
     events: Annotated[
         str | None,
         typer.Option(
             help="Names of events to cut windows around, separated by commas, for models that "
-            "were trained so. Default: windows follow each other."
+            "were trained on such windows. Default: contiguous windows."
         ),
     ] = None,
     device: Device = "cpu",
 ) -> None:
-    """Predict recordings without labels: tables, and hypnograms of sleep.
+    """Predict recordings without labels, and write tables and hypnograms.
 
-    Recordings go through what those of the training went through. Each gives a table (NAME.csv) of
-    windows with the probability of each class; of sleep stages also a hypnogram in EDF+
-    (NAME-Hypnogram.edf) and its picture (NAME-hypnogram.png).
+    Recordings are preprocessed as in training. The result of each is a table (NAME.csv) with the
+    probability of each class for each window. Sleep stages are also written as a hypnogram in EDF+
+    (NAME-Hypnogram.edf) and a plot (NAME-hypnogram.png).
 
     Examples
     --------
@@ -170,7 +168,7 @@ def predict(
     """
     from ..use import load_model, predict_recordings
 
-    with _told("predict"):
+    with _messages("predict"):
         names = None if events is None else [part.strip() for part in events.split(",")]
         loaded = load_model(model, device)
         with _progress(len(recordings)) as say:
@@ -179,12 +177,12 @@ def predict(
 
 
 def policy(
-    model: Annotated[Path, typer.Argument(help="Folder of a model, or a JSON file of a policy.")],
+    model: Annotated[Path, typer.Argument(help="Folder of a model, or JSON file of a policy.")],
     figure: Annotated[
         Path | None, typer.Option(help="Draw the policy into this file (.png, .pdf, .svg).")
     ] = None,
 ) -> None:
-    """Show which transforms a model learned to ignore, how far and how often.
+    """Show extent and usage of the transforms in the learned policy of a model.
 
     Examples
     --------
@@ -193,7 +191,7 @@ def policy(
     from .._files import replacing
     from ..use import load_policy
 
-    with _told("policy"):
+    with _messages("policy"):
         learned = load_policy(model)
         typer.echo(learned.by_transform().to_string(float_format="{:.3g}".format))
         if figure is not None:
@@ -206,13 +204,13 @@ def profile(
     model: Model,
     recordings: Recordings,
     output: Annotated[
-        Path, typer.Option(help="Folder for the profile; must not exist, or be empty.")
+        Path, typer.Option(help="Folder for the profile, which must be new or empty.")
     ],
-    n_windows: Annotated[int, typer.Option(min=1, help="Windows to measure on.")] = 500,
-    seed: Annotated[int, typer.Option(help="Fixes everything random.")] = 0,
+    n_windows: Annotated[int, typer.Option(min=1, help="Number of windows to use.")] = 500,
+    seed: Annotated[int, typer.Option(help="Seed of all random numbers.")] = 0,
     device: Device = "cpu",
 ) -> None:
-    """Measure how invariant a model is to each transform, with a picture.
+    """Measure how invariant a model is to each transform, and plot the result.
 
     Examples
     --------
@@ -220,7 +218,7 @@ def profile(
     """
     from ..use import load_model, profile_recordings
 
-    with _told("profile"):
+    with _messages("profile"):
         loaded = load_model(model, device)
         found = profile_recordings(
             loaded, recordings, output, n_windows=n_windows, seed=seed, say=typer.echo
@@ -231,8 +229,8 @@ def profile(
 
 
 @contextmanager
-def _told(command: str) -> Iterator[None]:
-    """Tell errors of users in a line, with exit code 2, and warnings in a line each."""
+def _messages(command: str) -> Iterator[None]:
+    """Print user errors in one line, with exit code 2, and each warning in one line."""
 
     def show(message: Warning | str, *_: object) -> None:
         typer.echo(f"eeginv {command}: {message}", err=True)
@@ -251,7 +249,7 @@ def _told(command: str) -> Iterator[None]:
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[str], None]]:
-    """Show a bar while recordings are done, and lines above it."""
+    """Show a progress bar over recordings, with lines of text above it."""
     from tqdm import tqdm
 
     with tqdm(total=total, unit="recording", disable=None) as bar:

@@ -217,18 +217,18 @@ def identify(
     -------
     rows : list of dict
         One dict for each name, with ``subject`` and ``recording``.
-    told : list of bool
+    has_subject : list of bool
         Whether the name contains the subject. Otherwise, the whole name is taken for the subject.
     """
     if pattern is not None:
         return _identify_by(_compile(pattern), stems), [True] * len(stems)
     studies = {match["study"].upper() for match in map(SLEEP_EDF.match, stems) if match}
     rows: list[dict[str, Any]] = []
-    told: list[bool] = []
+    has_subject: list[bool] = []
     numbers: Counter[str] = Counter()
     for stem in stems:
         match, bids = SLEEP_EDF.match(stem), BIDS.match(stem)
-        told.append(bool(match or bids))
+        has_subject.append(bool(match or bids))
         if match:
             # Both studies use the same numbers for different subjects.
             name = f"{match['study'][:2].upper()}{match['subject']}"
@@ -238,7 +238,7 @@ def identify(
             subject = f"sub-{bids['subject'][4:]}" if bids else stem
             numbers[subject] += 1
             rows.append({"subject": subject, "recording": numbers[subject]})
-    return rows, told
+    return rows, has_subject
 
 
 def _compile(pattern: str) -> Pattern[str]:

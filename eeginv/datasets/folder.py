@@ -186,10 +186,14 @@ def find_nights(
             f"are not read: {', '.join(unused)}.",
             stacklevel=3,
         )
-    rows, told = identify([pair.stem for pair in pairs], pattern)
+    rows, has_subject = identify([pair.stem for pair in pairs], pattern)
     kept = _choose(rows, subjects, folder)
-    pairs, rows, told = [pairs[i] for i in kept], [rows[i] for i in kept], [told[i] for i in kept]
-    _warn_of_same_persons(pairs, rows, told)
+    pairs, rows, has_subject = (
+        [pairs[i] for i in kept],
+        [rows[i] for i in kept],
+        [has_subject[i] for i in kept],
+    )
+    _warn_of_same_persons(pairs, rows, has_subject)
     return Nights(pairs, rows, channels, hypnogram_start, coding)
 
 
@@ -206,10 +210,10 @@ def _choose(rows: Sequence[dict[str, Any]], subjects: Any, folder: Path) -> Sequ
 
 
 def _warn_of_same_persons(
-    pairs: list[Pair], rows: Sequence[dict[str, Any]], told: list[bool]
+    pairs: list[Pair], rows: Sequence[dict[str, Any]], has_subject: list[bool]
 ) -> None:
     """Warn if recordings of different subjects may be of one person."""
-    stems = [pair.stem for pair, known in zip(pairs, told, strict=True) if not known]
+    stems = [pair.stem for pair, known in zip(pairs, has_subject, strict=True) if not known]
     groups = alike(stems)
     by_code: dict[str, set[str]] = {}
     for row, pair in zip(rows, pairs, strict=True):

@@ -51,6 +51,6 @@ def candidates_of_kind(
     """
     if kind == "sleep":
         return {}
-    # no warning of transforms that the channels do not allow, because users did not request them
+    # no warning of default transforms that the channels do not allow
     with ignoring(("Left out", UserWarning)):
         return {"transforms": default_transforms(sfreq, ch_names, kind, n_times / sfreq)}

@@ -85,7 +85,8 @@ def make_sinusoids(
     phases = np.asarray(phases, dtype=float)
     if phases.shape not in ((), frequencies.shape) or not (phases >= 0).all():
         raise ValueError(
-            f"phases must be a number of at least 0, or {len(frequencies)} of them, one a class."
+            f"phases must be a number of at least 0, or {len(frequencies)} of them, one for each "
+            "class."
         )
     sfreq = check_number("sfreq", sfreq, exclusive=True)
     duration = check_number("duration", duration, minimum=1 / sfreq)

@@ -90,7 +90,7 @@ class SensorsXRotation(SensorsRotation):
     --------
     >>> import torch
     >>> from eeginv.transforms import SensorsXRotation
-    >>> X = torch.ones(1, 4, 10)  # a constant field stays what it is
+    >>> X = torch.ones(1, 4, 10)  # a constant field does not change
     >>> turned = SensorsXRotation(["C3", "Cz", "C4", "Pz"])(X)
     >>> bool(torch.allclose(turned, X, atol=1e-5))
     True
@@ -131,7 +131,7 @@ class SensorsYRotation(SensorsRotation):
     --------
     >>> import torch
     >>> from eeginv.transforms import SensorsYRotation
-    >>> X = torch.ones(1, 4, 10)  # a constant field stays what it is
+    >>> X = torch.ones(1, 4, 10)  # a constant field does not change
     >>> turned = SensorsYRotation(["C3", "Cz", "C4", "Pz"])(X)
     >>> bool(torch.allclose(turned, X, atol=1e-5))
     True
@@ -172,7 +172,7 @@ class SensorsZRotation(SensorsRotation):
     --------
     >>> import torch
     >>> from eeginv.transforms import SensorsZRotation
-    >>> X = torch.ones(1, 4, 10)  # a constant field stays what it is
+    >>> X = torch.ones(1, 4, 10)  # a constant field does not change
     >>> turned = SensorsZRotation(["C3", "Cz", "C4", "Pz"])(X)
     >>> bool(torch.allclose(turned, X, atol=1e-5))
     True

@@ -1,4 +1,4 @@
-"""From recordings to a trained model, and from a model to what it says of other recordings."""
+"""Training of models on recordings, and application of models to other recordings."""
 
 import lazy_loader as _lazy
 

@@ -1,4 +1,4 @@
-"""Train a model on recordings, and save it with what it has to know of them."""
+"""Training of a model on recordings, saved with its preprocessing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .._typing import PathLike
     from ..datasets.labelled import LabelledWindows
 
-# Passes over the training windows: trials of seconds are fewer than the epochs of nights.
+# Default numbers of epochs. There are fewer short trials than windows of nights.
 _EPOCHS = {"sleep": 12}
 _OTHER_EPOCHS = 60
 
@@ -35,30 +35,29 @@ def fit_model(
 ) -> InvariantClassifier:
     """Train a classifier on recordings, and save it with its preprocessing.
 
-    Classes count alike, however many windows they have, as in the benchmark.
+    Classes have equal weights, whatever their numbers of windows, as in the benchmark.
 
     Parameters
     ----------
     data : object
-        As :func:`~eeginv.datasets.load_windows` takes them.
+        Data as for :func:`~eeginv.datasets.load_windows`.
     output : path-like | None
-        Folder for the model, which must not exist, or be empty. None does not save it.
+        Folder for the model, which must be new or empty. None does not save it.
     data_options : dict | None
-        Options of :func:`~eeginv.datasets.load_windows`; those that are None count as not given.
-        Nights are not cropped to sleep by themselves, since other nights will not be either.
+        Options of :func:`~eeginv.datasets.load_windows`. None means not given. By default, nights
+        are not cropped to sleep, because this is not possible in prediction.
     augmentation : str | None
         Augmentation of the classifier, by name.
     backbone : str | None
         Name of a Braindecode model. None is SleepStagerChambon2018 for sleep, EEGNet otherwise.
     epochs : int | None
-        Passes over the training windows. None is 12 for sleep, 60 otherwise.
+        Number of epochs. None is 12 for sleep, 60 otherwise.
     seed : int
-        Fixes everything random.
+        Seed of all random numbers.
     say : callable | None
-        Called with the data in words, before the training.
+        Function that is called with a description of the data, before training.
     **options : object
-        Other parameters of :class:`~eeginv.InvariantClassifier`; those that are None have their
-        defaults.
+        Other parameters of :class:`~eeginv.InvariantClassifier`. None means the default.
 
     Returns
     -------
@@ -70,7 +69,7 @@ def fit_model(
     FileExistsError
         If the folder exists and is not empty.
     FileNotFoundError, TypeError, ValueError
-        If the data cannot be read, or an option is not right.
+        If the data cannot be read, or an option is not valid.
 
     Examples
     --------
@@ -127,7 +126,7 @@ def _load(data: Any, options: dict[str, Any], seed: int) -> LabelledWindows:
 
 
 def check_new(output: PathLike) -> None:
-    """Refuse a folder that holds something.
+    """Raise an error for a folder that is not empty.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Loading a model whose class nobody names."""
+"""Loading of models and policies from files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def load_model(path: PathLike, device: str = "cpu") -> InvariantClassifier:
     Raises
     ------
     FileNotFoundError, ValueError
-        If the folder does not hold one, or its files do not belong together.
+        If the folder does not contain a classifier, or its files are inconsistent.
 
     Examples
     --------
@@ -48,12 +48,12 @@ def load_model(path: PathLike, device: str = "cpu") -> InvariantClassifier:
 
 
 def load_policy(path: PathLike) -> Policy:
-    """Read the policy of a model, or of a file that holds one.
+    """Read a policy from the folder of a model or a JSON file.
 
     Parameters
     ----------
     path : path-like
-        Folder of a classifier or a regressor, or a JSON file of a policy.
+        Folder of a classifier or a regressor, or JSON file of a policy.
 
     Returns
     -------
@@ -80,8 +80,8 @@ def load_policy(path: PathLike) -> Policy:
         return Policy.from_json(path)
     load_braindecode()
     saved = read_object(path / "estimator.json") or {}
-    of_numbers = saved.get("class") == InvariantRegressor.__name__
-    cls = InvariantRegressor if of_numbers else InvariantClassifier
+    is_regressor = saved.get("class") == InvariantRegressor.__name__
+    cls = InvariantRegressor if is_regressor else InvariantClassifier
     policy = cls.load(path).policy_
     if policy is None:
         raise ValueError(f"The model in {path} was trained without augmentation: it has no policy.")

@@ -1,4 +1,4 @@
-"""What a model says of recordings: tables, hypnograms and pictures."""
+"""Prediction of recordings: tables, hypnograms and plots."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..estimators import InvariantClassifier
 
-# Of what is written for a recording, beside the table.
+# Endings of the files that are written in addition to the table.
 _HYPNOGRAM, _PICTURE = "-Hypnogram.edf", "-hypnogram.png"
 
 
@@ -36,7 +36,7 @@ def predict_recording(
     Parameters
     ----------
     model : InvariantClassifier
-        A fitted classifier that carries its preprocessing.
+        A fitted classifier with its preprocessing.
     recording : path-like | mne.io.Raw
         The recording.
     events : sequence of str | None
@@ -45,7 +45,7 @@ def predict_recording(
     Returns
     -------
     table : pandas.DataFrame
-        A row for each window: ``onset`` and ``duration`` in s, the predicted ``label``, and the
+        One row for each window: ``onset`` and ``duration`` in s, the predicted ``label``, and the
         probability of each class, in columns such as ``p_W``.
     windows : UnlabelledWindows
         The windows.
@@ -83,25 +83,25 @@ def predict_recordings(
     events: Sequence[str] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> list[Path]:
-    """Predict the windows of recordings, and write what was predicted.
+    """Predict the windows of recordings, and write the predictions to files.
 
-    For each recording, a table ``NAME.csv``; of sleep stages also a hypnogram,
-    ``NAME-Hypnogram.edf`` (annotations of EDF+), and a picture, ``NAME-hypnogram.png``. NAME is
-    the name of the recording without its ending and without ``-PSG``; the folders that a recording
-    lies in go before it where two have the same.
+    For each recording, a table ``NAME.csv`` is written. For sleep stages, there is also a
+    hypnogram, ``NAME-Hypnogram.edf`` (annotations of EDF+), and a plot, ``NAME-hypnogram.png``.
+    NAME is the name of the recording without its ending and without ``-PSG``. If names are not
+    unique, they begin with the folders of the recordings.
 
     Parameters
     ----------
     model : InvariantClassifier
-        A fitted classifier that carries its preprocessing.
+        A fitted classifier with its preprocessing.
     recordings : iterable of path-like
         The recordings.
     output : path-like
-        Folder for the files; made if missing.
+        Folder for the files, created if missing.
     events : sequence of str | None
         As for :func:`~eeginv.datasets.load_unlabelled`.
     say : callable | None
-        Called for each recording with what was done, in words.
+        Function that is called after each recording with a description of the result.
 
     Returns
     -------
@@ -111,10 +111,9 @@ def predict_recordings(
     Raises
     ------
     FileExistsError
-        If a file would be overwritten; nothing is written then.
+        If a file would be overwritten. Nothing is written then.
     FileNotFoundError, ValueError
-        As for :func:`~eeginv.datasets.load_unlabelled`. What was written for recordings before it
-        stays.
+        As for :func:`~eeginv.datasets.load_unlabelled`. Files of previous recordings are kept.
 
     Examples
     --------
@@ -160,7 +159,7 @@ def _in_words(path: Path, table: pd.DataFrame, windows: UnlabelledWindows) -> st
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:
-    """Find a name for each of several recordings.
+    """Find a unique name for each recording.
 
     Parameters
     ----------
@@ -170,13 +169,13 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
     Returns
     -------
     names : list of str
-        The names of the files without ending; where these are the same, in capitals or not, with
-        the folders before them that tell them apart, or, in one folder, as they are.
+        Names of the files without ending. If they are not unique, in upper or lower case, they
+        begin with the folders that distinguish them, or, in one folder, have their endings.
 
     Raises
     ------
     ValueError
-        If one is given twice.
+        If a recording is given twice.
 
     Examples
     --------
@@ -200,7 +199,7 @@ def distinct_names(paths: Sequence[Path]) -> list[str]:
     again = _repeated(names)
     if again:
         listed = ", ".join(str(paths[i]) for i in again)
-        raise ValueError(f"Names of files cannot tell these recordings apart: {listed}.")
+        raise ValueError(f"These recordings have the same names: {listed}. Rename them.")
     return names
 
 

@@ -1,4 +1,4 @@
-"""What a model is invariant to, measured on recordings."""
+"""Invariance profile of a model on recordings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ..estimators import InvariantClassifier
 
-# More windows make the intervals narrower than anybody needs.
+# With this number of windows, intervals are narrow enough.
 _WINDOWS = 500
 
 
@@ -34,28 +34,28 @@ def profile_recordings(
     seed: int = 0,
     say: Callable[[str], None] | None = None,
 ) -> pd.DataFrame:
-    """Measure how invariant a model is to each transform on windows of recordings.
+    """Measure the invariance of a model to each transform on windows of recordings.
 
     Parameters
     ----------
     model : InvariantClassifier
-        A fitted classifier that carries its preprocessing.
+        A fitted classifier with its preprocessing.
     recordings : sequence of path-like
-        The recordings; labels are not needed.
+        The recordings. Labels are not needed.
     output : path-like
-        Folder for ``profile.csv`` and ``profile.png``, which must not exist, or be empty.
+        Folder for ``profile.csv`` and ``profile.png``, which must be new or empty.
     n_windows : int
-        Windows to measure on, drawn at random from all recordings alike.
+        Number of windows, drawn at random in equal parts from all recordings.
     seed : int
-        Fixes everything random.
+        Seed of all random numbers.
     say : callable | None
-        Called for each recording with what was done to it, in words.
+        Function that is called after each recording with a description of its preprocessing.
 
     Returns
     -------
     profile : pandas.DataFrame
-        As :func:`~eeginv.inspection.invariance_profile` returns it. Intervals are over recordings
-        where there are several.
+        As returned by :func:`~eeginv.inspection.invariance_profile`. Intervals are over recordings
+        if there are several.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def profile_recordings(
         if say is not None:
             remarks = "".join(f"\n  {remark}" for remark in windows.remarks)
             say(f"{recording}: {len(rows)} of {len(windows)} windows{remarks}")
-    # nobody asked for transforms that these channels do not allow
+    # no warning of default transforms that the channels do not allow
     with ignoring(("Left out", UserWarning)):
         profile = invariance_profile(
             model,

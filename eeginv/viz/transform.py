@@ -69,7 +69,8 @@ def plot_transform(
         Time of the first sample to show, in seconds. None chooses the part that changes most.
     ch_names : list of str | None
         Names of the channels. None takes those of the transform. A spatial transform is also drawn
-        as topographic maps if at least eight channels have known positions.
+        as topographic maps if there are at least eight channels, all at known and different
+        positions.
     noise : dict of str to Tensor | None
         Random draws with one row, as returned by ``transform.draw``. None draws 21 times, discards
         the draws without effect, and takes the one with the median change.

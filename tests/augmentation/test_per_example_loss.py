@@ -436,7 +436,7 @@ def test_checkpoint_that_would_draw_again_is_refused(use_reentrant, learns):
     model, X, y, criterion = problem("cross-entropy", 100)
     model.augmentation.requires_grad_(learns)
     X.requires_grad_()
-    with pytest.raises(ValueError, match="would transform the signals by other draws"):
+    with pytest.raises(ValueError, match="would transform the signals with other draws"):
         criterion(checkpoint(model, X, use_reentrant=use_reentrant), y).mean().backward()
     gradients = []
     for around in (False, True):  # the backbone alone draws nothing

@@ -270,13 +270,13 @@ def read_epo_files(
             parts.append(mne.read_epochs(path, verbose="error"))
         except Exception as error:
             raise ValueError(f"{path} cannot be read: {error}") from error
-    told = [name_parts(path.relative_to(folder), pattern) for path in paths]
+    identities = [name_parts(path.relative_to(folder), pattern) for path in paths]
     lengths = [len(part) for part in parts]
     groups, sessions = _column(parts, "subject"), _column(parts, "session")
     if groups is None:
-        groups = np.repeat([subject for subject, _ in told], lengths)
-    if sessions is None and all(session for _, session in told):
-        sessions = np.repeat([session for _, session in told], lengths)
+        groups = np.repeat([subject for subject, _ in identities], lengths)
+    if sessions is None and all(session for _, session in identities):
+        sessions = np.repeat([session for _, session in identities], lengths)
     try:
         return read_epochs(
             parts, preprocessing, kind=kind, name=name, groups=groups, sessions=sessions
