@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,3 +82,22 @@ def write_atomically(path: PathLike, content: str | bytes) -> None:
         content = content.encode()
     with replacing(path) as scratch:
         scratch.write_bytes(content)
+
+
+def write_if_new(path: PathLike, content: str) -> None:
+    """Write a file unless somebody has done so before: of several who try, one succeeds.
+
+    Parameters
+    ----------
+    path : path-like
+        The file. It is there as a whole, or not at all.
+    content : str
+        What to write, in UTF-8.
+    """
+    scratch = unused_name(path)
+    try:
+        scratch.write_text(content, encoding="utf-8")
+        with suppress(FileExistsError):
+            os.link(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -19,6 +19,7 @@ from .augmentation.gradient import LOSSES, Past, Step, learn_from_output
 from .augmentation.memory import Memory
 from .augmentation.stream import is_distributed
 from .augmentation.undo import NO_UNDO, Undo
+from .exportable import ExportableModule
 from .transforms import Transform
 
 if TYPE_CHECKING:
@@ -184,6 +185,8 @@ class InvariantModule(nn.Module):
         if self.augmentation is None or self.n_copies == 0:
             output = self._output(X)
             return torch.log_softmax(output, dim=1) if self._classifies else output
+        if torch.compiler.is_exporting():
+            raise ValueError("For torch.export, pass what exportable(X) of this module returns.")
         return self._average_forward(self.augmentation, X)
 
     @property
@@ -245,6 +248,24 @@ class InvariantModule(nn.Module):
         torch.Size([2, 3])
         """
         self._compiling, self._compiled = options, None
+
+    def exportable(self, X: Tensor) -> nn.Module:
+        """Return the module in evaluation mode for torch.export, with fixed copies.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, n_channels, n_times)
+            Signals whose shape is used.
+
+        Returns
+        -------
+        module : ExportableModule
+            The module with shared weights. It is the object itself if nothing is averaged.
+        """
+        self.eval()
+        if self.augmentation is None or self.n_copies == 0:
+            return self
+        return ExportableModule(self, self.augmentation, X)
 
     # options of torch.compile, and the compiled function
     _compiling: dict[str, Any] | None = None
@@ -324,8 +345,11 @@ class InvariantModule(nn.Module):
 
     @torch.compiler.disable(recursive=False)
     def _average_forward(self, augmentation: Augmentation, X: Tensor) -> Tensor:
+        return self._average(self._copied_outputs(augmentation, X))
+
+    def _average(self, outputs: Iterable[Tensor]) -> Tensor:
         total: Tensor | None = None
-        for output in self._copied_outputs(augmentation, X):
+        for output in outputs:
             if self._classifies and self.average == "probability":
                 output = torch.log_softmax(output, dim=1)
                 total = output if total is None else torch.logaddexp(total, output)

@@ -5,7 +5,12 @@ That two processes of joblib give the same is tested beside benchmark and search
 
 import copy
 import json
+import os
 import shutil
+import signal
+import threading
+import time
+from concurrent.futures import CancelledError
 
 import joblib
 import numpy as np
@@ -15,6 +20,7 @@ from joblib._parallel_backends import ThreadingBackend
 from sklearn.base import clone
 from test_doc import run_page
 
+from eeginv._process import call_all
 from eeginv.benchmark import run_benchmark
 from eeginv.benchmark.statistics import RUN_METRICS
 from eeginv.datasets import SleepDataset, simulate_recordings
@@ -55,6 +61,109 @@ def test_search(page):
     found = [one.cv_results_["mean_test_score"].tolist() for one in (search, page["search"])]
     assert found[0] == found[1]
     assert search.policy_ == page["policy"]
+
+
+# workers that are lost ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def client():
+    """Two workers in processes of their own, which are started again when they are lost."""
+    from distributed import Client, LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        with Client(cluster) as client:
+            yield client
+
+
+def pids(client):
+    return sorted(client.run(os.getpid).values())
+
+
+@pytest.mark.slow
+def test_a_run_that_loses_its_worker_is_repeated(client, page, tmp_path):
+    before, killed = client.run(os.getpid), []
+
+    def kill_one():
+        while not all(client.processing().values()):  # a run on each
+            time.sleep(0.05)
+        time.sleep(0.5)
+        killed.append(before[min(before)])
+        os.kill(killed[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one, daemon=True)
+    killer.start()
+    options = {"settings": page["settings"], "methods": ["none", "augnet"], "progress": False}
+    with joblib.parallel_config("dask"):
+        run_benchmark(tmp_path, n_splits=1, **options)
+    killer.join(10)
+    assert killed
+    assert killed[0] not in pids(client)
+    here, there = contents(tmp_path), contents(page["report"].parent)
+    pd.testing.assert_frame_equal(here[0], there[0], check_exact=True)
+    assert here[1:] == there[1:]
+
+
+@pytest.mark.slow
+def test_calls_whose_arguments_were_lost_with_all_workers_are_repeated(client):
+    """Dask keeps what it sends to workers nowhere else; jobs of a cluster may end together."""
+
+    def work(number, values):
+        time.sleep(0.5)
+        return number + values.sum(), os.getpid()
+
+    values, found, before = np.ones(10_000), {}, pids(client)
+    with joblib.parallel_config("dask"):
+        calls = [joblib.delayed(work)(number, values) for number in range(6)]
+        for number, (result, worker) in call_all(calls):
+            assert number not in found
+            found[number] = result, worker
+            if len(found) == 2:
+                for pid in before:
+                    os.kill(pid, signal.SIGKILL)
+    assert {number: result for number, (result, _) in found.items()} == {
+        number: number + 10_000 for number in range(6)
+    }
+    workers = {worker for _, worker in found.values()}
+    assert len(workers - {*before}) >= 1
+    assert os.getpid() not in workers
+
+
+@pytest.mark.parametrize(("ends", "attempts"), [([1, 2, 3], 3), ([0, 0, 0, 1, 0, 0, 5], 7)])
+def test_only_what_has_not_ended_is_repeated(ends, attempts, monkeypatch):
+    given = lossy(ends, monkeypatch)
+    calls = (joblib.delayed(pow)(number, 2) for number in range(6))
+    assert dict(call_all(calls)) == {number: number**2 for number in range(6)}
+    assert given == [6 - sum(ends[:i]) for i in range(attempts)]
+
+
+def test_what_is_lost_again_and_again_is_given_up(monkeypatch):
+    given = lossy([2, 0, 0, 0], monkeypatch)
+    with pytest.raises(CancelledError):
+        list(call_all(joblib.delayed(pow)(number, 2) for number in range(6)))
+    assert len(given) == 4
+
+
+def lossy(ends, monkeypatch):
+    """Let joblib lose, at each attempt, what is beyond a number of calls; note how many it gets."""
+    original, given = joblib.Parallel, []
+
+    def parallel(**options):
+        def call(calls):
+            calls = list(calls)
+            end = ends[len(given)]
+            given.append(len(calls))
+            yield from original(n_jobs=1, return_as="generator")(calls[:end])
+            if end < len(calls):
+                raise CancelledError
+
+        return call
+
+    monkeypatch.setattr(joblib, "Parallel", parallel)
+    return given
+
+
+# recordings ---------------------------------------------------------------------------------------
 
 
 class Elsewhere(ThreadingBackend):

@@ -21,6 +21,7 @@ ROOMS = [
     "policy",
     "augmentation",
     "adapters",
+    "exportable",
     "invariant",
     "estimators",
     "search",
@@ -44,7 +45,7 @@ TORCH_DRAWS = {"bernoulli", "multinomial", "normal", "poisson", "rand", "randint
 TORCH_DRAWS |= {"rand_like", "randint_like", "randn_like", "randperm"}
 # The rooms whose draws come from a generator of their own. Those above them train networks, which
 # draw from the global generator anyway, and isolate it as a whole.
-OWN_GENERATORS = {"transforms", "policy", "augmentation", "invariant"}
+OWN_GENERATORS = {"transforms", "policy", "augmentation", "exportable", "invariant"}
 # Functions of torch that move the global generator, or that read or write its state.
 TORCH_GLOBAL = {"manual_seed", "seed", "initial_seed", "set_rng_state", "get_rng_state"}
 TORCH_GLOBAL |= {"default_generator", "fork_rng", "manual_seed_all"}

@@ -182,6 +182,27 @@ class Augmentation(OnHost):
         undo : Undo
             A function from outputs to outputs. Only if ``with_undo``.
         """
+        for maps in self.fixed_maps(X, n_copies):
+            copy = X
+            for transform in maps:
+                copy = transform(copy)
+            yield (copy, Undo.of(maps, X.shape[-1])) if with_undo else copy
+
+    def fixed_maps(self, X: Tensor, n_copies: int) -> list[list[Map]]:
+        """Return the functions that make each of the :meth:`copies`.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, n_channels, n_times)
+            Gives the shape of the signals.
+        n_copies : int
+            Number of copies, at least 1.
+
+        Returns
+        -------
+        maps : list of list of callable
+            For each copy, functions from signals to signals, to be called in this order.
+        """
         # drawn on the CPU, so that a model has the same copies on any device
         generator = self.stream.fixed("cpu")
         template = torch.empty(1, *X.shape[1:], dtype=X.dtype)
@@ -189,12 +210,7 @@ class Augmentation(OnHost):
         # combinations occur at the right frequency
         seed = int(torch.randint(2**31, (), generator=generator))
         cube = torch.quasirandom.SobolEngine(self._n_choices, scramble=True, seed=seed)
-        points = strata(cube.draw(n_copies))
-        for maps in self._fixed_draws(template, points, generator):
-            copy = X
-            for transform in maps:
-                copy = transform(copy)
-            yield (copy, Undo.of(maps, X.shape[-1])) if with_undo else copy
+        return self._fixed_draws(template, strata(cube.draw(n_copies)), generator)
 
     @property
     def _n_choices(self) -> int:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..datasets.file_names import is_read
-from ..datasets.load import SIMULATED, find_form, load_windows
+from ..datasets.load import SIMULATED, SLEEP_FOLDER, STORE, find_form, load_windows
 from ..datasets.scoring.stages import STAGES
+from ..datasets.store.files import INDEX
 
 if TYPE_CHECKING:
     from .._typing import PathLike
     from ..datasets.labelled import LabelledWindows
     from .settings import Settings
 
-__all__ = ["SIMULATED", "SLEEP_FOLDER", "common_stages", "file_digests", "load_data"]
+__all__ = ["SIMULATED", "SLEEP_FOLDER", "STORE", "common_stages", "file_digests", "load_data"]
 
-SLEEP_FOLDER = "a folder of sleep recordings"
 # Files that readers open, and files with their metadata.
 _DATA_FILE = re.compile(
     r"\.(?:edf|bdf|gdf|vhdr|vmrk|eeg|dat|avg|set|fdt|fif|npz|tsv|json)(?:\.gz)?$",
@@ -105,7 +105,9 @@ def file_digests(path: PathLike, options: Collection[str] = ()) -> list[tuple[st
     form, _ = find_form(root, options)
     if root.is_file():
         return [(root.name, _digest(root))]
-    if form == SLEEP_FOLDER:
+    if form == STORE:  # the index has the digests of the windows
+        found = [root / INDEX]
+    elif form == SLEEP_FOLDER:
         found = [entry for entry in root.iterdir() if is_read(entry.name)]
     else:
         found = [entry for entry in root.rglob("*") if _is_data(entry.relative_to(root))]

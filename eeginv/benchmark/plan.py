@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -64,6 +66,52 @@ class Run:
         """Runs that are combined in this one, if it is a control that combines two."""
         method = COMBINED.get(self.method)
         return [replace(self, method=name) for name in method.parts] if method else []
+
+
+class Part(NamedTuple):
+    """A share of the runs of a plan, for one of several jobs that write into one folder.
+
+    Parameters
+    ----------
+    number : int
+        Which part, from 1.
+    of : int
+        Number of parts.
+    """
+
+    number: int
+    of: int
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    @classmethod
+    def parse(cls, text: str) -> Part:
+        """Read what stands on the command line.
+
+        Parameters
+        ----------
+        text : str
+            Such as "3/16".
+
+        Returns
+        -------
+        part : Part
+            The third of sixteen.
+
+        Raises
+        ------
+        ValueError
+            If it is none, or there is no such part.
+        """
+        found = re.fullmatch(r"([0-9]+)/([0-9]+)", str(text).strip())
+        part = cls(*map(int, found.groups())) if found else cls(0, 0)
+        if not 1 <= part.number <= part.of:
+            raise ValueError(
+                "only (--only) must be one of several parts, such as 3/16, with a number from 1 "
+                f"to the number of parts; got {text!r}."
+            )
+        return part
 
 
 @dataclass(frozen=True)
@@ -130,6 +178,35 @@ class Plan:
             Whether one does.
         """
         return run.method in {COMBINED[name].parts[0] for name in self.controls}
+
+    def share(self, part: Part) -> list[Run]:
+        """Divide the trained runs.
+
+        Parameters
+        ----------
+        part : Part
+            Which part.
+
+        Returns
+        -------
+        runs : list of Run
+            Its runs. Between parts, the number of runs differs by one at most, and so does that of
+            each method; as far as these two allow, so does that of each split.
+        """
+
+        def place(run: Run) -> tuple[int, int]:  # each method begins with another split
+            method = self.methods.index(run.method)
+            return method, (run.split + method) % self.n_splits
+
+        counts: Counter[tuple[int, str | int | None]] = Counter()
+        runs = []
+        for run in sorted(self.trained, key=place):
+            kinds = (run.method, None, run.split)
+            chosen = min(range(1, part.of + 1), key=lambda n: [counts[n, kind] for kind in kinds])
+            counts.update((chosen, kind) for kind in kinds)
+            if chosen == part.number:
+                runs.append(run)
+        return runs
 
     def _runs(self, methods: Iterable[str]) -> list[Run]:
         return [

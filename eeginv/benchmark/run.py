@@ -11,9 +11,10 @@ import joblib
 from tqdm.auto import tqdm
 
 from .._braindecode import import_quietly
+from .._process import call_all
 from ..datasets.load import find_form
 from .data import SIMULATED, load_data
-from .plan import Plan, Run, RunRecord, choose_windows, count_splits
+from .plan import Part, Plan, Run, RunRecord, choose_windows, count_splits
 from .report import write_report
 from .settings import Settings, default_settings
 from .store import Store
@@ -33,10 +34,11 @@ def run_benchmark(
     n_splits: int | None = None,
     seeds: Sequence[int] = (0,),
     n_jobs: int | None = None,
+    only: str | None = None,
     command: str = "",
     progress: bool = True,
     **changes: Any,
-) -> Path:
+) -> Path | None:
     """Train and score all methods with the same subjects, backbone, optimiser and budget.
 
     Parameters
@@ -58,6 +60,10 @@ def run_benchmark(
         Seeds of the training.
     n_jobs : int | None
         Number of parallel runs. None is one for each core. Results do not depend on it.
+    only : str | None
+        One part of the runs, such as "3/16", the third of sixteen. All parts must have the same
+        arguments and folder, and may run at the same time or one after the other. The last one to
+        end writes the report. None is all runs.
     command : str
         The command line, for the report.
     progress : bool
@@ -69,16 +75,17 @@ def run_benchmark(
 
     Returns
     -------
-    report : Path
+    report : Path | None
         ``report.html`` in the folder, beside ``results.csv``, ``plan.json``,
         ``environment.json``, ``runs/``, ``policies/`` and ``networks/`` (those that are scored
-        again under the policy of another method).
+        again under the policy of another method). None where runs of other parts are missing: then
+        neither table nor report is written.
 
     Raises
     ------
     ValueError
-        If a method is unknown, the data cannot be read as asked for or have too few subjects, or
-        the folder holds runs of other settings. Nothing is written then.
+        If a method is unknown, there is no such part, the data cannot be read as asked for or have
+        too few subjects, or the folder holds runs of other settings. Nothing is written then.
     OSError
         If the folder is not writable.
 
@@ -95,6 +102,7 @@ def run_benchmark(
     elif changes:
         raise TypeError(f"Set {', '.join(changes)} in the settings, which are given.")
     methods, seeds = tuple(methods), tuple(seeds)
+    part = None if only is None else Part.parse(only)
     Plan(methods, settings.n_train or (1,), 1 if n_splits is None else n_splits, seeds)
     windows = load_data(settings, data)
     settings = settings.settle(windows, in_memory=_in_memory(data))
@@ -104,7 +112,7 @@ def run_benchmark(
         choose_windows(run, settings, windows.subjects, windows.sessions)
     shape, n_classes = windows.X.shape[1:], len(windows.classes)
     try_backbone(str(settings.backbone), shape, n_classes, windows.sfreq)  # and of the network
-    store = Store.create(output, settings)
+    store = Store.create(output, settings, shared=part is not None)
     if progress:
         summary = repr(windows)[1:-1].removeprefix("LabelledWindows: ")
         tqdm.write(f"{summary}. Kind of task: {windows.kind}. Network: {settings.backbone}.")
@@ -117,15 +125,37 @@ def run_benchmark(
             "methods": [*plan.methods, *plan.controls],
             "splits": n_splits,
             "seeds": plan.seeds,
+            **({} if part is None else {"parts": part.of}),
             "command": command,
         }
     )
-    training = [run for run in plan.trained if not _is_done(store, plan, run)]
-    combining = [run for run in plan.combined if store.record(run) is None]
+    mine = set(plan.trained if part is None else plan.share(part))
+    training = [run for run in plan.trained if run in mine and not _is_done(store, plan, run)]
+    combining = [run for run in plan.combined if mine & {*run.parts} and not store.record(run)]
     if training or combining:
         _execute(store, settings, windows, training, combining, n_jobs, progress)
+    missing = [] if part is None else _missing(store, plan)
+    if missing:
+        if progress:
+            tqdm.write(f"Part {part} is done. {_count_missing(missing, plan)}")
+        return None
     store.write_table()
     return write_report(store.folder)
+
+
+def _missing(store: Store, plan: Plan) -> list[Run]:
+    """List the runs that have neither ended nor failed, as far as they can be made."""
+    feasible = [run for run in plan.combined if not any(map(store.has_failed, run.parts))]
+    runs = [*plan.trained, *feasible]
+    return [run for run in runs if not store.record(run) and not store.has_failed(run)]
+
+
+def _count_missing(missing: Sequence[Run], plan: Plan) -> str:
+    planned = len(plan.trained) + len(plan.combined)
+    return (
+        f"{len(missing)} of the benchmark's {planned} runs are missing; the report is written when "
+        "the last part has done its own."
+    )
 
 
 def _is_done(store: Store, plan: Plan, run: Run) -> bool:
@@ -169,7 +199,7 @@ def _controls(store: Store, runs: Sequence[Run], settings: Settings, *data: Any)
 
 
 def _write_all(store: Store, calls: Iterable[Any], n_jobs: int | None, bar: tqdm) -> None:
-    for record, model in joblib.Parallel(n_jobs=n_jobs, return_as="generator_unordered")(calls):
+    for _, (record, model) in call_all(calls, n_jobs):
         store.write(record, model)
         bar.update()
         if record["status"] == "failed":

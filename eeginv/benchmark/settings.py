@@ -15,9 +15,9 @@ from .. import __version__
 from .._checks import check_integer, check_number
 from .._json import plain
 from ..datasets.kinds import backbone_of_kind
-from ..datasets.load import find_form
+from ..datasets.load import find_form, load_windows
 from ..datasets.sources.moabb import is_moabb
-from .data import SIMULATED, SLEEP_FOLDER, common_stages, file_digests
+from .data import SIMULATED, SLEEP_FOLDER, STORE, common_stages, file_digests
 
 if TYPE_CHECKING:
     from ..datasets.labelled import LabelledWindows
@@ -43,6 +43,9 @@ _DEFAULTS_OF_TASKS: dict[str, Any] = {
 }
 _DEFAULTS_OF = {"simulated nights": _DEFAULTS, SLEEP_FOLDER: _DEFAULTS_OF_FOLDERS}
 _DEFAULTS_OF["a SleepDataset"] = {**_DEFAULTS_OF_TASKS, "epochs": 12}
+# Windows were cut when a store was prepared.
+SLEEP_STORE = "a store of sleep recordings"
+_DEFAULTS_OF[SLEEP_STORE] = {**_DEFAULTS_OF_FOLDERS, "data_options": {}}
 # Largest default number of training subjects, so that a training takes minutes.
 _MOST_SUBJECTS = 8
 SPLITS = ("random", "subject", "session")
@@ -227,17 +230,19 @@ def default_settings(data: Any = SIMULATED, *, smoke: bool = False, **changes: A
     given = _given(changes.pop("data_options", {}))
     form, data = find_form(data, given)
     simulated = form == "simulated nights"
-    fields = dict(_DEFAULTS_OF.get(form, _DEFAULTS_OF_TASKS))
+    of_sleep = form == SLEEP_FOLDER or (form == STORE and load_windows(data).kind == "sleep")
+    alike = SLEEP_STORE if of_sleep and form == STORE else form
+    fields = dict(_DEFAULTS_OF.get(alike, _DEFAULTS_OF_TASKS))
     options = fields.pop("data_options")
     if smoke:
         fields |= _SMOKE
         options = options | (_SMOKE_NIGHTS if simulated else {})
-    if form not in _DEFAULTS_OF:
+    if alike not in _DEFAULTS_OF:
         fields |= {"n_train": (1,)} if smoke else {}
     if changes.get("split_by", "random") != "random":
         fields["n_train"] = None  # all others
     options = options | given
-    if form == SLEEP_FOLDER and "stages" not in options:
+    if of_sleep and "stages" not in options:
         options["stages"] = common_stages(data, **options)
     name = str(data) if isinstance(data, (str, Path)) else form
     return Settings(data=name, data_options=options, **{**fields, **changes})

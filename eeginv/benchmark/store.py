@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import joblib
 
-from .._files import unused_name, write_atomically
+from .._files import unused_name, write_atomically, write_if_new
 from .._json import plain, read_object
 from ..estimators import InvariantClassifier
 
@@ -59,7 +59,7 @@ class Store:
         self.networks = self.folder / "networks"
 
     @classmethod
-    def create(cls, folder: PathLike, settings: Settings) -> Store:
+    def create(cls, folder: PathLike, settings: Settings, shared: bool = False) -> Store:
         """Create a folder for runs, or continue with an existing one.
 
         Parameters
@@ -68,6 +68,9 @@ class Store:
             The folder.
         settings : Settings
             What the runs share.
+        shared : bool
+            Whether others may be at work in it, so that the settings of whoever was first stay,
+            even if no run of theirs is there yet.
 
         Returns
         -------
@@ -79,7 +82,7 @@ class Store:
         OSError
             If it is not writable.
         ValueError
-            If it holds runs of other settings.
+            If it holds runs of other settings, or, where it is shared, was begun with others.
         """
         folder = Path(folder)
         try:
@@ -95,14 +98,17 @@ class Store:
                 "free some space, or choose another one with --output."
             ) from error
         store = cls(folder)
-        store._check_settings(settings.fingerprint())
+        store._check_settings(settings.fingerprint(), shared)
         return store
 
-    def _check_settings(self, fingerprint: str) -> None:
+    def _check_settings(self, fingerprint: str, shared: bool) -> None:
         path = self.folder / "settings.txt"
+        if shared:
+            write_if_new(path, fingerprint + "\n")
         known = path.read_text(errors="replace").strip() if path.exists() else fingerprint
         if known == fingerprint:
-            write_atomically(path, fingerprint + "\n")
+            if not shared:
+                write_atomically(path, fingerprint + "\n")
             return
         finished, failures = self.load()
         if finished and not known:
@@ -115,6 +121,12 @@ class Store:
                 f"{self.folder} holds runs of other settings (data, training sizes, epochs, "
                 "backbone, batch size, learning rate or copies); choose another folder with "
                 "--output, or delete this one."
+            )
+        if shared:
+            raise ValueError(
+                f"{self.folder} was begun with other settings (data, training sizes, epochs, "
+                "backbone, batch size, learning rate or copies), and other parts may be at work in "
+                "it; give all parts the same options, or choose another folder with --output."
             )
         for failure in failures:  # otherwise, they would stay in the report
             self._failed(failure["run_id"]).unlink(missing_ok=True)
@@ -170,8 +182,10 @@ class Store:
             warning names it.
         """
         path = self._done(run.run_id)
+        if not path.exists():
+            return None
         record = self._read(path)
-        if record is None and path.exists():
+        if record is None:
             warnings.warn(
                 f"{path} cannot be read, or is not the file of a finished run: the run counts as "
                 "not done.",
@@ -187,6 +201,21 @@ class Store:
             return None
         scores = record.get("scores", {})
         return {**record, "scores": {kind: score for kind, score in scores.items() if score}}
+
+    def has_failed(self, run: Run) -> bool:
+        """Tell whether a run has failed, and has not succeeded since.
+
+        Parameters
+        ----------
+        run : Run
+            The run.
+
+        Returns
+        -------
+        failed : bool
+            Whether it has.
+        """
+        return self._failed(run.run_id).exists() and not self._done(run.run_id).exists()
 
     def has_network(self, run: Run) -> bool:
         """Return whether the network of a run was kept.

@@ -6,7 +6,6 @@ from .benchmark import benchmark
 from .use import fit, policy, predict, profile
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",

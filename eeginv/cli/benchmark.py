@@ -78,6 +78,13 @@ def benchmark(
     n_jobs: Annotated[
         int | None, typer.Option(help="Trainings that run in parallel. Default: one for each core.")
     ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            help="One part of the runs, such as 3/16, for the jobs of an array, which all write "
+            "into one folder; the last one to end writes the report."
+        ),
+    ] = None,
     output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("results"),
     smoke: Annotated[
         bool,
@@ -135,15 +142,21 @@ def benchmark(
             n_splits=1 if smoke and splits != 0 else splits,
             seeds=chosen_seeds[:1] if smoke else chosen_seeds,
             n_jobs=n_jobs,
+            only=only,
             command=shlex.join(["eeginv", *sys.argv[1:]]),
         )
     except (ValueError, OSError, TerminatedWorkerError) as error:
         typer.echo(f"eeginv benchmark: {error}", err=True)
         raise typer.Exit(2) from error
-    typer.echo(f"Report: {report}")
-    _, failures = Store(report.parent).load()
-    if failures:
+    if report is not None:
+        typer.echo(f"Report: {report}")
+    _, failures = Store(output if report is None else report.parent).load()
+    if failures and report is not None:
         typer.echo(
             f"{len(failures)} runs failed; the report says why. Start again to retry.", err=True
         )
+    elif failures:
+        names = ", ".join(failure["run_id"] for failure in failures)
+        typer.echo(f"Runs that have failed so far: {names}. Start their part again.", err=True)
+    if failures:
         raise typer.Exit(1)

@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = _lazy.attach(
         "simulation.hypnogram": ["simulate_hypnogram"],
         "simulation.nights": ["simulate_sleep"],
         "simulation.recordings": ["SimulatedRecordings", "simulate_recordings"],
+        "prepare": ["prepare_windows"],
         "recipe": ["Recipe"],
         "sleep": ["SleepDataset"],
         "toys": ["load_rotated_digits", "make_sinusoids"],

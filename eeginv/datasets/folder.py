@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .edf.clock import check_hypnogram_start
+from .edf.header import read_header
 from .edf.pairs import read_pair
 from .file_names import Pair, alike, find_pairs, identify
-from .scoring.files import check_coding
+from .scoring.files import Coding, check_coding
 from .sleep import SleepDataset
 
 if TYPE_CHECKING:
@@ -105,6 +107,73 @@ def load_sleep_folder(
     >>> nights.ch_names
     ['Fpz-Cz', 'Pz-Oz']
     """
+    nights = find_nights(path, channels, subjects, pattern, hypnogram_start, stage_numbers, epoch)
+    recordings = [nights.read(number) for number in range(len(nights.pairs))]
+    return SleepDataset(recordings, nights.rows, **selection)
+
+
+@dataclass(frozen=True)
+class Nights:
+    """Pairs of polysomnograms and hypnograms that are read one after another.
+
+    Parameters
+    ----------
+    pairs : list of Pair
+        Files.
+    rows : list of dict
+        Subject and recording of each pair.
+    channels : sequence of str | dict of str to str | None
+        Channels to read.
+    hypnogram_start : str
+        When hypnograms begin.
+    coding : Coding
+        How stages are written in text.
+    """
+
+    pairs: list[Pair]
+    rows: list[dict[str, Any]]
+    channels: Any
+    hypnogram_start: str
+    coding: Coding
+
+    def read(self, number: int) -> ScoredRecording:
+        """Read a pair.
+
+        Parameters
+        ----------
+        number : int
+            Number of the pair.
+
+        Returns
+        -------
+        recording : ScoredRecording
+            In memory, in V.
+        """
+        pair = self.pairs[number]
+        return read_pair(pair.psg, pair.hypnogram, self.channels, self.hypnogram_start, self.coding)
+
+
+def find_nights(
+    path: PathLike,
+    channels: Sequence[str] | Mapping[str, str] | None = None,
+    subjects: Sequence[Any] | None = None,
+    pattern: str | None = None,
+    hypnogram_start: str = "header",
+    stage_numbers: str | Mapping[int, str] | None = None,
+    epoch: float = 30.0,
+) -> Nights:
+    """Find the pairs of a folder.
+
+    Parameters
+    ----------
+    path, channels, subjects, pattern, hypnogram_start, stage_numbers, epoch
+        As for :func:`load_sleep_folder`.
+
+    Returns
+    -------
+    nights : Nights
+        The pairs.
+    """
     folder = Path(path)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is not a folder: give one with *-PSG.edf files.")
@@ -115,7 +184,7 @@ def load_sleep_folder(
         warnings.warn(
             f"In {folder}, these files are in no pair of NAME-PSG.edf and NAME-Hypnogram.edf, and "
             f"are not read: {', '.join(unused)}.",
-            stacklevel=2,
+            stacklevel=3,
         )
     rows, has_subject = identify([pair.stem for pair in pairs], pattern)
     kept = _choose(rows, subjects, folder)
@@ -124,11 +193,8 @@ def load_sleep_folder(
         [rows[i] for i in kept],
         [has_subject[i] for i in kept],
     )
-    recordings = [
-        read_pair(pair.psg, pair.hypnogram, channels, hypnogram_start, coding) for pair in pairs
-    ]
-    _warn_of_same_persons(pairs, rows, has_subject, recordings)
-    return SleepDataset(recordings, rows, **selection)
+    _warn_of_same_persons(pairs, rows, has_subject)
+    return Nights(pairs, rows, channels, hypnogram_start, coding)
 
 
 def _choose(rows: Sequence[dict[str, Any]], subjects: Any, folder: Path) -> Sequence[int]:
@@ -144,19 +210,16 @@ def _choose(rows: Sequence[dict[str, Any]], subjects: Any, folder: Path) -> Sequ
 
 
 def _warn_of_same_persons(
-    pairs: list[Pair],
-    rows: Sequence[dict[str, Any]],
-    has_subject: list[bool],
-    recordings: list[ScoredRecording],
+    pairs: list[Pair], rows: Sequence[dict[str, Any]], has_subject: list[bool]
 ) -> None:
     """Warn if recordings of different subjects may be of one person."""
     stems = [pair.stem for pair, known in zip(pairs, has_subject, strict=True) if not known]
     groups = alike(stems)
     by_code: dict[str, set[str]] = {}
-    for row, recording in zip(rows, recordings, strict=True):
+    for row, pair in zip(rows, pairs, strict=True):
         # The first word is the code of the patient in the hospital: X if unknown, often 0 or a
         # word.
-        code = recording.patient.split(" ")[0]
+        code = read_header(pair.psg).patient.split(" ")[0]
         if len(code) >= 3 and re.search(r"\d", code):
             by_code.setdefault(code, set()).add(str(row["subject"]))
     groups += [sorted(names) for names in by_code.values() if len(names) > 1]
@@ -166,5 +229,5 @@ def _warn_of_same_persons(
             f"Recordings that count as different subjects look like nights of one person: {listed}"
             f"{' and others' if len(groups) > 4 else ''}. If they are, give pattern, or windows of "
             "one person can be in training and test.",
-            stacklevel=3,
+            stacklevel=4,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._checks import check_number
+from ..estimators.lazy import Joined, LazyWindows, Windows
 from ..transforms.candidates import KINDS
 
 if TYPE_CHECKING:
@@ -49,8 +51,8 @@ class LabelledWindows:
 
     Attributes
     ----------
-    X : ndarray of float32, shape (n_windows, n_channels, n_times)
-        The signals.
+    X : ndarray of float32 | LazyWindows, shape (n_windows, n_channels, n_times)
+        The signals; those of a store stay on disk, and ``numpy.asarray`` reads them.
     y : ndarray of str, shape (n_windows,)
         The classes, as strings.
     subjects, sessions : ndarray, shape (n_windows,)
@@ -72,7 +74,7 @@ class LabelledWindows:
     <LabelledWindows: 2 subjects, 8 windows of 2 s (left 4, right 4); 2 channels at 64 Hz>
     """
 
-    X: np.ndarray
+    X: Windows
     y: np.ndarray
     subjects: np.ndarray
     sfreq: float
@@ -84,7 +86,9 @@ class LabelledWindows:
     recipe: Recipe | None = None
 
     def __post_init__(self) -> None:
-        X = np.asarray(self.X, dtype=np.float32)
+        X = self.X
+        if not isinstance(X, LazyWindows):
+            X = np.asarray(X, dtype=np.float32)
         if X.ndim != 3 or 0 in X.shape:
             raise ValueError(
                 "X must have the shape (n_windows, n_channels, n_times), at least one each; got "
@@ -101,7 +105,8 @@ class LabelledWindows:
             raise ValueError(f"ch_names has {len(names)} names, but X has {X.shape[1]} channels.")
         if self.kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {self.kind!r}.")
-        _check_finite(X, columns["subjects"])
+        if not isinstance(X, LazyWindows):  # those are checked when they are read
+            _check_finite(X, columns["subjects"])
         columns["y"] = _as_classes(columns["y"])
         sfreq = check_number("sfreq", self.sfreq, exclusive=True)
         for name, value in {"X": X, "sfreq": sfreq, "ch_names": names, **columns}.items():
@@ -112,7 +117,7 @@ class LabelledWindows:
         """The classes, sorted."""
         return np.unique(self.y).tolist()
 
-    def to_arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def to_arrays(self) -> tuple[Windows, np.ndarray, np.ndarray]:
         """Return the windows as arrays, for estimators of scikit-learn.
 
         Returns
@@ -130,7 +135,10 @@ class LabelledWindows:
         digest : str
             SHA-256, in hexadecimal digits.
         """
-        found = hashlib.sha256(np.ascontiguousarray(self.X).data)
+        if isinstance(self.X, LazyWindows):
+            found = hashlib.sha256(self.X.digest().encode())
+        else:
+            found = hashlib.sha256(np.ascontiguousarray(self.X).data)
         columns = [self.y.tolist(), self.subjects.tolist()]
         columns += [None if self.sessions is None else self.sessions.tolist()]
         known = (self.X.shape, self.sfreq, self.ch_names, self.kind, columns)
@@ -155,6 +163,66 @@ class LabelledWindows:
             f"windows of {self.X.shape[2] / self.sfreq:g} s ({listed}); {n_channels} "
             f"channel{_s(n_channels)} at {self.sfreq:g} Hz>"
         )
+
+
+@dataclass
+class LabelledPart:
+    """Windows of one recording.
+
+    Parameters
+    ----------
+    X : ndarray of float32 | LazyWindows, shape (n_windows, n_channels, n_times)
+        Signals.
+    y : list
+        Class of each window.
+    subjects : list
+        Subject of each window.
+    sessions : list | None
+        Session of each window.
+    sfreq : float
+        Sampling frequency in Hz.
+    ch_names : list of str | None
+        Names of the channels.
+    """
+
+    X: Windows
+    y: list[Any]
+    subjects: list[Any]
+    sessions: list[Any] | None
+    sfreq: float
+    ch_names: list[str] | None
+
+
+def join(parts: Sequence[LabelledPart], kind: str, name: str) -> LabelledWindows:
+    """Join the windows of recordings.
+
+    Parameters
+    ----------
+    parts : list of LabelledPart
+        The recordings, of the same channels and sampling frequency.
+    kind : str
+        Kind of the task.
+    name : str
+        What to call the data.
+
+    Returns
+    -------
+    windows : LabelledWindows
+        The windows, which stay on disk if those of the recordings do.
+    """
+    sessions = [part.sessions for part in parts]
+    lazy = [part.X.reader for part in parts if isinstance(part.X, LazyWindows)]
+    X = LazyWindows(Joined(lazy, name)) if lazy else np.concatenate([part.X for part in parts])
+    return LabelledWindows(
+        X,
+        np.array([label for part in parts for label in part.y]),
+        np.array([subject for part in parts for subject in part.subjects]),
+        parts[0].sfreq,
+        parts[0].ch_names,
+        None if None in sessions else np.array([one for part in sessions for one in part or ()]),
+        kind,
+        name,
+    )
 
 
 def _s(number: int) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import fields
+from dataclasses import dataclass, fields, replace
 from os import PathLike
 from pathlib import Path
 from re import Pattern
 from typing import Any
+
+import numpy as np
 
 from ..estimators.windows import is_windows
 from ..transforms.candidates import KINDS
@@ -22,6 +24,7 @@ from .sources import moabb
 from .sources import recordings as recorded
 from .sources import windows as given
 from .sources.preprocessing import Preprocessing
+from .store.files import is_store, read_store
 
 SIMULATED = "simulated"
 
@@ -42,9 +45,13 @@ _FORMS = {
     "a dataset of MOABB": moabb.OPTIONS,
     "a SleepDataset": set(),
     "labelled windows": set(),
+    "a store": {"stages"},
 }
-_SLEEP = ("simulated nights", "a folder of sleep recordings", "a SleepDataset")
-_CROPPED = _SLEEP[:2]
+STORE, BIDS, SLEEP_FOLDER = "a store", "a folder of BIDS", "a folder of sleep recordings"
+# Forms whose recordings are listed before they are read.
+LISTED = (BIDS, "recordings with events")
+SLEEP = ("simulated nights", SLEEP_FOLDER, "a SleepDataset")
+_CROPPED = SLEEP[:2]
 _NOT_OF_SLEEP = _CUTTING | _WHOSE | {"ch_names", "task", "paradigm", "reference"}
 _OF_FILES = {"channels", "pattern", "stage_numbers"}
 _EPOCHS = re.compile(r"[_-]epo\.fif(?:\.gz)?$", flags=re.IGNORECASE)
@@ -62,8 +69,9 @@ def load_windows(data: Any, *, kind: str | None = None, **options: Any) -> Label
         ``(dataset, paradigm)`` of MOABB, or "moabb:NAME" with the option ``paradigm``. A
         :class:`~eeginv.datasets.SleepDataset`. "simulated" for simulated nights. The path of an
         ``.npz`` file or a file of epochs. The path of a folder with such files, recordings with
-        annotated events, a BIDS dataset, or pairs of polysomnogram and hypnogram. Each form is
-        described in :ref:`any_task`.
+        annotated events, a BIDS dataset, or pairs of polysomnogram and hypnogram. The path of a
+        store that :func:`~eeginv.datasets.prepare_windows` wrote, whose windows stay on disk. Each
+        form is described in :ref:`any_task`.
     kind : "sleep" | "motor_imagery" | "generic" | None
         Kind of task, see :class:`~eeginv.datasets.LabelledWindows`. None is "sleep" for sleep
         recordings, "motor_imagery" for a paradigm of motor imagery of MOABB, and "generic"
@@ -115,29 +123,81 @@ def load_windows(data: Any, *, kind: str | None = None, **options: Any) -> Label
     >>> load_windows((X, y, subjects), sfreq=128, ch_names=["C3", "C4"], resample=64)
     <LabelledWindows: 2 subjects, 8 windows of 2 s (left 4, right 4); 2 channels at 64 Hz>
     """
+    return read_request(parse_request(data, kind, options))
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be read, and how.
+
+    Parameters
+    ----------
+    form : str
+        Form of the data.
+    data : object
+        The data; a ``pathlib.Path`` for a path.
+    kind : str | None
+        Kind of the task, if given.
+    options : dict
+        Options of the form.
+    """
+
+    form: str
+    data: Any
+    kind: str | None
+    options: dict[str, Any]
+
+
+def parse_request(data: Any, kind: str | None, options: Mapping[str, Any]) -> Request:
+    """Find the form of data, and check the options for it.
+
+    Parameters
+    ----------
+    data, kind, options
+        As for :func:`load_windows`.
+
+    Returns
+    -------
+    request : Request
+        What is to be read.
+    """
     cropped = {name: options[name] for name in ("crop_wake",) if name in options}
-    options = {name: value for name, value in options.items() if value is not None}
-    form, data = find_form(data, options)
+    given = {name: value for name, value in options.items() if value is not None}
+    form, data = find_form(data, given)
     if form in _CROPPED:
-        options |= cropped  # None keeps all wake, so it is not the default
-    _check_options(form, options)
+        given |= cropped  # None keeps all wake, so it is not the default
+    _check_options(form, given)
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {kind!r}.")
-    if form == "labelled windows":
-        return data if kind is None else recipe.with_kind(data, kind)
-    if form in _SLEEP:
-        return _read_sleep(form, data, kind, options)
-    return _read(form, data, kind, options)
+    return Request(form, data, kind, given)
+
+
+def read_request(request: Request) -> LabelledWindows:
+    """Read data into windows.
+
+    Parameters
+    ----------
+    request : Request
+        From :func:`parse_request`.
+
+    Returns
+    -------
+    windows : LabelledWindows
+        The windows.
+    """
+    form, data, kind = request.form, request.data, request.kind
+    if form in ("labelled windows", STORE):
+        windows = data if form != STORE else _select(read_store(data), request.options)
+        return windows if kind is None else recipe.with_kind(windows, kind)
+    if form in SLEEP:
+        return _read_sleep(form, data, kind, dict(request.options))
+    return _read(form, data, kind, dict(request.options))
 
 
 def _read(form: str, data: Any, kind: str | None, options: dict[str, Any]) -> LabelledWindows:
-    from_moabb = form == "a dataset of MOABB"
-    signal_options = {"standardize"} if from_moabb else _PREPROCESSING  # the paradigm does the rest
-    preprocessing = Preprocessing(
-        **{name: options.pop(name) for name in signal_options & set(options)}
-    )
+    preprocessing = take_preprocessing(form, options)
     name = str(data) if isinstance(data, Path) else form
-    if kind is None and not from_moabb:
+    if kind is None and form != "a dataset of MOABB":
         kind = "generic"
     common = {"kind": kind, "name": name, **options}
     if isinstance(data, Path):
@@ -147,14 +207,74 @@ def _read(form: str, data: Any, kind: str | None, options: dict[str, Any]) -> La
     return recipe.of_others(windows, preprocessing, form, options)
 
 
+def _select(windows: LabelledWindows, options: Mapping[str, Any]) -> LabelledWindows:
+    """Take the windows of some stages out of a store."""
+    if "stages" not in options:
+        return windows
+    stages = list(options["stages"])
+    missing = [stage for stage in stages if stage not in windows.classes]
+    if missing:
+        raise ValueError(f"{windows.name} has no stages {missing}; it has {windows.classes}.")
+    rows = np.isin(windows.y, stages)
+    found = replace(
+        windows,
+        X=windows.X[rows],
+        y=windows.y[rows],
+        subjects=windows.subjects[rows],
+        sessions=None if windows.sessions is None else windows.sessions[rows],
+    )
+    if found.recipe is None:
+        return found
+    return replace(found, recipe=replace(found.recipe, classes=found.classes))
+
+
+def take_preprocessing(form: str, options: dict[str, Any]) -> Preprocessing:
+    """Take the preprocessing out of options.
+
+    Parameters
+    ----------
+    form : str
+        Form of the data.
+    options : dict
+        Options, from which those of the preprocessing are removed.
+
+    Returns
+    -------
+    preprocessing : Preprocessing
+        The preprocessing.
+    """
+    # the rest is the paradigm's
+    taken = {"standardize"} if form == "a dataset of MOABB" else _PREPROCESSING
+    return Preprocessing(**{name: options.pop(name) for name in taken & set(options)})
+
+
+def find_listed(form: str, data: Path, options: dict[str, Any]) -> list[recorded.Recording]:
+    """List the recordings of a folder.
+
+    Parameters
+    ----------
+    form : "a folder of BIDS" | "recordings with events"
+        Form of the data.
+    data : pathlib.Path
+        The folder.
+    options : dict
+        Options, from which those that choose recordings are removed.
+
+    Returns
+    -------
+    recordings : list of Recording
+        The recordings.
+    """
+    if form == BIDS:
+        return recorded.find_bids(data, options.pop("task", None))
+    return recorded.find_recordings(data, options.pop("pattern", None))
+
+
 def _read_path(
     form: str, data: Path, preprocessing: Preprocessing, common: dict[str, Any]
 ) -> LabelledWindows:
-    if form == "a folder of BIDS":
-        found = recorded.find_bids(data, common.pop("task", None))
-        return recorded.read_recordings(found, preprocessing, **common)
-    if form == "recordings with events":
-        found = recorded.find_recordings(data, common.pop("pattern", None))
+    if form in LISTED:
+        found = find_listed(form, data, common)
         return recorded.read_recordings(found, preprocessing, **common)
     ending, read = (
         (_EPOCHS, given.read_epo_files) if form == "files of epochs" else (_ARRAYS, given.read_npz)
@@ -229,6 +349,8 @@ def _form_of_path(path: Path, options: Collection[str]) -> str:
         raise ValueError(
             f"{path} is neither .npz nor -epo.fif. Recordings are read from a folder: give that."
         )
+    if is_store(path):
+        return STORE
     if "events" not in options and has_pairs(path):
         return "a folder of sleep recordings"
     if (path / "dataset_description.json").is_file() or "task" in options:
@@ -263,8 +385,7 @@ def _check_options(form: str, options: Mapping[str, Any]) -> None:
 
 
 def _read_sleep(form: str, data: Any, kind: str | None, options: dict[str, Any]) -> LabelledWindows:
-    if "resample" in options:
-        options["sfreq"] = options.pop("resample")
+    rename_resample(options)
     name = str(data)
     if form == "simulated nights":
         data = simulate_sleep(**options)
@@ -277,4 +398,16 @@ def _read_sleep(form: str, data: Any, kind: str | None, options: dict[str, Any])
         X, y, subjects, data.sfreq, data.ch_names, None, kind or "sleep", name,
         data.true_invariances,
     )  # fmt: skip
-    return recipe.of_sleep(windows, data, form, options.get("channels"))
+    return recipe.of_sleep(windows, data.preprocessing, form, options.get("channels"))
+
+
+def rename_resample(options: dict[str, Any]) -> None:
+    """Give the option of sleep recordings the name that their loader has for it.
+
+    Parameters
+    ----------
+    options : dict
+        Options, which are changed.
+    """
+    if "resample" in options:
+        options["sfreq"] = options.pop("resample")

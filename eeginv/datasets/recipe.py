@@ -13,7 +13,6 @@ from .sources.preprocessing import Preprocessing
 if TYPE_CHECKING:
     from ..estimators import InvariantClassifier
     from .labelled import LabelledWindows
-    from .sleep import SleepDataset
 
 _FORMAT = 1
 
@@ -169,7 +168,7 @@ class Recipe:
 
 
 def of_sleep(
-    windows: LabelledWindows, nights: SleepDataset, form: str, channels: object
+    windows: LabelledWindows, preprocessing: Mapping[str, Any], form: str, channels: object
 ) -> LabelledWindows:
     """Add the recipe to windows of sleep recordings.
 
@@ -177,8 +176,8 @@ def of_sleep(
     ----------
     windows : LabelledWindows
         The windows.
-    nights : SleepDataset
-        The recordings of the windows.
+    preprocessing : dict
+        That of :class:`~eeginv.datasets.SleepDataset`.
     form : str
         Form of the data.
     channels : object
@@ -189,7 +188,7 @@ def of_sleep(
     windows : LabelledWindows
         The windows with their recipe.
     """
-    known = {name: value for name, value in nights.preprocessing.items() if name != "window"}
+    known = {name: value for name, value in preprocessing.items() if name != "window"}
     return _with_recipe(windows, form, channels, "V", **known)
 
 

@@ -34,6 +34,10 @@ class _Prepared(NamedTuple):
     bouts: Bouts
 
 
+class NothingLeft(ValueError):
+    """No recording has a window of the chosen stages."""
+
+
 class SleepDataset:
     """Sleep recordings, preprocessed and cut into windows with a sleep stage.
 
@@ -182,7 +186,7 @@ class SleepDataset:
             prepared.append(_Prepared(i, prepare(raw, span), bouts.shifted(-start)))
         remarks.warn()
         if not prepared:
-            raise ValueError(
+            raise NothingLeft(
                 f"No window of the stages {wanted} in any of the {len(recordings)} recordings; "
                 f"left out: {self.n_dropped}. Choose other stages or check the annotations."
             )

@@ -17,6 +17,7 @@ from sklearn.utils.validation import (
 
 from .channels import Expected
 from .inputs import check_complete, read_signals, read_targets
+from .lazy import LazyWindows
 from .parameters import check_parameters, default_parameters, without_effect
 from .persistence import load_estimator, save_estimator
 from .prediction import predict_in_batches
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from ..transforms import Transform
     from .augmentation_names import AugmentationLike
     from .callbacks import Readout
+    from .lazy import Windows
     from .signals import Signals
 
 
@@ -152,10 +154,7 @@ class InvariantEstimator(BaseEstimator):
         signals = read_signals(X, Expected("the estimator has sfreq =", sfreq=self.sfreq))
         y = signals.y if y is None else read_targets(y)
         groups = signals.groups if groups is None else groups
-        values, y = validate_data(
-            self, signals.X, y, dtype=np.float32, allow_nd=True, multi_output=True
-        )
-        X = self._as_signals(values)
+        X, y = self._validate(signals.X, y)
         self.n_chans_, self.n_times_ = X.shape[1:]
         self.sfreq_ = signals.sfreq if self.sfreq is None else float(self.sfreq)
         self.ch_names_ = signals.ch_names
@@ -184,6 +183,17 @@ class InvariantEstimator(BaseEstimator):
             )
         check_consistent_length(X, subjects)
         return TrainingData(X, target, weight, subjects)
+
+    def _validate(self, X: Any, y: Any) -> tuple[Windows, Any]:
+        """Check signals and labels as scikit-learn does. Lazy signals are checked when read."""
+        if not isinstance(X, LazyWindows):
+            values, y = validate_data(
+                self, X, y, dtype=np.float32, allow_nd=True, multi_output=True
+            )
+            return self._as_signals(values), y
+        check_consistent_length(X, y)
+        validate_data(self, X[:1].load(), dtype=np.float32, allow_nd=True)
+        return X, validate_data(self, y=y, multi_output=True)
 
     # defined by subclasses
     def _encode_target(self, y: Any) -> np.ndarray:
@@ -230,8 +240,11 @@ class InvariantEstimator(BaseEstimator):
     ) -> np.ndarray:
         """Compute the output of the module in evaluation mode, of shape (n_windows, ...)."""
         check_is_fitted(self, "module_")
-        X = self._in_shape_of_fit(read_signals(X, self._fitted_on).X)
-        X = self._as_signals(validate_data(self, X, reset=False, dtype=np.float32, allow_nd=True))
+        X = read_signals(X, self._fitted_on).X
+        if not isinstance(X, LazyWindows):
+            X = self._in_shape_of_fit(X)
+            X = validate_data(self, X, reset=False, dtype=np.float32, allow_nd=True)
+            X = self._as_signals(X)
         if X.shape[1:] != (self.n_chans_, self.n_times_):
             raise ValueError(
                 f"Expected signals of shape (n_windows, {self.n_chans_}, {self.n_times_}) as in "

@@ -12,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..invariant import InvariantModule, uncompiled
 from ..transforms.precision import in_double
+from .lazy import Windows, as_tensor
 
 # Maximum number of signals that pass through the network, copies counted.
 _MAX_SIGNALS = 4096
@@ -19,7 +20,7 @@ _BATCH = 64
 
 
 def measure_batch_norm(
-    module: InvariantModule, X: Tensor, device: str | torch.device = "cpu"
+    module: InvariantModule, X: Tensor | Windows, device: str | torch.device = "cpu"
 ) -> None:
     """Recompute the batch-normalisation statistics on signals like those at prediction.
 
@@ -31,7 +32,7 @@ def measure_batch_norm(
     ----------
     module : InvariantModule
         The trained network. It is left in evaluation mode.
-    X : Tensor, shape (n_examples, n_channels, n_times)
+    X : Tensor | ndarray | LazyWindows, shape (n_examples, n_channels, n_times)
         Training signals. A random part is used if more than 4096 signals, copies counted, would
         pass through the network.
     device : str | torch.device
@@ -64,7 +65,7 @@ def measure_batch_norm(
         order = torch.randperm(len(X))[: max(_BATCH, _MAX_SIGNALS // max(1, copies))]
         for rows in order.split(_BATCH):
             if len(rows) > 1 or len(X) == 1:
-                module(X[rows].to(device))
+                module(as_tensor(X[rows]).to(device))
     for moment, momentum in zip(moments, before, strict=True):
         moment.put(momentum)
 

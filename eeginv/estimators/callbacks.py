@@ -13,6 +13,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import check_scoring, get_scorer
 from torch import Tensor
 
+from .lazy import LazyWindows, as_tensor
+
 if TYPE_CHECKING:
     from skorch import NeuralNet
     from skorch.callbacks import Callback
@@ -206,10 +208,10 @@ def _first(output: Tensor | tuple[Tensor, ...]) -> Tensor:
     return output[0] if isinstance(output, tuple) else output
 
 
-def _outputs(net: NeuralNet, X: Tensor) -> Tensor:
+def _outputs(net: NeuralNet, X: Tensor | LazyWindows) -> Tensor:
     # skorch's iterator would draw from torch's generator, and so change the order of training
     parts = [
-        _first(net.evaluation_step((X[i : i + _BATCH], None), training=False)).cpu()
+        _first(net.evaluation_step((as_tensor(X[i : i + _BATCH]), None), training=False)).cpu()
         for i in range(0, len(X), _BATCH)
     ]
     return torch.cat(parts)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .channels import Choice, Expected, choose_channels, say_left_out
+from .lazy import InMemory, Joined, LazyWindows
 from .signals import Signals
-from .units import FACTORS, from_volts, to_microvolts
+from .units import FACTORS, are_volts, cannot_be_volts, typical_scale
 
 if TYPE_CHECKING:
     import mne
@@ -58,22 +59,38 @@ def read_epochs(epochs: Any, expected: Expected) -> Signals:
             if expected.ch_names is None:
                 expected = Expected(f"{what} has", choice.names, sfreq)
             expected = Expected(expected.owner, expected.ch_names, sfreq)
-        values = part.get_data(picks=choice.picks)
+        values = part.get_data(picks=choice.picks, copy=False)
         if signals and values.shape[2] != signals[0].shape[2]:
             raise ValueError(
                 f"{what} has {values.shape[2]} samples, those before have {signals[0].shape[2]}."
             )
         signals.append(values)
     say_left_out(left_out)
-    X = signals[0] if len(signals) == 1 else np.concatenate(signals)
-    if set(first.types) == {"misc"}:  # the unit is unknown
-        to_microvolts(X, 1e6, "the Epochs")
-    else:
-        factors = np.array([[FACTORS.get(kind, 1.0)] for kind in first.types])
-        X = from_volts(X, factors, "the Epochs")
     return Signals(
-        X, sfreq, first.names, labels=lambda: np.concatenate([_labels(part) for part in parts])
+        _join_in_microvolts(signals, first.types),
+        sfreq,
+        first.names,
+        labels=lambda: np.concatenate([_labels(part) for part in parts]),
     )
+
+
+def _join_in_microvolts(signals: list[np.ndarray], types: list[str]) -> np.ndarray:
+    """Concatenate signals and convert them to µV, with one copy in single precision."""
+    n_windows = sum(map(len, signals))
+    scale = typical_scale(LazyWindows(Joined([InMemory(part) for part in signals], "Epochs")))
+    factors = np.array([[FACTORS.get(kind, 1.0)] for kind in types])
+    if set(types) == {"misc"}:  # the unit is unknown
+        converts = are_volts(scale, "the Epochs")
+        factors = np.array([[1e6]])
+    else:
+        converts = not cannot_be_volts(scale, factors, "the Epochs")
+    X = np.empty((n_windows, *signals[0].shape[1:]), dtype=np.float32)
+    start = 0
+    for part in signals:
+        for window in part:
+            X[start] = window * factors if converts else window
+            start += 1
+    return X
 
 
 def _check_kind(part: object, what: str) -> None:

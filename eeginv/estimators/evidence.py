@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..transforms.precision import in_double
+from .lazy import Windows, as_tensor
 
 if TYPE_CHECKING:
     from ..invariant import InvariantModule
@@ -20,7 +21,7 @@ _MAX_ROWS, _MAX_NUMBERS = 480, 2 * 10**8
 
 def log_evidence(
     module: InvariantModule,
-    X: Tensor,
+    X: Tensor | Windows,
     y: Tensor,
     weight: Tensor | None = None,
     n_copies: int = 10,
@@ -40,7 +41,7 @@ def log_evidence(
     ----------
     module : InvariantModule
         The trained network. It is in evaluation mode during the call.
-    X : Tensor, shape (n_examples, n_channels, n_times)
+    X : Tensor | LazyWindows, shape (n_examples, n_channels, n_times)
         The signals that it was trained on.
     y : Tensor, shape (n_examples,) or (n_examples, n_outputs)
         Encoded labels, or values.
@@ -78,18 +79,20 @@ def log_evidence(
     was_training = module.training
     module.eval()
     try:
-        weight = X.new_ones(len(X)) if weight is None else weight.to(X)
+        first = _on_device(module, X[:1])
+        weight = first.new_ones(len(X)) if weight is None else weight.to(first)
         parameters = [p for p in module.backbone.parameters() if p.requires_grad]
-        n_outputs = count_outputs(module, X)
+        n_outputs = count_outputs(module, first)
         n_numbers = max(1, sum(p.numel() for p in parameters))
         n_rows = max(2 * n_outputs, min(_MAX_ROWS, _MAX_NUMBERS // n_numbers))
         order = torch.randperm(len(X), generator=torch.Generator().manual_seed(random_state))
-        part = order[: max(1, n_rows // n_outputs)].to(X.device)
+        part = order[: max(1, n_rows // n_outputs)]
         scale = len(X) / len(part)
         fit = _Fit(module, X, y, weight, n_copies)
         # recurrent layers of cuDNN have no backward pass outside of training
         with torch.backends.cudnn.flags(enabled=False):
-            kernels = _kernels(module, parameters, X[part], weight[part], n_copies, fit.root)
+            signals = _on_device(module, X[part])
+            kernels = _kernels(module, parameters, signals, weight[part], n_copies, fit.root)
     finally:
         module.train(was_training)
     squares = torch.stack([in_double(p.detach()).square().sum() for p in parameters])
@@ -124,6 +127,11 @@ def count_outputs(module: InvariantModule, X: Tensor) -> int:
     return output.shape[1]
 
 
+def _on_device(module: InvariantModule, X: Tensor | Windows) -> Tensor:
+    """Return signals on the device of a module."""
+    return as_tensor(X).to(next(module.parameters()).device)
+
+
 def _copies(module: InvariantModule, X: Tensor, n_copies: int) -> list[Tensor]:
     if module.augmentation is None or n_copies == 0:
         return [X]
@@ -134,14 +142,19 @@ class _Fit:
     """Log-likelihood of the outputs, and the square root of the Hessian of the loss."""
 
     def __init__(
-        self, module: InvariantModule, X: Tensor, y: Tensor, weight: Tensor, n_copies: int
+        self,
+        module: InvariantModule,
+        X: Tensor | Windows,
+        y: Tensor,
+        weight: Tensor,
+        n_copies: int,
     ) -> None:
         self.classifies = module.loss == "cross_entropy"
         total = 0.0
         with torch.no_grad():
             for start in range(0, len(X), 64):
                 rows = slice(start, start + 64)
-                copies = _copies(module, X[rows], n_copies)
+                copies = _copies(module, _on_device(module, X[rows]), n_copies)
                 output = in_double(sum(module.backbone(copy) for copy in copies)) / len(copies)
                 target, counted = y[rows].to(output.device), weight[rows].to(output.device)
                 if self.classifies:

@@ -9,6 +9,7 @@ import torch
 
 from .channels import Expected
 from .epochs import is_epochs, read_epochs
+from .lazy import LazyWindows, Mapped, is_mapped
 from .signals import Signals
 from .windows import is_windows, read_windows
 
@@ -21,8 +22,9 @@ def read_signals(X: Any, expected: Expected = ANYTHING) -> Signals:
     Parameters
     ----------
     X : array-like | mne.Epochs | windows dataset | list of epochs or items | Signals
-        The input. The labels of epochs are the names of their events. Those of a windows dataset
-        are its targets, and its subjects are the groups.
+        The input. Memory-mapped arrays (of three dimensions) and windows datasets that are not
+        preloaded stay on disk. The labels of epochs are the names of their events. Those of a
+        windows dataset are its targets, and its subjects are the groups.
     expected : Expected
         Expected channels and sampling frequency, checked where they are known.
 
@@ -50,6 +52,10 @@ def read_signals(X: Any, expected: Expected = ANYTHING) -> Signals:
         return read_epochs(X, expected)
     if is_windows(X):
         return read_windows(X, expected)
+    if isinstance(X, LazyWindows):
+        return Signals(X, is_array=True)
+    if is_mapped(X):
+        return Signals(LazyWindows(Mapped.of_memmap(X)), is_array=True)
     if isinstance(X, torch.Tensor):
         X = X.detach().cpu()
         # NumPy has no bfloat16

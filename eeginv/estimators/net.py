@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import skorch
@@ -11,11 +11,13 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback, EarlyStopping
 from torch import Tensor, nn
+from torch.utils.data import default_collate
 from tqdm.auto import tqdm
 
 from ..augmentation import PerExampleLoss
 from ..augmentation.diagnosis import explain_not_finite
 from ..policy import Policy
+from .lazy import Windows, lazily
 
 if TYPE_CHECKING:
     from .training_data import TrainingData
@@ -26,24 +28,69 @@ class SignalDataset(torch.utils.data.Dataset):
 
     Parameters
     ----------
-    X : ndarray, shape (n_examples, n_channels, n_times)
-        Signals.
+    X : ndarray of float32 | LazyWindows, shape (n_examples, n_channels, n_times)
+        Signals. They are neither copied nor read before they are used.
     y : ndarray, shape (n_examples,) or (n_examples, n_outputs)
         Targets.
     weight : ndarray, shape (n_examples,)
         Weights of the examples.
     """
 
-    def __init__(self, X: np.ndarray, y: np.ndarray, weight: np.ndarray) -> None:
-        self.X = torch.as_tensor(np.ascontiguousarray(X))
+    def __init__(self, X: Windows, y: np.ndarray, weight: np.ndarray) -> None:
+        self.X = lazily(X)
         self.y = torch.as_tensor(y)
-        self.weight = torch.as_tensor(weight, dtype=self.X.dtype)
+        self.weight = torch.as_tensor(weight, dtype=torch.float32)
+
+    @classmethod
+    def of_rows(cls, data: TrainingData, rows: np.ndarray, scale: float) -> Self:
+        """Make a dataset of some windows.
+
+        Parameters
+        ----------
+        data : TrainingData
+            All windows.
+        rows : ndarray of int
+            Rows of the windows.
+        scale : float
+            Number by which weights are divided.
+
+        Returns
+        -------
+        dataset : SignalDataset
+            The windows.
+        """
+        return cls(lazily(data.X)[rows], data.target[rows], data.weight[rows] / scale)
 
     def __len__(self) -> int:
         return len(self.X)
 
     def __getitem__(self, index: int) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        return self.X[index], (self.y[index], self.weight[index])
+        return torch.from_numpy(self.X[index]), (self.y[index], self.weight[index])
+
+    def __getitems__(self, indices: list[int]) -> _Batch:
+        # one read for a batch, in place of one for each window
+        X = torch.from_numpy(self.X[indices].load())
+        return _Batch((X, (self.y[indices], self.weight[indices])))
+
+
+class _Batch(tuple[Any, ...]):
+    """A batch that needs no collation."""
+
+
+def as_batch(items: Any) -> Any:
+    """Collate items, unless they are a batch already.
+
+    Parameters
+    ----------
+    items : list | tuple
+        What a dataset returned for the indices of a batch.
+
+    Returns
+    -------
+    batch : tuple | list
+        Signals, and targets with weights.
+    """
+    return tuple(items) if isinstance(items, _Batch) else default_collate(items)
 
 
 def hold(data: TrainingData, rows: np.ndarray | None, scale: float) -> Callable[..., Any] | None:
@@ -67,9 +114,7 @@ def hold(data: TrainingData, rows: np.ndarray | None, scale: float) -> Callable[
 
     if rows is None:
         return None
-    return predefined_split(
-        SignalDataset(data.X[rows], data.target[rows], data.weight[rows] / scale)
-    )
+    return predefined_split(SignalDataset.of_rows(data, rows, scale))
 
 
 class CrossEntropy(nn.Module):

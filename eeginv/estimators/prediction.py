@@ -11,6 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..invariant import InvariantModule, uncompiled
+from .lazy import Windows
 
 # Number of windows in a batch on a CPU. Larger batches would not fit into its caches.
 _BATCH = 32
@@ -38,7 +39,7 @@ class Batches:
 
 
 def predict_in_batches(
-    module: InvariantModule, X: np.ndarray, device: str | torch.device
+    module: InvariantModule, X: Windows, device: str | torch.device
 ) -> np.ndarray:
     """Compute the output for signals in batches of constant size, the last one zero-padded.
 
@@ -46,7 +47,7 @@ def predict_in_batches(
     ----------
     module : InvariantModule
         The network, in evaluation mode.
-    X : ndarray of float32, shape (n_windows, n_channels, n_times)
+    X : ndarray of float32 | LazyWindows, shape (n_windows, n_channels, n_times)
         Signals.
     device : str | torch.device
         Device of the network.
@@ -63,7 +64,7 @@ def predict_in_batches(
         for start in range(0, len(X), batches.n_windows):
             part = X[start : start + batches.n_windows]
             batch = np.zeros((batches.n_windows, *X.shape[1:]), dtype=np.float32)
-            batch[: len(part)] = part
+            batch[: len(part)] = np.asarray(part)
             with torch.no_grad():
                 output = module(torch.from_numpy(batch).to(device))
             outputs.append(output[: len(part)].cpu().numpy())

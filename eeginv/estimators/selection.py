@@ -10,6 +10,7 @@ import torch
 
 from .augmentation_names import LEARNED
 from .evidence import count_outputs, log_evidence
+from .lazy import as_tensor, lazily
 
 if TYPE_CHECKING:
     from ..invariant import InvariantModule
@@ -61,7 +62,7 @@ def train_selected(
     for penalty in PENALTIES:
         with trainer.isolated(seeds[0]):
             module = trainer.build(seeds[1], penalty)
-            count_outputs(module, torch.as_tensor(data.X[rows][:1]))  # fails before the training
+            count_outputs(module, as_tensor(data.X[rows[:1]]))  # fails before the training
             training = trainer.train(module, data, rows, held_out)
             scores[penalty] = _evidence(trainer, training.module, data, rows, int(seeds[1]))
         if best is None or scores[penalty] > scores[best[1]]:
@@ -74,6 +75,6 @@ def _evidence(
     trainer: Trainer, module: InvariantModule, data: TrainingData, rows: np.ndarray, seed: int
 ) -> float:
     weight = (data.weight[rows] / data.weight[rows].mean()).astype(np.float32)
-    arrays = (data.X[rows], data.target[rows], weight)
-    signals, labels, weights = (torch.as_tensor(a, device=trainer.device) for a in arrays)
+    labels, weights = (torch.as_tensor(part) for part in (data.target[rows], weight))
+    signals = lazily(data.X)[rows]
     return log_evidence(module, signals, labels, weights, trainer.estimator.n_copies, seed)

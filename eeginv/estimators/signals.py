@@ -17,9 +17,9 @@ class Signals:
 
     Parameters
     ----------
-    X : ndarray | object
+    X : ndarray | LazyWindows | object
         Signals of shape (n_windows, n_channels, n_times), in µV for MNE objects and windows
-        datasets. Any other array-like is kept unchanged.
+        datasets. Any other array-like is kept unchanged. Those on disk are read when they are used.
     sfreq : float | None
         Sampling frequency in Hz.
     ch_names : list of str | None

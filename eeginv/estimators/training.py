@@ -31,7 +31,7 @@ from .augmentation_names import AUGMENTATIONS, hint_for_augmentation
 from .backbone import build_backbone
 from .callbacks import prepare_callbacks
 from .held_out import check_sides, hold_out
-from .net import Progress, SignalDataset, StopAfterWarmup, WeightedNet, hold
+from .net import Progress, SignalDataset, StopAfterWarmup, WeightedNet, as_batch, hold
 from .parameters import check_learned
 from .schedule import cosine_schedule
 from .training_data import Training, TrainingData
@@ -355,7 +355,7 @@ class Trainer:
         every += prepare_callbacks(own, estimator._readout, held_out is not None)
         split = hold(data, held_out, scale)
         net = self._net(self.compiled(module), len(rows), split, every)
-        net.fit(SignalDataset(data.X[rows], data.target[rows], data.weight[rows] / scale), None)
+        net.fit(SignalDataset.of_rows(data, rows, scale), None)
         if getattr(net, "interrupted_", False):
             raise KeyboardInterrupt
         check_learned(module.augmentation, len(net.history), int(estimator.max_epochs))
@@ -386,6 +386,8 @@ class Trainer:
             max_epochs=int(estimator.max_epochs),
             batch_size=batch_size,
             iterator_train__shuffle=True,
+            iterator_train__collate_fn=as_batch,
+            iterator_valid__collate_fn=as_batch,
             # batch normalisation cannot normalise a batch of one
             iterator_train__drop_last=_leaves_one(n_rows, batch_size),
             train_split=split,

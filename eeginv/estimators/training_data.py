@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from ..invariant import InvariantModule
     from ..policy import Policy
+    from .lazy import Windows
     from .net import WeightedNet
 
 
@@ -21,7 +22,7 @@ class TrainingData:
 
     Parameters
     ----------
-    X : ndarray of float32, shape (n_windows, n_channels, n_times)
+    X : ndarray of float32 | LazyWindows, shape (n_windows, n_channels, n_times)
         Signals.
     target : ndarray, shape (n_windows,) or (n_windows, n_outputs)
         Encoded labels, or standardised values.
@@ -37,7 +38,7 @@ class TrainingData:
     >>> TrainingData(np.zeros((4, 2, 8), "float32"), np.array([0, 1, 0, 1]), np.ones(4)).groups
     """
 
-    X: np.ndarray
+    X: Windows
     target: np.ndarray
     weight: np.ndarray
     groups: np.ndarray | None = None

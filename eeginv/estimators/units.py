@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from .lazy import Windows
 
 # MNE stores signals in SI units. Factors by channel type: networks take EEG in µV, MEG in fT and
 # fT/cm, fNIRS in µM.
@@ -19,12 +23,12 @@ OTHER_UNIT = 100.0
 _ENOUGH = 64  # windows
 
 
-def typical_scale(X: np.ndarray) -> float | None:
+def typical_scale(X: Windows) -> float | None:
     """Measure the scale of signals.
 
     Parameters
     ----------
-    X : ndarray, shape (n_windows, n_channels, n_times)
+    X : ndarray | LazyWindows, shape (n_windows, n_channels, n_times)
         Signals.
 
     Returns
@@ -41,7 +45,7 @@ def typical_scale(X: np.ndarray) -> float | None:
     1.0
     """
     part = X[:: -(-len(X) // _ENOUGH)] if len(X) else X
-    spread = np.asarray(part, dtype=np.float64).std(axis=-1)
+    spread = np.asarray(part).astype(np.float64).std(axis=-1)
     spread = spread[spread > 0]
     return float(np.median(spread)) if spread.size else None
 
@@ -51,55 +55,56 @@ def look_like_volts(scale: float | None) -> bool:
     return scale is not None and scale < VOLTS
 
 
-def to_microvolts(X: np.ndarray, factors: np.ndarray | float, what: str) -> None:
-    """Convert signals that look like V to µV, in place and with a warning.
+def are_volts(scale: float | None, what: str) -> bool:
+    """Whether signals look like V and have to be converted to µV, which is said in a warning.
 
     Parameters
     ----------
-    X : ndarray, shape (n_windows, n_channels, n_times)
-        Signals.
-    factors : ndarray, shape (n_windows or 1, n_channels, 1) | float
-        Conversion factor of each channel.
+    scale : float | None
+        Scale of the signals.
     what : str
         Origin of the signals, for messages.
+
+    Returns
+    -------
+    converts : bool
+        Whether they look like V.
     """
-    scale = typical_scale(X)
-    if look_like_volts(scale):
-        X *= factors
-        warnings.warn(
-            f"The signals of {what} look like V (median standard deviation {scale:.1e}) and were "
-            "converted to µV, as those of mne.Epochs are.",
-            stacklevel=4,
-        )
+    if scale is None or not look_like_volts(scale):
+        return False
+    warnings.warn(
+        f"The signals of {what} look like V (median standard deviation {scale:.1e}) and were "
+        "converted to µV, as those of mne.Epochs are.",
+        stacklevel=5,
+    )
+    return True
 
 
-def from_volts(X: np.ndarray, factors: np.ndarray, what: str) -> np.ndarray:
-    """Convert signals of MNE from V to their unit, unless they cannot be in V.
+def cannot_be_volts(scale: float | None, factors: np.ndarray, what: str) -> bool:
+    """Whether signals of MNE are too large to be in V, which is said in a warning.
 
     Parameters
     ----------
-    X : ndarray, shape (n_windows, n_channels, n_times)
-        Signals, nominally in V.
-    factors : ndarray, shape (n_channels, 1)
+    scale : float | None
+        Scale of the signals, nominally in V.
+    factors : ndarray
         Conversion factor of each channel.
     what : str
         Origin of the signals, for messages.
 
     Returns
     -------
-    X : ndarray, same shape
-        The converted signals. Signals too large to be in V are returned unchanged, with a warning:
-        they are standardised, or in µV where MNE expects V.
+    cannot : bool
+        Whether they are standardised, or in µV where MNE expects V.
     """
-    scale = typical_scale(X)
-    if scale is not None and scale > TOO_LARGE and (factors >= 1e6).all():
-        warnings.warn(
-            f"The signals of {what} cannot be in V, the unit of MNE (median standard deviation "
-            f"{scale:.1e}): they seem to be standardised, or in µV. They were taken as they are.",
-            stacklevel=4,
-        )
-        return X
-    return X * factors
+    if scale is None or scale <= TOO_LARGE or not (factors >= 1e6).all():
+        return False
+    warnings.warn(
+        f"The signals of {what} cannot be in V, the unit of MNE (median standard deviation "
+        f"{scale:.1e}): they seem to be standardised, or in µV. They were taken as they are.",
+        stacklevel=5,
+    )
+    return True
 
 
 def warn_of_volts(scale: float | None) -> None:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, IterableDataset, Subset
 
 from .channels import Choice, Expected, choose_channels, say_left_out
+from .lazy import LazyWindows, Windows
 from .signals import Signals
-from .units import FACTORS, look_like_volts, to_microvolts, typical_scale
+from .units import FACTORS, are_volts, look_like_volts, typical_scale
 
 # V and µV differ by six decades; subjects, or a trial and an artefact, by two or three.
 _TWO_UNITS = 1e4
+# Number of windows of each recording that tell its scale.
+_OF_PART = 16
 
 
 def is_windows(X: object) -> bool:
@@ -57,6 +60,25 @@ def read_windows(dataset: Any, expected: Expected) -> Signals:
     of_row = np.empty(len(dataset), dtype=int)
     for number, part in enumerate(parts):
         of_row[part.rows] = number
+    read = _read_lazily if any(_is_on_disk(part.source) for part in parts) else _read_all
+    X, labels = read(dataset, parts, of_row, expected)
+    choices = [part.choice for part in parts if part.choice is not None]
+    say_left_out({name: why for choice in choices for name, why in choice.left_out.items()})
+    named = len(choices) == len(parts)
+    return Signals(
+        X,
+        sfreq=next((part.sfreq for part in parts if part.sfreq is not None), None),
+        ch_names=parts[of_row[0]].choice.names if named else None,
+        labels=labels,
+        subjects=lambda: _subjects(parts, of_row),
+    )
+
+
+def _read_all(
+    dataset: Any, parts: Sequence[_Part], of_row: np.ndarray, expected: Expected
+) -> tuple[np.ndarray, _Labels]:
+    """Read all windows into memory."""
+    kind = type(dataset).__name__
     X = np.empty(0, dtype=np.float32)
     targets = []
     for i, number in enumerate(of_row):
@@ -74,17 +96,10 @@ def read_windows(dataset: Any, expected: Expected) -> Signals:
             )
         X[i] = signal
         targets.append(target)
-    choices = [part.choice for part in parts if part.choice is not None]
-    say_left_out({name: why for choice in choices for name, why in choice.left_out.items()})
-    _convert(X, parts, of_row, kind)
-    named = len(choices) == len(parts)
-    return Signals(
-        X,
-        sfreq=next((part.sfreq for part in parts if part.sfreq is not None), None),
-        ch_names=parts[of_row[0]].choice.names if named else None,
-        labels=_labels(dataset, targets),
-        subjects=lambda: _subjects(parts, of_row),
-    )
+    factors = _find_factors(X, parts, kind)
+    if factors is not None:
+        X *= factors[of_row]
+    return X, _labels(dataset, targets)
 
 
 @dataclass
@@ -94,6 +109,7 @@ class _Part:
     source: Any
     rows: np.ndarray
     name: str
+    places: np.ndarray  # of the rows in the source
     sfreq: float | None = None
     choice: Choice | None = None
     order: list[int] | None = None
@@ -134,28 +150,33 @@ class _Part:
 def _find_parts(dataset: Any) -> list[_Part]:
     leaves = _leaves(dataset, np.arange(len(dataset)))
     parts = []
-    for number, (leaf, rows) in enumerate(leaves):
+    for number, (leaf, rows, places) in enumerate(leaves):
         _check_windows(leaf)
-        parts.append(_Part(leaf, rows, _describe(leaf, number) if len(leaves) > 1 else "X"))
+        name = _describe(leaf, number) if len(leaves) > 1 else "X"
+        parts.append(_Part(leaf, rows, name, places))
     return parts
 
 
-def _leaves(dataset: Any, indices: np.ndarray) -> list[tuple[Any, np.ndarray]]:
-    """Return the datasets that a dataset consists of, with their positions in `indices`."""
+def _leaves(dataset: Any, indices: np.ndarray) -> list[tuple[Any, np.ndarray, np.ndarray]]:
+    """Return the datasets that a dataset consists of, with their positions in `indices`.
+
+    The third value of each are the indices into that dataset.
+    """
     if isinstance(dataset, Subset):
         return _leaves(dataset.dataset, np.asarray(dataset.indices)[indices])
     if isinstance(dataset, _slice_datasets()):
         return _leaves(dataset.dataset, np.asarray(dataset.indices_)[indices])
     if not isinstance(dataset, ConcatDataset):
-        return [(None if isinstance(dataset, list) else dataset, np.arange(len(indices)))]
+        leaf = None if isinstance(dataset, list) else dataset
+        return [(leaf, np.arange(len(indices)), indices)]
     ends = np.asarray(dataset.cumulative_sizes)
     number = np.searchsorted(ends, indices, side="right")
     leaves = []
     for k in np.unique(number):
         rows = np.flatnonzero(number == k)
         start = ends[k - 1] if k else 0
-        for leaf, places in _leaves(dataset.datasets[k], indices[rows] - start):
-            leaves.append((leaf, rows[places]))
+        for leaf, at, places in _leaves(dataset.datasets[k], indices[rows] - start):
+            leaves.append((leaf, rows[at], places))
     return leaves
 
 
@@ -235,6 +256,9 @@ def _target(item: Any) -> Any:
     return item[1] if isinstance(item, (tuple, list)) and len(item) > 1 else None
 
 
+_Labels: TypeAlias = Callable[[], "np.ndarray | None"] | None
+
+
 def _stack(targets: Sequence[Any]) -> np.ndarray | None:
     if any(target is None for target in targets):
         return None
@@ -257,9 +281,9 @@ def _subjects(parts: Sequence[_Part], of_row: np.ndarray) -> np.ndarray | None:
 
 
 # units --------------------------------------------------------------------------------------------
-def _convert(X: np.ndarray, parts: Sequence[_Part], of_row: np.ndarray, kind: str) -> None:
-    """Convert signals to µV if they are in V."""
-    scales = [typical_scale(X[part.rows[:64]]) for part in parts]
+def _find_factors(X: Windows, parts: Sequence[_Part], kind: str) -> np.ndarray | None:
+    """Return factors to µV, shape (n_parts, n_channels, 1); None if signals are not in V."""
+    scales = [typical_scale(X[part.rows[:_OF_PART]]) for part in parts]
     known = {p.name: s for p, s in zip(parts, scales, strict=True) if s is not None}
     volts = {name: scale for name, scale in known.items() if look_like_volts(scale)}
     others = {name: scale for name, scale in known.items() if name not in volts}
@@ -271,8 +295,71 @@ def _convert(X: np.ndarray, parts: Sequence[_Part], of_row: np.ndarray, kind: st
                 f"of {low:.1e} and looks like V, {next(iter(others))} one of {high:.1e}. Bring "
                 "all to one."
             )
+    if not are_volts(typical_scale(X), f"the {kind}"):
+        return None
     types = [["misc"] * X.shape[1] if p.choice is None else p.choice.types for p in parts]
-    factors = np.array(
-        [[1e6 if t == "misc" else FACTORS.get(t, 1.0) for t in of_part] for of_part in types]
-    )
-    to_microvolts(X, factors.astype(np.float32)[of_row][:, :, None], f"the {kind}")
+    factors = [[1e6 if t == "misc" else FACTORS.get(t, 1.0) for t in of_part] for of_part in types]
+    return np.array(factors, dtype=np.float32)[:, :, None]
+
+
+# lazy reading -------------------------------------------------------------------------------------
+def _is_on_disk(leaf: Any) -> bool:
+    """Whether a dataset of Braindecode reads its windows from a file."""
+    if getattr(leaf, "_zarr_data", None) is not None:
+        return True
+    signals = [getattr(leaf, name, None) for name in ("raw", "windows")]
+    return any(getattr(found, "preload", True) is False for found in signals)
+
+
+def _read_lazily(
+    dataset: Any, parts: Sequence[_Part], of_row: np.ndarray, expected: Expected
+) -> tuple[LazyWindows, _Labels]:
+    """Read the first window of each recording, and the others when they are used."""
+    kind = type(dataset).__name__
+    for part in sorted(parts, key=lambda part: part.rows[0]):
+        signal, _ = _read_item(dataset[part.rows[0]], kind)
+        expected = part.look(len(signal), expected)
+    n_channels = len(signal) if part.order is None else len(part.order)
+    reader = _Items(dataset, [p.order for p in parts], of_row, (n_channels, signal.shape[1]))
+    X = LazyWindows(reader)
+    reader.factors = _find_factors(X, parts, kind)
+    if getattr(dataset, "target_transform", None) is None and all(
+        getattr(part.source, "targets_from", None) == "metadata" for part in parts
+    ):
+        targets: list[Any] = [None] * len(of_row)
+        for part in parts:
+            for row, place in zip(part.rows, part.places, strict=True):
+                targets[row] = part.source.y[place]
+        return X, lambda: _stack(targets)
+    return X, lambda: _stack([_target(dataset[i]) for i in range(len(of_row))])
+
+
+class _Items:
+    """Reads rows of a dataset, item by item."""
+
+    def __init__(
+        self,
+        dataset: Any,
+        orders: list[list[int] | None],
+        of_row: np.ndarray,
+        shape: tuple[int, int],
+    ) -> None:
+        self.dataset, self.orders, self.of_row = dataset, orders, of_row
+        self.shape, self.name = (len(of_row), *shape), f"the {type(dataset).__name__}"
+        self.factors: np.ndarray | None = None
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        X = np.empty((len(rows), *self.shape[1:]), dtype=np.float32)
+        for window, row in zip(X, rows, strict=True):
+            signal, _ = _read_item(self.dataset[int(row)], self.name)
+            order = self.orders[self.of_row[row]]
+            signal = signal if order is None else signal[order]
+            if signal.shape != window.shape:
+                raise ValueError(
+                    f"Window {row} of {self.name} has shape {signal.shape} (channels, samples), "
+                    f"the first has {window.shape}."
+                )
+            window[:] = signal
+        if self.factors is not None:
+            X *= self.factors[self.of_row[rows]]
+        return X

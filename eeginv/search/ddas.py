@@ -14,7 +14,7 @@ from ..augmentation import Augmentation, PolicyAugmentation
 from .by_gradient.network_step import NetworkStep
 from .by_gradient.search import GradientSearch, Learner
 from .declared import count, positive, share
-from .operations import apply_operations, make_operations, product_policy
+from .operations import Operations, make_operations, product_policy
 
 if TYPE_CHECKING:
     from ..policy import Policy
@@ -103,6 +103,7 @@ class DDASLearner(Learner):
         self.operations = make_operations(problem.transforms, search.n_levels)
         self.network_step = NetworkStep(problem.make_network(), problem, search.search_lr)
         device = problem.X.device
+        self._transforms = Operations(self.operations, device)
         self.logits = nn.Parameter(torch.zeros(len(self.operations), device=device))
         logit = math.log(search.probability / (1 - search.probability))
         self.gate = nn.Parameter(torch.tensor(logit, device=device))
@@ -122,10 +123,7 @@ class DDASLearner(Learner):
         n_views = search.n_views if learns else 0
         sequences = torch.randint(len(self.operations), (n_views, search.n_operations))
         clean = X[rows]
-        views = [clean] + [
-            apply_operations(clean, [self.operations[i] for i in sequence])
-            for sequence in sequences.tolist()
-        ]
+        views = [clean] + [self._transforms.apply(clean, s) for s in sequences.tolist()]
         gradients, inner_losses = zip(
             *(losses.gradient(view, rows, keep_statistics=view is clean) for view in views),
             strict=True,

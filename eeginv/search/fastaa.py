@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 from sklearn.metrics import balanced_accuracy_score
 
+from .._process import call_all
 from ..augmentation import PolicyAugmentation
 from .by_trials.children import ChildTraining, predict
 from .by_trials.search import SampledSearch
@@ -80,14 +81,13 @@ class FastAutoAugmentSearch(SampledSearch):
             if fold > 0:  # The first fold has the split of the problem.
                 sides = split(problem.trainer, y, problem.groups, self.held_out, fold_seed)
             trainings.append(ChildTraining(problem, *sides, self.child_epochs, fold_seed))
-        networks = joblib.Parallel(n_jobs=self.n_jobs)(
-            joblib.delayed(training.train)(None) for training in trainings
-        )
+        calls = (joblib.delayed(training.train)(None) for training in trainings)
+        networks = dict(call_all(calls, self.n_jobs))
         return [
             DensityMatching(
-                training.trainer, network, *training.held_out(), self.n_draws, training.seed
+                training.trainer, networks[fold], *training.held_out(), self.n_draws, training.seed
             )
-            for training, network in zip(trainings, networks, strict=True)
+            for fold, training in enumerate(trainings)
         ]
 
 

@@ -99,26 +99,79 @@ def sequence_policy(operations: Sequence[PolicyEntry], probabilities: Sequence[f
     return Policy(entries)
 
 
-def apply_operations(X: Tensor, operations: Sequence[PolicyEntry]) -> Tensor:
-    """Apply operations to all signals, one after the other, without gradients.
+class Operations:
+    """Applies operations, with one transform for all that differ in strength alone.
+
+    Making a transform of many channels takes longer than applying it.
 
     Parameters
     ----------
-    X : Tensor, shape (n_examples, n_channels, n_times)
-        Signals.
     operations : list of PolicyEntry
-        The operations. Their draws are seeded from torch's global generator.
+        The operations.
+    device : torch.device
+        Device of the signals.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from eeginv.search.operations import Operations, make_operations
+    >>> from eeginv.transforms import SignFlip
+    >>> operations = Operations(make_operations([SignFlip()], n_levels=1), torch.device("cpu"))
+    >>> operations.apply(torch.ones(1, 1, 2), [0])
+    tensor([[[-1., -1.]]])
+    """
+
+    def __init__(self, operations: Sequence[PolicyEntry], device: torch.device) -> None:
+        made: dict[tuple[str, str], Transform] = {}
+        for operation in operations:
+            if _key(operation) not in made:
+                made[_key(operation)] = make_transform(operation).to(device)
+        self._steps = [(made[_key(operation)], operation.extent) for operation in operations]
+
+    @torch.no_grad()
+    def apply(self, X: Tensor, sequence: Sequence[int]) -> Tensor:
+        """Apply operations to all signals, one after the other, without gradients.
+
+        Parameters
+        ----------
+        X : Tensor, shape (n_examples, n_channels, n_times)
+            Signals.
+        sequence : sequence of int
+            Indices of the operations. Their draws are seeded from torch's global generator.
+
+        Returns
+        -------
+        X_transformed : Tensor, same shape as X
+            The transformed signals.
+        """
+        generator = torch.Generator(device=X.device)
+        generator.manual_seed(int(torch.randint(2**62, ())))
+        for index in sequence:
+            transform, strength = self._steps[index]
+            X = transform.transform(X, transform.draw(X, generator), strength)
+        return X
+
+
+def make_transform(operation: PolicyEntry, strength: float = 1.0) -> Transform:
+    """Make the transform of an operation.
+
+    Parameters
+    ----------
+    operation : PolicyEntry
+        From :func:`make_operations`.
+    strength : float
+        Its initial strength, as a share of that of the operation. An on/off operation is always
+        applied.
 
     Returns
     -------
-    X_transformed : Tensor, same shape as X
-        The transformed signals.
+    transform : Transform
+        A new object.
     """
-    generator = torch.Generator(device=X.device)
-    generator.manual_seed(int(torch.randint(2**62, ())))
-    with torch.no_grad():
-        for operation in operations:
-            cls = REGISTRY[operation.transform]
-            transform = cls(**{cls.strength_name: operation.extent}, **operation.config)
-            X = transform.to(X.device)(X, generator)
-    return X
+    cls = REGISTRY[operation.transform]
+    extent = operation.extent * (1 if operation.binary else strength)
+    return cls(**{cls.strength_name: extent}, **operation.config)
+
+
+def _key(operation: PolicyEntry) -> tuple[str, str]:
+    return operation.transform, repr(sorted(operation.config.items()))

@@ -121,7 +121,7 @@ class _TurnPhase(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             time = torch.arange(n_times, device=gradient.device, dtype=gradient.dtype)
             grad_angle = (centred * sine).addcmul_(hilbert, cosine).mul_(gradient).sum(dim=1)
-            grad_step = -(grad_angle @ time)
+            grad_step = -(grad_angle @ time).sum_to_size(step.shape)
         if ctx.needs_input_grad[0]:
             grad_signal = gradient * (cosine - 1)
             grad_signal.sub_(_hilbert(gradient * sine, ctx.n_fft, 1))
@@ -151,7 +151,7 @@ def turn_phase(X: Tensor, step: Tensor, n_fft: int) -> Tensor:
     ----------
     X : Tensor, shape (n_examples, n_channels, n_times)
         Real signals. Their offsets (means, weighted by a Hann window) do not change.
-    step : Tensor, shape (n_examples,)
+    step : Tensor, shape (n_examples or 1,)
         Angle from one sample to the next, in radians.
     n_fft : int
         Length to which signals are padded with zeros for the Hilbert transform.
@@ -226,5 +226,5 @@ def harmonics(step: Tensor, n: int) -> tuple[Tensor, Tensor]:
     rows = torch.stack([torch.cat([cosine, sine], dim=1), torch.cat([-sine, cosine], dim=1)], dim=2)
     with full_precision(step.device):  # also if a backward pass recomputes them
         both = rows @ torch.stack([torch.cos(fine), torch.sin(fine)], dim=1)
-    cosine, sine = both.reshape(len(step), 2, -1)[..., :n].unbind(1)
+    cosine, sine = both.reshape(step.shape[0], 2, -1)[..., :n].unbind(1)
     return cosine.unsqueeze(1), sine.unsqueeze(1)

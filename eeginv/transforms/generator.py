@@ -112,4 +112,4 @@ def mix_channels(X: Tensor, matrix: Tensor) -> Tensor:
         The mixed signals.
     """
     change = matrix - torch.eye(X.shape[1], dtype=matrix.dtype, device=matrix.device)
-    return torch.baddbmm(X, change.expand(len(X), -1, -1), X)
+    return torch.baddbmm(X, change.expand(X.shape[0], -1, -1), X)

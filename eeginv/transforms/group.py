@@ -164,7 +164,7 @@ class SensorGroup(TransformGroup):
         places = positions @ element.transpose(1, 2)
         change = _kernel(places, positions) - _kernel(positions, positions)
         change = (change @ coefficients[:-1]).to(X)
-        return torch.baddbmm(X, change.expand(len(X), -1, -1), X)
+        return torch.baddbmm(X, change.expand(X.shape[0], -1, -1), X)
 
 
 @lru_cache(maxsize=16)

@@ -55,7 +55,7 @@ def read_between_positions(output: Tensor, offset: Tensor, circular: bool = Fals
     # not added to the index of the position, because a small offset would lose digits
     rest = (offset - whole).unsqueeze(1)
     before = torch.arange(n_positions, device=output.device) + whole.to(torch.int64)
-    before = before.expand(len(output), -1)
+    before = before.expand(output.shape[0], -1)
     values = []
     for index in (before, before + 1):
         inside = index.remainder(n_positions) if circular else index.clamp(0, n_positions - 1)

@@ -48,7 +48,7 @@ class SensorsRotation(Transform):
         order = torch.arange(1, 1 + len(self._series) // 2, device=X.device, dtype=X.dtype)
         waves = torch.cat([torch.cos(order * angle) - 1, torch.sin(order * angle)], dim=1)
         change = (waves @ self._series.to(X.dtype)).reshape(-1, n_channels, n_channels)
-        return torch.baddbmm(X, change.expand(len(X), -1, -1), X)
+        return torch.baddbmm(X, change.expand(X.shape[0], -1, -1), X)
 
     def _algebra(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         angle = math.pi / 180 * strength.reshape(-1) * noise["uniform"]

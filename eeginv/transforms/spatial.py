@@ -230,4 +230,4 @@ class ChannelsMix(Transform):
 
     def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
         mixing = strength * noise["normal"] / math.sqrt(X.shape[1])
-        return torch.baddbmm(X, mixing.expand(len(X), -1, -1), X)
+        return torch.baddbmm(X, mixing.expand(X.shape[0], -1, -1), X)

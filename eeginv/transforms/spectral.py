@@ -77,7 +77,7 @@ class FrequencyShift(Transform):
         # time is zero at the start of the window: errors of the Hilbert transform at the edges are
         # multiplied by the sine of the angle, so only those at the other edge remain
         n_fft = fast_length(X.shape[-1] + 32)
-        return turn_phase(X, step.expand(len(X)), n_fft)
+        return turn_phase(X, step, n_fft)
 
 
 class FTSurrogate(Transform):

@@ -26,7 +26,7 @@ class Recorder(Callback):
 
     def on_epoch_end(self, net, dataset_valid=None, **kwargs):
         self.n_ += 1
-        self.held_out_ = None if dataset_valid is None else dataset_valid.X.numpy()
+        self.held_out_ = None if dataset_valid is None else np.asarray(dataset_valid.X)
 
 
 def of_fit(clf, scoring, y, held_out):

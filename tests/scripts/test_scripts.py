@@ -150,3 +150,19 @@ def test_search_sense_goes_on_where_it_stopped(root, tmp_path):
     shares = [float(value) for key, value in rows[0].items() if key.endswith("share")]
     assert sum(shares) == pytest.approx(5)
     assert "TimeReverse below a half in" in done.stdout
+
+
+@pytest.mark.slow
+def test_night_says_what_the_time_goes_into(root, tmp_path):
+    output = tmp_path / "night.csv"
+    command = [sys.executable, root / "benchmarks" / "night.py", "--hours", "0.5", "--rounds", "1"]
+    command += ["--output", str(output)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    with output.open(newline="") as file:
+        rows = {row.pop("predicts"): row for row in csv.DictReader(file)}
+    assert list(rows) == ["plain network", "learned, 1 copy", "learned, 10 copies"]
+    for name, row in rows.items():
+        assert name in done.stdout
+        assert all(float(seconds) > 0 for seconds in row.values())
+    ten, one = (float(rows[f"learned, {copies}"]["network"]) for copies in ("10 copies", "1 copy"))
+    assert ten > 2 * one

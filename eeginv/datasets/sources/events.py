@@ -90,8 +90,7 @@ def find_trials(raw: mne.io.BaseRaw, events: Mapping[str, str], what: str) -> np
     ValueError
         If one of the events does not occur.
     """
-    if not len(raw.annotations):
-        _annotate(raw)
+    annotate(raw)
     found = Counter(raw.annotations.description.tolist())
     missing = [name for name in events if name not in found]
     listed = ", ".join(f"{name} ({n})" for name, n in sorted(found.items())[:20])
@@ -110,11 +109,17 @@ def find_trials(raw: mne.io.BaseRaw, events: Mapping[str, str], what: str) -> np
     return raw.annotations.duration[wanted]
 
 
-def _annotate(raw: mne.io.BaseRaw) -> None:
-    """Make annotations from a trigger channel, if there is one."""
+def annotate(raw: mne.io.BaseRaw) -> None:
+    """Make annotations from a trigger channel, if there is one and there are no annotations.
+
+    Parameters
+    ----------
+    raw : mne.io.Raw
+        The recording, which is changed.
+    """
     import mne
 
-    if "stim" not in raw.get_channel_types():
+    if len(raw.annotations) or "stim" not in raw.get_channel_types():
         return
     triggers = mne.find_events(raw, shortest_event=1, verbose="error")
     if len(triggers):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..file_names import name_parts
-from ..labelled import LabelledWindows
+from ..labelled import LabelledPart, LabelledWindows, join
 from ..preprocessing import check_one_unit
 from . import events as trials
 
@@ -40,6 +40,8 @@ class Recording:
         Name of its file, for messages.
     subject, session : str | None
         Subject and session of the recording.
+    path : pathlib.Path
+        The file.
     open : callable
         Function that returns the ``mne.io.Raw``, without reading its signals.
     """
@@ -47,6 +49,7 @@ class Recording:
     name: str
     subject: str
     session: str | None
+    path: Path
     open: Callable[[], mne.io.BaseRaw]
 
 
@@ -82,7 +85,7 @@ def find_recordings(
     for path in paths:
         subject, session = name_parts(path.relative_to(folder), pattern)
         name = path.relative_to(folder).as_posix()
-        recordings.append(Recording(name, subject, session, partial(open_raw, path)))
+        recordings.append(Recording(name, subject, session, path, partial(open_raw, path)))
     return recordings
 
 
@@ -159,6 +162,7 @@ def find_bids(root: Path, task: str | None) -> list[Recording]:
             path.fpath.name,
             f"sub-{path.subject}",
             None if path.session is None else f"ses-{path.session}",
+            Path(path.fpath),
             partial(_open_bids, path),
         )
         for path in sorted(paths, key=lambda path: path.fpath)
@@ -178,18 +182,67 @@ def _open_bids(path: Any) -> mne.io.BaseRaw:
         raise ValueError(f"{path.fpath} cannot be read: {error}") from error
 
 
-def read_recordings(
+@dataclass(frozen=True)
+class Cutting:
+    """How recordings are preprocessed and cut into windows around their events.
+
+    Parameters
+    ----------
+    preprocessing : Preprocessing
+        Preprocessing of each recording as a whole.
+    events : dict of str to str
+        Class of each event.
+    start, stop : float
+        Beginning and end of the windows in s from the onset of the event.
+    ch_names : list of str
+        Channels, in order.
+    """
+
+    preprocessing: Preprocessing
+    events: dict[str, str]
+    start: float
+    stop: float
+    ch_names: list[str]
+
+    def read(self, recording: Recording) -> LabelledPart:
+        """Read one recording.
+
+        Parameters
+        ----------
+        recording : Recording
+            The recording.
+
+        Returns
+        -------
+        part : LabelledPart
+            Its windows.
+        """
+        raw = recording.open()
+        trials.annotate(raw)
+        raw = self.preprocessing.of_recording(raw, recording.name)
+        raw = raw.reorder_channels(self.ch_names)
+        signals, labels = trials.cut(raw, self.events, self.start, self.stop, recording.name)
+        signals = self.preprocessing.scale(signals, raw.get_channel_types())
+        return LabelledPart(
+            signals.astype(np.float32),
+            labels,
+            [recording.subject] * len(labels),
+            None if recording.session is None else [recording.session] * len(labels),
+            raw.info["sfreq"],
+            self.ch_names,
+        )
+
+
+def plan_cutting(
     recordings: Sequence[Recording],
     preprocessing: Preprocessing,
     *,
-    kind: str,
-    name: str,
     events: Sequence[str] | Mapping[str, str] | None = None,
     tmin: float | None = None,
     tmax: float | None = None,
     ignore_durations: bool = False,
-) -> LabelledWindows:
-    """Preprocess recordings and cut them into windows around their events.
+) -> Cutting:
+    """Check by their headers that recordings fit together, before the first signal is read.
 
     Parameters
     ----------
@@ -197,10 +250,6 @@ def read_recordings(
         The recordings.
     preprocessing : Preprocessing
         Preprocessing of each whole recording.
-    kind : str
-        Kind of the task.
-    name : str
-        Name of the data.
     events : dict of str to str | sequence of str
         Class of each event, by its name in the annotations.
     tmin, tmax : float | None
@@ -211,8 +260,8 @@ def read_recordings(
 
     Returns
     -------
-    windows : LabelledWindows
-        The windows.
+    cutting : Cutting
+        Reads one recording after another.
     """
     if events is None:
         trials.find_trials(
@@ -220,46 +269,53 @@ def read_recordings(
         )  # raises an error that lists the events
     events = trials.check_events(events or {})
     start, stop = trials.check_span(tmin, tmax)
-    # checks of all headers, before the first signal is read
-    raws = [recording.open() for recording in recordings]
-    durations, chosen = {}, {}
-    for one, raw in zip(recordings, raws, strict=True):
+    durations, chosen, raws = {}, {}, {}
+    for one in recordings:
+        raw = raws[one.name] = one.open()
         preprocessing.check_rate(raw.info["sfreq"], one.name)
         durations[one.name] = trials.find_trials(raw, events, one.name)
         types, bads = raw.get_channel_types(), raw.info["bads"]
         found = preprocessing.choose(raw.ch_names, types, bads, one.name)
         chosen[one.name] = list(found.values())
-    by_name = {one.name: raw for one, raw in zip(recordings, raws, strict=True)}
-    _check_channels(chosen, {what: raw.info["bads"] for what, raw in by_name.items()})
+    _check_channels(chosen, {what: raw.info["bads"] for what, raw in raws.items()})
     if preprocessing.resample is None:
-        _check_rates({what: raw.info["sfreq"] for what, raw in by_name.items()})
+        _check_rates({what: raw.info["sfreq"] for what, raw in raws.items()})
     if not preprocessing.standardize:
-        check_one_unit(list(by_name.items()))
+        check_one_unit(list(raws.items()))
     stop = trials.choose_end(durations, stop, ignore_durations)
-    names = chosen[recordings[0].name]
-    X: list[np.ndarray] = []
-    y: list[str] = []
-    subjects: list[str] = []
-    sessions: list[str | None] = []
-    for one in recordings:
-        raw = by_name.pop(one.name)
-        raw = preprocessing.of_recording(raw, one.name).reorder_channels(names)
-        signals, labels = trials.cut(raw, events, start, stop, one.name)
-        X.append(preprocessing.scale(signals, raw.get_channel_types()).astype(np.float32))
-        y += labels
-        subjects += [one.subject] * len(labels)
-        sessions += [one.session] * len(labels)
-        sfreq = raw.info["sfreq"]
-    return LabelledWindows(
-        np.concatenate(X),
-        np.array(y),
-        np.array(subjects),
-        sfreq,
-        names,
-        None if None in sessions else np.array(sessions),
-        kind,
-        name,
-    )
+    return Cutting(preprocessing, events, start, stop, chosen[recordings[0].name])
+
+
+def read_recordings(
+    recordings: Sequence[Recording],
+    preprocessing: Preprocessing,
+    *,
+    kind: str,
+    name: str,
+    **options: Any,
+) -> LabelledWindows:
+    """Preprocess recordings and cut them into windows around their events.
+
+    Parameters
+    ----------
+    recordings : list of Recording
+        The recordings.
+    preprocessing : Preprocessing
+        Preprocessing of each recording as a whole.
+    kind : str
+        Kind of the task.
+    name : str
+        What to call the data.
+    **options : object
+        Those of :func:`plan_cutting`.
+
+    Returns
+    -------
+    windows : LabelledWindows
+        The windows.
+    """
+    cutting = plan_cutting(recordings, preprocessing, **options)
+    return join([cutting.read(one) for one in recordings], kind, name)
 
 
 def _check_channels(chosen: dict[str, list[str]], bads: dict[str, list[str]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Iterable, Sequence
@@ -14,9 +15,9 @@ from torch import Tensor, nn
 
 from ...augmentation.choice import Subset, apply_by_choice
 from ...policy import Policy, PolicyEntry
-from ...transforms import REGISTRY, Transform
+from ...transforms import Transform
 from ...transforms.draws import Noise
-from ..operations import make_operations
+from ..operations import make_operations, make_transform
 
 if TYPE_CHECKING:
     from ..._typing import ModuleList
@@ -75,9 +76,12 @@ class SubPolicies(nn.Module):
         super().__init__()
         self._operations = make_operations(transforms, n_levels=1)
         self._candidates = list(candidates)
-        members = (
-            _make_transform(self._operations[candidate], strength) for candidate in self._candidates
-        )
+        made = [
+            # the gate of an on/off operation is its probability
+            make_transform(operation, strength).requires_grad_(not operation.binary)
+            for operation in self._operations
+        ]
+        members = (copy.deepcopy(made[candidate]) for candidate in self._candidates)
         self.transforms = cast("ModuleList[Transform]", nn.ModuleList(members))
         logit = math.log(probability / (1 - probability))
         self.gates = nn.Parameter(torch.full((len(self._candidates),), logit))
@@ -332,11 +336,3 @@ class Stages(SubPolicies):
         ]
         shares = [f / self.n_policies for f in self._frequencies for _ in range(self.n_policies)]
         return Policy.mixture(branches, shares)
-
-
-def _make_transform(operation: PolicyEntry, strength: float) -> Transform:
-    """Make the transform of a slot. On/off ones always apply; the gate is the probability."""
-    cls = REGISTRY[operation.transform]
-    extent = operation.extent * (1 if operation.binary else strength)
-    transform = cls(**{cls.strength_name: extent}, **operation.config)
-    return transform.requires_grad_(not operation.binary)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,11 +13,13 @@ import joblib
 import numpy as np
 from tqdm.auto import tqdm
 
+from ..._process import Call, call_all
 from ...policy import Policy
 from ..base import PolicySearch, TimeLimit
 from ..declared import count
 from ..fingerprint import fingerprint
 from .space import SubPolicySpace, TrialSpace
+from .storage import Storage
 from .study import Study
 from .trial import Params, Report, run_trial
 
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from optuna.pruners import BasePruner
 
     from ..problem import Problem
+
+_SECONDS_BETWEEN_LOOKS = 0.5  # at what other processes do
 
 
 class TrialSearch(PolicySearch):
@@ -43,8 +49,10 @@ class TrialSearch(PolicySearch):
         Number of policies in a round of a fold. Those of one round can be scored in parallel, and
         each round learns from the previous ones. Unlike ``n_jobs``, it changes the result.
     storage : path-like | None
-        Journal file of Optuna that stores every finished trial. A search with the same parameters
-        and data continues from it.
+        Journal file of Optuna, or URL of a database that Optuna knows, such as
+        ``sqlite:///trials.db``, that stores every finished trial. A search with the same parameters
+        and data continues from it; several at once share the trials, and all end with the result
+        of one.
     n_jobs : int | None
         Number of joblib workers that score trials in parallel. The results do not depend on it.
 
@@ -125,19 +133,22 @@ class TrialSearch(PolicySearch):
         space = self._space(problem)
         grid, distributions = space.grid(), space.distributions()
         n_trials = self._count_trials(grid)
-        key = "" if self.storage is None else fingerprint(self, problem)
+        storage = None
+        if self.storage is not None:
+            storage = Storage(self.storage, fingerprint(self, problem))
         objectives = [] if limit.is_over() else self._objectives(problem, seed)
         studies = [
-            Study(f"fold {fold}", distributions, seed + fold, self.storage, key, grid)
+            Study(distributions, seed + fold, storage.study(fold) if storage else None, grid)
             for fold in range(len(objectives))
         ]
         bar = tqdm(total=n_trials * len(studies), unit="trial", disable=not self.verbose)
         try:
-            for first in range(0, n_trials, self.round_size):
-                if limit.is_over():
-                    break
-                numbers = range(first, min(first + self.round_size, n_trials))
-                self._run_round(space, studies, objectives, numbers, bar)
+            with nullcontext() if storage is None else storage.at_work():
+                for first in range(0, n_trials, self.round_size):
+                    if limit.is_over():
+                        break
+                    numbers = range(first, min(first + self.round_size, n_trials))
+                    self._run_round(space, studies, objectives, numbers, bar)
         finally:
             bar.close()
             self._tabulate(space, studies)
@@ -153,41 +164,57 @@ class TrialSearch(PolicySearch):
         numbers: range,
         bar: tqdm,
     ) -> None:
-        """Run one round of all folds: all trials that are not in the storage, on all workers."""
-        proposals = [study.ask(numbers) for study in studies]
-        outcomes = [[outcome for _, outcome in proposed] for proposed in proposals]
-        missing = [
-            (fold, i, params)
-            for fold, proposed in enumerate(proposals)
-            for i, (params, outcome) in enumerate(proposed)
-            if outcome is None
-        ]
-        results = joblib.Parallel(n_jobs=self.n_jobs, return_as="generator")(
-            joblib.delayed(run_trial)(
-                objectives[fold],
-                space.policy(params),
-                self._pruner(),
-                studies[fold].finished()[: numbers.start] if self._pruner() else [],
-            )
-            for fold, _, params in missing
-        )
-        bar.update(sum(map(len, proposals)) - len(missing))
-        failures: dict[int, tuple[int, Params, str]] = {}
-        for (fold, i, params), outcome in zip(missing, results, strict=True):
-            outcomes[fold][i] = outcome
+        """Run one round of all folds, and wait for what other processes do of it."""
+        for study in studies:
+            study.ask(numbers)
+        while missing := [
+            (fold, number, params)
+            for fold, study in enumerate(studies)
+            for number, params in study.missing().items()
+        ]:
+            if not self._run_trials(space, studies, objectives, missing, bar):
+                time.sleep(_SECONDS_BETWEEN_LOOKS)
+        for study in studies:
+            study.tell()
+        bar.update(len(studies) * numbers.stop - bar.n)
+
+    def _run_trials(
+        self,
+        space: TrialSpace,
+        studies: Sequence[Study],
+        objectives: list[Callable[[Policy, Report], float]],
+        missing: Sequence[tuple[int, int, Params]],
+        bar: tqdm,
+    ) -> int:
+        """Run the trials that nobody else is at, on all workers, and return their number."""
+        claimed: list[tuple[int, int, Params]] = []
+        pruner = self._pruner()
+
+        def calls() -> Iterator[Call]:
+            for fold, number, params in missing:
+                if studies[fold].claim(number, params):
+                    claimed.append((fold, number, params))
+                    finished = studies[fold].finished() if pruner else []
+                    policy = space.policy(params)
+                    yield joblib.delayed(run_trial)(objectives[fold], policy, pruner, finished)
+
+        failures = []
+        # What is stored is claimed as late as possible, so that other processes find work.
+        pre_dispatch = "all" if self.storage is None else "n_jobs"
+        for i, outcome in call_all(calls(), self.n_jobs, pre_dispatch):
+            fold, number, params = claimed[i]
+            studies[fold].finish(number, outcome)
             if outcome.error is not None:
-                failures.setdefault(fold, (i, params, outcome.error))
-            elif fold not in failures:  # The journal must not have gaps.
-                studies[fold].store(params, outcome)
+                failures.append((number, fold, outcome.error, params))
             bar.update()
-        for fold, (i, params, error) in failures.items():
+        if failures:
+            number, fold, error, params = min(failures, key=lambda failure: failure[:2])
             raise ValueError(
-                f"Trial {numbers[i]} of fold {fold} failed: {error} Its parameters were {params}. "
+                f"Trial {number} of fold {fold} failed: {error} Its parameters were {params}. "
                 "Lower the estimator's lr or the transforms' ranges, or check the signals. "
                 "cv_results_ and the storage keep the trials before it."
             )
-        for study, round_outcomes in zip(studies, outcomes, strict=True):
-            study.tell([outcome for outcome in round_outcomes if outcome is not None])
+        return len(claimed)
 
     def _tabulate(self, space: TrialSpace, studies: list[Study]) -> None:
         """Set ``cv_results_`` and ``history_`` from all finished trials, ordered by number."""

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .journal import Journal
 from .trial import Outcome, Params, quiet
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial, Trial
 
-    from ..._typing import PathLike
+    from .storage import StoredStudy
 
 
 class Study:
@@ -21,17 +20,13 @@ class Study:
 
     Parameters
     ----------
-    name : str
-        Name in the storage.
     distributions : dict of str to optuna.distributions.BaseDistribution
         Distributions that the parameters of a trial are drawn from.
     seed : int
         Seed. Each trial has its own sampler, whose seed depends on this one and on the number of
         the trial, so that an interruption does not change the trials after it.
-    storage : path-like | None
-        Journal file of finished trials. None stores none.
-    key : str
-        Fingerprint that stored trials must match.
+    stored : StoredStudy | None
+        Finished trials, and those that other processes are at. None stores none.
     grid : list of dict | None
         Parameters of all trials. None samples them.
 
@@ -43,27 +38,29 @@ class Study:
 
     def __init__(
         self,
-        name: str,
         distributions: dict[str, BaseDistribution],
         seed: int,
-        storage: PathLike | None = None,
-        key: str = "",
+        stored: StoredStudy | None = None,
         grid: list[Params] | None = None,
     ) -> None:
         import optuna
 
         self.distributions, self._seed, self._grid = distributions, seed, grid
         self.trials: list[tuple[Params, Outcome]] = []
-        self._asked: list[Trial] = []
+        self._asked: dict[int, Trial] = {}
+        self._outcomes: dict[int, Outcome] = {}
         with quiet():
             self._study = optuna.create_study(direction="maximize")
-        self._journal = None if storage is None else Journal(storage, name, key)
+        self._stored = stored
 
     def finished(self) -> list[FrozenTrial]:
-        """Return the finished trials as Optuna objects, for the pruner."""
-        return self._study.get_trials(deepcopy=False)
+        """Return the trials of the finished rounds as Optuna objects, for the pruner."""
+        from optuna.trial import TrialState
 
-    def ask(self, numbers: range) -> list[tuple[Params, Outcome | None]]:
+        states = (TrialState.COMPLETE, TrialState.PRUNED)
+        return self._study.get_trials(deepcopy=False, states=states)
+
+    def ask(self, numbers: range) -> dict[int, Params]:
         """Propose the trials of a round from those of the rounds before.
 
         Parameters
@@ -73,12 +70,15 @@ class Study:
 
         Returns
         -------
-        proposals : list of (dict, Outcome | None)
-            Parameters, and the outcome if the journal holds it.
+        proposals : dict of int to dict
+            Parameters by number.
         """
         with quiet():
-            self._asked = [self._ask(number) for number in numbers]
-        return [(trial.params, self._find(trial)) for trial in self._asked]
+            self._asked = {number: self._ask(number) for number in numbers}
+        return self._proposals()
+
+    def _proposals(self) -> dict[int, Params]:
+        return {number: trial.params for number, trial in self._asked.items()}
 
     def _ask(self, number: int) -> Trial:
         import optuna
@@ -90,26 +90,38 @@ class Study:
             self._study.sampler = optuna.samplers.TPESampler(seed=int(seed))
         return self._study.ask(self.distributions)
 
-    def _find(self, trial: Trial) -> Outcome | None:
-        return None if self._journal is None else self._journal.find(trial.number, trial.params)
+    def missing(self) -> dict[int, Params]:
+        """Return the trials of the round that nobody has finished.
 
-    def store(self, params: Params, outcome: Outcome) -> None:
-        """Write a finished trial into the journal, if there is one."""
-        if self._journal is not None:
-            self._journal.append(params, self.distributions, outcome)
-
-    def tell(self, outcomes: list[Outcome]) -> None:
-        """Finish the round.
-
-        Parameters
-        ----------
-        outcomes : list of Outcome
-            Outcomes, in the order in which the trials were proposed.
+        Returns
+        -------
+        proposals : dict of int to dict
+            Parameters by number.
         """
+        if self._stored is not None:
+            self._outcomes |= self._stored.outcomes(self._proposals())
+        return {n: params for n, params in self._proposals().items() if n not in self._outcomes}
+
+    def claim(self, number: int, params: Params) -> bool:
+        """Claim a trial for this process, and tell whether nobody else is at it."""
+        return self._stored is None or self._stored.claim(number, params, self.distributions)
+
+    def finish(self, number: int, outcome: Outcome) -> None:
+        """Keep the outcome of a trial, unless it failed: then others may try it."""
+        if outcome.error is None:
+            self._outcomes[number] = outcome
+        if self._stored is not None and outcome.error is None:
+            self._stored.finish(number, outcome)
+        elif self._stored is not None:
+            self._stored.release(number)
+
+    def tell(self) -> None:
+        """Finish the round, of which no trial is missing."""
         from optuna.trial import TrialState
 
         with quiet():
-            for trial, outcome in zip(self._asked, outcomes, strict=True):
+            for number, trial in self._asked.items():
+                outcome = self._outcomes[number]
                 for epoch, score in outcome.scores.items():
                     trial.report(score, epoch)
                 if outcome.pruned:

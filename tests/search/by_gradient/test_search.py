@@ -20,7 +20,7 @@ from eeginv import (
 from eeginv.search.by_gradient import search as gradient_search
 from eeginv.search.by_gradient.sub_policy_search import SubPolicySearch
 from eeginv.search.fasteraa import Critic
-from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
+from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse, Transform
 
 SEARCHES = registered(gradient_search.GradientSearch)
 OF_SUB_POLICIES = registered(SubPolicySearch)
@@ -36,6 +36,21 @@ def search(cls, **kwargs):
 @pytest.fixture(params=SEARCHES, ids=lambda cls: cls.__name__)
 def cls(request):
     return request.param
+
+
+def test_every_transform_is_made_once(cls, monkeypatch):
+    """Making a rotation of 64 sensors takes a hundred times longer than applying it."""
+    X, y, groups = data()
+    model = search(cls, refit=False, **({"n_levels": 3} if cls is DDASSearch else {}))
+    made, original = [], Transform.__init__
+
+    def count(self, *args, **kwargs):
+        made.append(type(self).__name__)
+        original(self, *args, **kwargs)
+
+    monkeypatch.setattr(Transform, "__init__", count)
+    model.fit(X, y, groups=groups)
+    assert sorted(made) == ["GaussianNoise", "SignFlip", "TimeReverse"]
 
 
 def test_contract(cls):

@@ -16,6 +16,7 @@ from eeginv import (
 )
 from eeginv.search.by_trials import search as trial_loop
 from eeginv.search.by_trials.space import SubPolicySpace
+from eeginv.search.by_trials.storage import Storage
 from eeginv.search.by_trials.study import Study
 from eeginv.search.by_trials.trial import Outcome
 from eeginv.transforms import SignFlip, TimeReverse
@@ -119,13 +120,14 @@ def test_score_that_is_not_a_number_is_an_error():
 
 def test_storage_of_other_proposals_is_refused(tmp_path):
     distributions = SubPolicySpace([SignFlip(), TimeReverse()], 1, 1).distributions()
-    study = Study("fold 0", distributions, 0, tmp_path / "trials", "key")
-    ((params, _),) = study.ask(range(1))
-    study.store(
-        {**params, "strength_0_0": 0.05 if params["strength_0_0"] > 0.5 else 1.0}, Outcome(0.5)
-    )
+    stored = Storage(tmp_path / "trials", "key").study(0)
+    study = Study(distributions, 0, stored)
+    params = study.ask(range(1))[0]
+    other = {**params, "strength_0_0": 0.05 if params["strength_0_0"] > 0.5 else 1.0}
+    assert study.claim(0, other)
+    study.finish(0, Outcome(0.5))
     with pytest.raises(ValueError, match="another version of Optuna"):
-        Study("fold 0", distributions, 0, tmp_path / "trials", "key").ask(range(1))
+        study.missing()
 
 
 def test_nothing_of_optuna_is_experimental():

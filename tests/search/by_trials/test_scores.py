@@ -121,8 +121,8 @@ def test_every_candidate_is_reachable():
         ("GaussianNoise", 0.1),
         ("FrequencyShift", 1.0),
     ]
-    study = Study("fold 0", space.distributions(), seed=0)
-    proposed = {params["operation_0_0"] for params, _ in study.ask(range(60))}
+    study = Study(space.distributions(), seed=0)
+    proposed = {params["operation_0_0"] for params in study.ask(range(60)).values()}
     assert proposed == set(names)
 
 

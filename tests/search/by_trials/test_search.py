@@ -1,5 +1,7 @@
 """Searches by trial: the contract, and how they stop and go on."""
 
+import time
+
 import numpy as np
 import optuna
 import pytest
@@ -15,6 +17,7 @@ from eeginv import (
     RandAugmentSearch,
 )
 from eeginv.search.by_trials import search as trial_loop
+from eeginv.search.by_trials import storage as storage_module
 from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
 
 
@@ -106,18 +109,21 @@ def test_goes_on_where_it_stopped(cls, n_before, tmp_path, monkeypatch):
         trial_search(cls, transforms=wide, storage=tmp_path / "trials").fit(X, y, groups=groups)
 
 
-def test_a_line_that_was_cut_off_is_one_trial_less(tmp_path):
-    """A process that is killed while it writes."""
+def test_a_line_that_was_cut_off_is_one_trial_less(tmp_path, monkeypatch):
+    """A process that is killed while it writes; what it was at is free after a while."""
     X, y, groups = data()
     file = tmp_path / "trials"
     whole = trial_search(AutoAugmentSearch, refit=False, storage=file).fit(X, y, groups=groups)
-    file.write_bytes(file.read_bytes()[:-40])
+    content = file.read_bytes()
+    file.write_bytes(content[: content.rindex(b'"values":') + 5])  # of the last that was finished
     calls, original = [], trial_loop.run_trial
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trial_loop, "run_trial", lambda *args: calls.append(0) or original(*args))
-        again = trial_search(AutoAugmentSearch, refit=False, storage=file).fit(X, y, groups=groups)
+    monkeypatch.setattr(trial_loop, "run_trial", lambda *args: calls.append(0) or original(*args))
+    monkeypatch.setattr(storage_module, "_GONE", 2.0)
+    start = time.monotonic()
+    again = trial_search(AutoAugmentSearch, refit=False, storage=file).fit(X, y, groups=groups)
     assert scores_of(again) == scores_of(whole)
     assert len(calls) == 1
+    assert time.monotonic() - start > 2
 
 
 @pytest.mark.parametrize("cls", [AutoAugmentSearch, FastAutoAugmentSearch])

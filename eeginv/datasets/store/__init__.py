@@ -1,0 +1,1 @@
+"""Windows that are prepared once and stay on disk."""
