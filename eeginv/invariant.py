@@ -250,17 +250,17 @@ class InvariantModule(nn.Module):
         self._compiling, self._compiled = options, None
 
     def exportable(self, X: Tensor) -> nn.Module:
-        """Return the module in evaluation mode as torch.export takes it, its copies drawn already.
+        """Return the module in evaluation mode for torch.export, with fixed copies.
 
         Parameters
         ----------
         X : Tensor, shape (n_examples, n_channels, n_times)
-            Gives the shape of the signals.
+            Signals whose shape is used.
 
         Returns
         -------
         module : ExportableModule
-            Shares the weights. It is the object itself if nothing is averaged.
+            The module with shared weights. It is the object itself if nothing is averaged.
         """
         self.eval()
         if self.augmentation is None or self.n_copies == 0:

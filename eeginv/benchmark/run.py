@@ -61,9 +61,9 @@ def run_benchmark(
     n_jobs : int | None
         Number of parallel runs. None is one for each core. Results do not depend on it.
     only : str | None
-        One part of the runs, such as "3/16", the third of sixteen. All parts are called with the
-        same arguments and folder, at the same time or one after the other; the last one that ends
-        writes the report. None is all runs.
+        One part of the runs, such as "3/16", the third of sixteen. All parts must have the same
+        arguments and folder, and may run at the same time or one after the other. The last one to
+        end writes the report. None is all runs.
     command : str
         The command line, for the report.
     progress : bool
