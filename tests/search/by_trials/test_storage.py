@@ -24,7 +24,7 @@ def where(place, folder):
     return place.format(folder) if "{}" in place else folder / place
 
 
-def searched(place, start=0.0, slow=0.0):
+def searched(place, meeting=None, slow=0.0):
     """Search in this process, with trials that take some time; count those that it did itself."""
     X, y, groups = data()
     mine, original = [], trial_loop.run_trial
@@ -34,7 +34,10 @@ def searched(place, start=0.0, slow=0.0):
         time.sleep(slow)
         return original(*args)
 
-    time.sleep(max(0.0, start - time.time()))
+    if meeting is not None:  # two start together
+        (meeting / str(os.getpid())).touch()
+        while len(list(meeting.iterdir())) < 2:
+            time.sleep(0.01)
     trial_loop.run_trial = run_trial
     try:
         found = trial_search(AutoAugmentSearch, storage=place, **OPTIONS)
@@ -65,11 +68,10 @@ def test_one_process_finds_what_it_finds_without_storage(cls, place, tmp_path):
 @pytest.mark.slow
 @PLACES
 def test_two_processes_share_the_trials_and_find_the_same(place, tmp_path, alone):
-    place = where(place, tmp_path)
+    place, meeting = where(place, tmp_path), tmp_path / "meeting"
+    meeting.mkdir()
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as processes:
-        list(processes.map(time.sleep, [1, 1]))  # both are there
-        start = time.time() + 20  # and have imported what they need
-        jobs = [processes.submit(searched, place, start, 0.4) for _ in range(2)]
+        jobs = [processes.submit(searched, place, meeting, 0.4) for _ in range(2)]
         found = [job.result() for job in jobs]
     (scores, policy, n_alone), counts = alone, [count for *_, count in found]
     assert [result[:2] for result in found] == [(scores, policy)] * 2
@@ -81,7 +83,7 @@ def test_two_processes_share_the_trials_and_find_the_same(place, tmp_path, alone
 def test_what_a_killed_process_was_at_is_done_by_another(tmp_path, alone, monkeypatch):
     monkeypatch.setattr(storage_module, "_GONE", 6.0)
     place, context = tmp_path / "trials", multiprocessing.get_context("spawn")
-    victim = context.Process(target=searched, args=(place, 0.0, 600.0))
+    victim = context.Process(target=searched, args=(place, None, 600.0))
     victim.start()
     while not (place.exists() and b'"number"' in place.read_bytes()):  # its first claim
         time.sleep(0.05)
