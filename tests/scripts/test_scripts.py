@@ -166,3 +166,28 @@ def test_night_says_what_the_time_goes_into(root, tmp_path):
         assert all(float(seconds) > 0 for seconds in row.values())
     ten, one = (float(rows[f"learned, {copies}"]["network"]) for copies in ("10 copies", "1 copy"))
     assert ten > 2 * one
+
+
+@pytest.mark.slow
+def test_training_from_disk(root):
+    script = root / "benchmarks" / "from_disk.py"
+    options = ["--gib", "0.05", "--speed-gib", "0.01", "--rounds", "1"]
+    done = subprocess.run(
+        [sys.executable, script, *options], capture_output=True, text=True, check=True
+    )
+    # a night is the smallest store
+    assert "Store of 0.04 GiB, 1952 windows" in done.stdout
+    assert done.stdout.count("(equal to the bit)") == 4
+
+
+@pytest.mark.slow
+def test_preparation_of_many_recordings(root):
+    script = root / "benchmarks" / "prepare.py"
+    options = ["--nights", "2", "--subjects", "1", "--n-jobs", "1"]
+    done = subprocess.run(
+        [sys.executable, script, *options], capture_output=True, text=True, check=True
+    )
+    assert "sleep: 1 subject, 1952 windows" in done.stdout
+    assert "2 recordings in" in done.stdout
+    assert "imagery: 1 subject, 45 windows" in done.stdout
+    assert "3 recordings in" in done.stdout

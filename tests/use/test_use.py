@@ -305,6 +305,39 @@ def test_the_seed_decides_and_the_options_arrive(nights, model, tmp_path):
     assert (clf.random_state, clf.batch_size, clf.class_weight) == (3, 16, "balanced")
 
 
+# prepared once ------------------------------------------------------------------------------------
+
+
+def test_a_model_of_a_store_is_that_of_its_recordings(nights, model, psg, scored, tmp_path):
+    store, output = tmp_path / "store", tmp_path / "model"
+    result = eeginv("prepare", nights / "train", "--output", store, "--h-freq", 25, "--n-jobs", 1)
+    assert result.exit_code == 0, result.output
+    assert "SC4001E0-PSG.edf: 1" in result.output
+    assert f"{store}: 2 subjects, 23" in result.output.replace("\n", "")
+    assert (
+        "2 of 2 recordings are prepared already."
+        in eeginv("prepare", nights / "train", "--output", store, "--h-freq", 25).output
+    )
+    assert "begun with other options" in refused("prepare", nights / "train", "--output", store)
+    result = eeginv("fit", store, "--output", output, *QUICK)
+    assert result.exit_code == 0, result.output
+    for name in ("weights.safetensors", "preprocessing.json"):
+        assert (output / name).read_bytes() == (model / name).read_bytes()
+    assert eeginv("predict", output, psg, "--output", tmp_path / "scored").exit_code == 0
+    table, expected = (next(path.glob("*.csv")) for path in (tmp_path / "scored", scored))
+    assert table.read_bytes() == expected.read_bytes()
+
+
+def test_options_of_recordings_are_not_for_a_store(nights, tmp_path):
+    eeginv("prepare", nights / "train", "--output", tmp_path / "store")
+    said = refused("fit", tmp_path / "store", "--output", tmp_path / "model", "--h-freq", 25)
+    assert "The data are a store, which the option h_freq is not for; it takes stages." in said
+    assert "has no stages ['N5']" in refused(
+        "fit", tmp_path / "store", "--output", tmp_path / "model", "--stages", "W,N5"
+    )
+    assert not (tmp_path / "model").exists()
+
+
 # policy and profile -------------------------------------------------------------------------------
 
 
