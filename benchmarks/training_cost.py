@@ -1,18 +1,25 @@
 """Measure what learning an augmentation adds to a training step, and copies to a prediction.
 
     python benchmarks/training_cost.py [--rounds 15] [--output FILE]
+    python benchmarks/training_cost.py --fit [--rounds 5] [--windows 1024]
 
 Three layers of five candidates each in front of a Braindecode model. Reported are ratios to the
 step, or the forward passes, of the plain model in the same run: interleaved calls, one thread,
 medians. Beside the plain step stands one that also differentiates with respect to its input, which
 is the least that a network behind anything learnable costs.
+
+With ``--fit``: the processor time of whole ``fit`` of the estimators under each augmentation,
+warm-up included, in that of Braindecode's EEGClassifier without augmentation.
 """
 
 import argparse
 import csv
+import statistics
 import warnings
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 from measuring import (
     CH_NAMES,
     SFREQ,
@@ -22,13 +29,14 @@ from measuring import (
     print_memory,
     print_table,
     run_for_memory,
+    timed,
 )
 
 import torch  # isort: skip  (after measuring, which sets the number of threads)
 from torch import nn
 
 import eeginv  # noqa: F401  (makes Braindecode importable)
-from eeginv import AugNet, InvariantModule
+from eeginv import AugNet, InvariantClassifier, InvariantModule
 from eeginv.transforms import make_transform
 
 LAYERS = [
@@ -41,6 +49,13 @@ CASES = [  # model, shape, the most that a step may cost
     ("SleepStagerChambon2018", (16, 19, 3000), 1.30),
     ("USleep", (64, 2, 3000), 1.06),
 ]
+FITS = {  # windows of channels, samples, and sampling frequency
+    "SleepStagerChambon2018, 2 x 3000": (2, 3000, 100.0),
+    "EEGNet, 21 x 320": (21, 320, 128.0),
+    "SleepStagerChambon2018, 1 x 3840": (1, 3840, 128.0),
+}
+AUGMENTATIONS = {"none": None, "random": "trivial", "AugNet": "augnet", "Augerino": "augerino"}
+EPOCHS = 5  # two of them within the warm-up
 MEMORY_LIMIT, COPIES, COPIES_LIMIT, COPIES_MEMORY_LIMIT = 1.15, 20, 1.25, 1.10
 
 
@@ -100,22 +115,66 @@ def tasks(case, device):
     }
 
 
+def make_fits(name, n_windows):
+    """Return functions that train a network, by augmentation."""
+    from braindecode import EEGClassifier, models
+
+    n_chans, n_times, sfreq = FITS[name]
+    backbone = name.split(",")[0]
+    X = torch.randn(n_windows, n_chans, n_times, generator=torch.Generator().manual_seed(0))
+    X, y = X.numpy(), np.arange(n_windows) % 5
+    shared = {"max_epochs": EPOCHS, "batch_size": 64, "lr": 1e-3}
+
+    def fit_braindecode():
+        network = getattr(models, backbone)(
+            n_chans=n_chans, n_times=n_times, n_outputs=5, sfreq=sfreq
+        )
+        options = {"optimizer": torch.optim.AdamW, "criterion": nn.CrossEntropyLoss}
+        EEGClassifier(network, train_split=None, verbose=0, **options, **shared).fit(X, y)
+
+    def fit(augmentation):
+        InvariantClassifier(backbone, augmentation, sfreq=sfreq, random_state=0, **shared).fit(X, y)
+
+    fits = {method: partial(fit, given) for method, given in AUGMENTATIONS.items()}
+    return {"Braindecode": fit_braindecode, **fits}
+
+
+def measure_fits(rounds, n_windows):
+    """Print the table of whole trainings."""
+    lines = []
+    for name in FITS:
+        fits = make_fits(name, n_windows)
+        seconds = {method: [] for method in fits}
+        for _ in range(rounds):
+            for method, fit in fits.items():
+                seconds[method].append(timed(fit, 1, "cpu"))
+        medians = {method: statistics.median(values) for method, values in seconds.items()}
+        floor = medians.pop("Braindecode")
+        lines.append([name, f"{floor:.2f}", *(f"{s / floor:.2f}" for s in medians.values())])
+    print_table(["network, windows", "Braindecode (s)", *AUGMENTATIONS], lines)
+
+
 def main():
     """Run."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, help="default: 15, or 5 with --fit")
+    parser.add_argument("--fit", action="store_true", help="measure whole trainings instead")
+    parser.add_argument("--windows", type=int, default=1024, help="of a whole training")
     parser.add_argument("--output", type=Path, default=Path("results/training_cost.csv"))
     parser.add_argument("--device", choices=["cpu", "cuda"], help="default: all that there are")
     parser.add_argument("--memory-of", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
+    if arguments.fit:
+        measure_fits(arguments.rounds or 5, arguments.windows)
+        return
     if arguments.memory_of is not None:
         print_memory(measure_memory(tasks(arguments.memory_of, arguments.device), arguments.device))
         return
     rows = []
     for device in devices(arguments.device):
         for case, (name, shape, limit) in enumerate(CASES):
-            seconds = measure_time(tasks(case, device), arguments.rounds, device)
+            seconds = measure_time(tasks(case, device), arguments.rounds or 15, device)
             options = ["--memory-of", str(case), "--device", device]
             memory = run_for_memory(__file__, *options)
             augnet, copies = ("step", "AugNet"), ("prediction", f"AugNet, {COPIES} copies")

@@ -49,7 +49,7 @@ def test_without_a_choice_the_first_is_applied_to_all():
 
 
 def test_signals_are_sorted_and_put_back_once():
-    """Not gathered for each operation, whose derivative would be as long as the batch."""
+    """Not for each operation, and by no function whose derivative is added to zeros."""
     X = torch.randn(6, 1, 4, requires_grad=True)
     operations = [lambda X, s: X * 2] * 3
     out = apply_by_choice(X, torch.tensor([0, 1, 2, 0, 1, 2]), operations, split=True)
@@ -59,7 +59,21 @@ def test_signals_are_sorted_and_put_back_once():
         if node is not None and node not in seen:
             seen.append(node)
             to_visit.extend(before for before, _ in node.next_functions)
-    assert sum("IndexSelect" in type(node).__name__ for node in seen) == 2
+    names = [type(node).__name__ for node in seen]
+    assert [names.count(f"_{what}Backward") for what in ("Split", "Join")] == [1, 1]
+    assert not any("Index" in name for name in names)
+
+
+def test_second_derivatives_pass_through_a_choice():
+    X = torch.randn(6, 1, 4, dtype=torch.float64, requires_grad=True)
+    operations = [lambda X, s: X.square(), None, lambda X, s: X.sin()]
+    choice = torch.tensor([0, 1, 2, 0, 2, 2])
+
+    def chosen(X):
+        return apply_by_choice(X, choice, operations, split=True)
+
+    assert torch.autograd.gradcheck(chosen, X)
+    assert torch.autograd.gradgradcheck(chosen, X)
 
 
 @pytest.mark.parametrize("outer", ["rows", "where"])

@@ -11,6 +11,7 @@ from eeginv.transforms import (
     SmoothTimeMask,
     TimeReverse,
     TimeShift,
+    TimeWarp,
     default_transforms,
 )
 
@@ -59,6 +60,10 @@ def small(augmentation, **options):
     return InvariantModule(net, augmentation, n_copies=4, **options).eval()
 
 
+def joint(candidates, random_state):
+    return Augerino(candidates, joint=True, random_state=random_state)
+
+
 @pytest.mark.parametrize(
     ("kind", "options"),
     [
@@ -66,11 +71,13 @@ def small(augmentation, **options):
         (AugNet, {"average": "probability"}),
         (Augerino, {"loss": "squared_error"}),
         (TrivialAugment, {}),
+        (joint, {}),
     ],
 )
 def test_every_kind_of_module_is_exported(kind, options):
     candidates = [SignFlip(), TimeReverse(), TimeShift(64.0), FrequencyShift(64.0)]
-    model = small(kind([*candidates, SmoothTimeMask(64.0, 0.2, 0.5)], random_state=0), **options)
+    candidates += [SmoothTimeMask(64.0, 0.2, 0.5), TimeWarp(shape="dilation")]
+    model = small(kind(candidates, random_state=0), **options)
     X = torch.randn(6, 2, 64)
     program = torch.export.export(model.exportable(X), (X,), dynamic_shapes=BATCH)
     for n in (1, 6):

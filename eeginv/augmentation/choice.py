@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -175,9 +175,50 @@ def _apply_to_parts(X: Tensor, choice: Tensor, operations: Sequence[Operation | 
     counts = torch.bincount(choice, minlength=len(operations)).tolist()
     if len(choice) in counts:
         return _apply(operations[counts.index(len(choice))], X, ALL)
-    order = choice.argsort(stable=True)
-    parts = zip(
-        operations, X.index_select(0, order).split(counts), order.split(counts), strict=True
-    )
-    done = [_apply(operation, part, Rows(rows)) for operation, part, rows in parts if len(rows)]
-    return torch.cat(done).index_select(0, order.argsort())
+    rows = [part for part in choice.argsort(stable=True).split(counts) if len(part)]
+    chosen = [operation for operation, count in zip(operations, counts, strict=True) if count]
+    pairs = zip(chosen, _Split.apply(X, *rows), rows, strict=True)
+    done = [_apply(operation, part, Rows(of_part)) for operation, part, of_part in pairs]
+    return _Join.apply(len(rows), *rows, *done)
+
+
+class _Split(torch.autograd.Function):
+    """Parts of a batch, whose rows are each in one of them.
+
+    The derivative of ``index_select`` adds to zeros what is here written once.
+    """
+
+    @staticmethod
+    def forward(X: Tensor, *rows: Tensor) -> tuple[Tensor, ...]:
+        return tuple(X.index_select(0, of_part) for of_part in rows)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]) -> None:
+        ctx.save_for_backward(*inputs[1:])
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        rows = ctx.saved_tensors
+        return _Join.apply(len(rows), *rows, *gradients), *(None for _ in rows)
+
+
+class _Join(torch.autograd.Function):
+    """The batch that parts come from, of their rows and the parts."""
+
+    @staticmethod
+    def forward(n_parts: int, *rows_and_parts: Tensor) -> Tensor:
+        rows, parts = rows_and_parts[:n_parts], rows_and_parts[n_parts:]
+        whole = parts[0].new_empty(sum(map(len, rows)), *parts[0].shape[1:])
+        for of_part, part in zip(rows, parts, strict=True):
+            whole.index_copy_(0, of_part, part)
+        return whole
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.n_parts = inputs[0]
+        ctx.save_for_backward(*inputs[1 : 1 + ctx.n_parts])
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        rows = ctx.saved_tensors
+        return None, *(None for _ in rows), *_Split.apply(gradient, *rows)

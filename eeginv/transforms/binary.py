@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
 from .base import Transform
 from .draws import Draws, Noise
+
+
+class Involution(torch.autograd.Function):
+    """A linear map that is its own inverse and its own transpose, for some examples.
+
+    Its backward pass is the map again, which takes fewer passes over the signals than undoing each
+    of its operations.
+    """
+
+    @staticmethod
+    def forward(X: Tensor, spared: Tensor, apply: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        return apply(X, spared)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _, spared, ctx.map = inputs
+        ctx.save_for_backward(spared)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        (spared,) = ctx.saved_tensors
+        return ctx.map(gradient, spared), None, None
 
 
 class BinaryTransform(Transform):

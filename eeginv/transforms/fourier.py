@@ -11,8 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .precision import full_precision
-
 
 def fast_length(n: int) -> int:
     """Return the smallest even length >= n that is a power of two times a small odd number."""
@@ -51,10 +49,10 @@ class _AddFiltered(torch.autograd.Function):
             if not factor.is_complex():
                 grad_factor = grad_factor.real
             # each frequency except the first and last also represents its mirror image
-            n = grad_factor.shape[-1]
-            index = torch.arange(n, device=gradient.device)
-            single = (index == 0) | (index == n - 1 if n_fft % 2 == 0 else False)
-            grad_factor = grad_factor * ((2 - single.to(gradient.dtype)) / n_fft)
+            grad_factor = grad_factor * (2 / n_fft)
+            grad_factor[..., 0] /= 2
+            if n_fft % 2 == 0:
+                grad_factor[..., -1] /= 2
         if ctx.needs_input_grad[0]:
             filtered = torch.fft.irfft(spectrum.mul_(factor.conj()), n=n_fft)
             grad_signal = filtered[..., : gradient.shape[-1]] + gradient
@@ -94,8 +92,8 @@ class _TurnPhase(torch.autograd.Function):
         offset = torch.linalg.vecdot(X, _hann(X).expand_as(X))
         centred = X - offset.unsqueeze(-1)
         hilbert = _hilbert(centred, n_fft, -1)
-        cosine, sine = harmonics(step, X.shape[-1])
-        out = (centred * (cosine - 1)).add_(X).addcmul_(hilbert, sine, value=-1)
+        cosine, sine = _cosine_and_sine(step, X.shape[-1])
+        out = (centred * cosine.sub_(1)).add_(X).addcmul_(hilbert, sine, value=-1)
         return out, centred, hilbert
 
     @staticmethod
@@ -116,14 +114,14 @@ class _TurnPhase(torch.autograd.Function):
             return None, None, None
         step, centred, hilbert = ctx.saved_tensors
         n_times = gradient.shape[-1]
-        cosine, sine = harmonics(step, n_times)
+        cosine, sine = _cosine_and_sine(step, n_times)
         grad_signal = grad_step = None
         if ctx.needs_input_grad[1]:
             time = torch.arange(n_times, device=gradient.device, dtype=gradient.dtype)
             grad_angle = (centred * sine).addcmul_(hilbert, cosine).mul_(gradient).sum(dim=1)
             grad_step = -(grad_angle @ time).sum_to_size(step.shape)
         if ctx.needs_input_grad[0]:
-            grad_signal = gradient * (cosine - 1)
+            grad_signal = gradient * cosine.sub_(1)
             grad_signal.sub_(_hilbert(gradient * sine, ctx.n_fft, 1))
             grad_signal.addcmul_(grad_signal.sum(dim=-1, keepdim=True), _hann(gradient), value=-1)
             grad_signal.add_(gradient)
@@ -134,7 +132,13 @@ def _hann(X: Tensor) -> Tensor:
     """Return weights of a mean that is hardly affected by sines, even if cut off at the ends."""
     n_times = X.shape[-1]
     window = torch.hann_window(n_times + 1, periodic=True, dtype=X.dtype, device=X.device)[1:]
-    return window / window.sum()
+    return window * (2 / (n_times + 1))
+
+
+def _cosine_and_sine(step: Tensor, n_times: int) -> tuple[Tensor, Tensor]:
+    time = torch.arange(n_times, device=step.device, dtype=step.dtype)
+    angle = step.reshape(-1, 1, 1) * time
+    return torch.cos(angle), torch.sin(angle)
 
 
 def _hilbert(X: Tensor, n_fft: int, sign: int) -> Tensor:
@@ -180,7 +184,7 @@ class _Turn(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (turn,) = ctx.saved_tensors
-        return (turn.real + 1) * gradient.imag - turn.imag * gradient.real
+        return (gradient * (turn + 1).conj()).imag
 
 
 def turn(angle: Tensor) -> Tensor:
@@ -197,34 +201,3 @@ def turn(angle: Tensor) -> Tensor:
         ``exp(1j * angle) - 1``. It can be differentiated once.
     """
     return _Turn.apply(angle)
-
-
-def harmonics(step: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """Return cosines and sines of evenly spaced angles.
-
-    They are products of rotations by small and by large angles. This takes a matrix product instead
-    of ``n`` cosines and sines.
-
-    Parameters
-    ----------
-    step : Tensor, shape (n_examples,)
-        Angle from one value to the next, in radians.
-    n : int
-        Number of values.
-
-    Returns
-    -------
-    cosines, sines : Tensor, shape (n_examples, 1, n)
-        Cosines and sines of the angles ``step * arange(n)``.
-    """
-    n_fine = 64
-    n_coarse = -(-n // n_fine)
-    count = torch.arange(max(n_fine, n_coarse), device=step.device, dtype=step.dtype)
-    fine = step.unsqueeze(1) * count[:n_fine]
-    coarse = step.unsqueeze(1) * (n_fine * count[:n_coarse])
-    cosine, sine = torch.cos(coarse), torch.sin(coarse)
-    rows = torch.stack([torch.cat([cosine, sine], dim=1), torch.cat([-sine, cosine], dim=1)], dim=2)
-    with full_precision(step.device):  # also if a backward pass recomputes them
-        both = rows @ torch.stack([torch.cos(fine), torch.sin(fine)], dim=1)
-    cosine, sine = both.reshape(step.shape[0], 2, -1)[..., :n].unbind(1)
-    return cosine.unsqueeze(1), sine.unsqueeze(1)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .base import Transform
-from .binary import BinaryTransform
+from .binary import BinaryTransform, Involution
 from .draws import Draws, Noise
 from .montage import mirror_permutation
 
@@ -185,9 +185,12 @@ class ChannelsSymmetry(BinaryTransform):
     def config(self) -> dict[str, Any]:
         return {"ch_names": self.ch_names, **super().config()}
 
-    def _transformed(self, X: Tensor) -> Tensor:
+    def _transform_unless(self, X: Tensor, spared: Tensor) -> Tensor:
         check_channels(X, self.ch_names)
-        return X.index_select(1, self._permutation)
+        return Involution.apply(X, spared.to(X.dtype), self._mirror_unless)
+
+    def _mirror_unless(self, X: Tensor, spared: Tensor) -> Tensor:
+        return X.index_select(1, self._permutation).lerp_(X, spared)
 
 
 class ChannelsMix(Transform):

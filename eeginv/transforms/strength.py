@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # None means the strength of the transform.
 Strength: TypeAlias = Tensor | float | None
 
+Numbers: TypeAlias = tuple[float, ...] | tuple[tuple[float, ...], ...]
+
 
 def read_strength(raw: Tensor, largest: float | Tensor) -> Tensor:
     """Return strengths in [0, largest] whose derivative is plus or minus ``largest`` everywhere.
@@ -62,12 +64,7 @@ def read_strengths(transforms: Sequence[Transform]) -> Tensor:
     return read_strength(raw, constant(largest, raw.dtype, raw.device))
 
 
-@lru_cache(maxsize=1024)
-def constant(
-    values: tuple[float, ...] | tuple[tuple[float, ...], ...],
-    dtype: torch.dtype,
-    device: torch.device,
-) -> Tensor:
+def constant(values: Numbers, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return a cached tensor of numbers, which avoids a copy to the device in each step.
 
     Parameters
@@ -84,5 +81,14 @@ def constant(
     tensor : Tensor
         The tensor. It must not be modified.
     """
+    # a tensor made while torch.export traces has no values to keep
+    make = _make_constant if torch.compiler.is_exporting() else _keep_constant
+    return make(values, dtype, device)
+
+
+def _make_constant(values: Numbers, dtype: torch.dtype, device: torch.device) -> Tensor:
     with torch.inference_mode(False), torch.no_grad():
         return torch.tensor(values, dtype=dtype, device=device)
+
+
+_keep_constant = lru_cache(maxsize=1024)(_make_constant)

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from .base import Transform, check_sfreq
-from .binary import BinaryTransform
+from .binary import BinaryTransform, Involution
 from .draws import Draws, Noise
-from .fourier import add_filtered, fast_length, harmonics
+from .fourier import add_filtered, fast_length, turn
 from .interpolation import lanczos_polynomials, read_between_samples
 from .outputs import position_centres, read_between_positions
 from .strength import constant
@@ -56,11 +56,15 @@ class TimeReverse(BinaryTransform):
         return X.flip(-1)
 
     def _transform_unless(self, X: Tensor, spared: Tensor) -> Tensor:
-        return X.flip(-1).lerp_(X, spared.to(X.dtype))  # saves one copy in memory
+        return Involution.apply(X, spared.to(X.dtype), _reverse_unless)
 
     def _undo(self, output: Tensor, noise: Noise, strength: Tensor, n_times: int) -> Tensor:
         spared = noise["uniform"].reshape(-1, 1, 1) >= strength
         return torch.where(spared, output, output.flip(-1))
+
+
+def _reverse_unless(X: Tensor, spared: Tensor) -> Tensor:
+    return X.flip(-1).lerp_(X, spared)  # saves one copy in memory
 
 
 class SmoothTimeMask(Transform):
@@ -133,13 +137,13 @@ class _FadeOut(torch.autograd.Function):
     def _ends(
         X: Tensor, begin: Tensor, end: Tensor, sfreq: float, scale: float
     ) -> tuple[Tensor, Tensor]:
-        time = torch.arange(X.shape[-1], device=X.device, dtype=X.dtype) / sfreq
-        return torch.sigmoid((time - begin) / scale), torch.sigmoid((time - end) / scale)
+        time = torch.arange(X.shape[-1], device=X.device, dtype=X.dtype) / (sfreq * scale)
+        return (time - begin / scale).sigmoid_(), (time - end / scale).sigmoid_()
 
     @staticmethod
     def forward(X: Tensor, begin: Tensor, end: Tensor, sfreq: float, scale: float) -> Tensor:
         rise, fall = _FadeOut._ends(X, begin, end, sfreq, scale)
-        return X * (1 - (rise - fall))
+        return torch.addcmul(X, X, rise.sub_(fall), value=-1)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -155,15 +159,15 @@ class _FadeOut(torch.autograd.Function):
         rise, fall = _FadeOut._ends(X, begin, end, ctx.sfreq, ctx.scale)
         grad_signal = grad_begin = grad_end = None
         if ctx.needs_input_grad[0]:
-            grad_signal = gradient * (1 - (rise - fall))
+            grad_signal = torch.addcmul(gradient, gradient, rise - fall, value=-1)
         if ctx.needs_input_grad[1] or ctx.needs_input_grad[2]:
             grad_window = (gradient * X).sum(dim=1, keepdim=True) / ctx.scale
-            grad_begin = (grad_window * rise * (1 - rise)).sum(dim=-1, keepdim=True)
-            grad_end = -(grad_window * fall * (1 - fall)).sum(dim=-1, keepdim=True)
             grad_begin, grad_end = (
-                grad_begin.sum_to_size(begin.shape),
-                grad_end.sum_to_size(end.shape),
+                torch.linalg.vecdot(grad_window, torch.addcmul(s, s, s, value=-1)).unsqueeze(-1)
+                for s in (rise, fall)
             )
+            grad_begin = grad_begin.sum_to_size(begin.shape)
+            grad_end = -grad_end.sum_to_size(end.shape)
         return grad_signal, grad_begin, grad_end, None, None
 
 
@@ -241,8 +245,8 @@ class TimeShift(Transform):
             padded = nn.functional.pad(X, (margin, margin), self.mode)
             n_fft = fast_length(n_times + 2 * margin)
         step = (-2 * math.pi * self.sfreq / n_fft) * strength * uniform
-        cosine, sine = harmonics(step, n_fft // 2 + 1)
-        shifted = add_filtered(padded, torch.complex(cosine - 1, sine), n_fft)
+        number = torch.arange(n_fft // 2 + 1, device=X.device, dtype=step.dtype)
+        shifted = add_filtered(padded, turn(step.reshape(-1, 1, 1) * number), n_fft)
         return shifted[..., margin : margin + n_times]
 
     def _undo(self, output: Tensor, noise: Noise, strength: Tensor, n_times: int) -> Tensor:
