@@ -68,10 +68,10 @@ def fit(
     n_copies: Annotated[
         int,
         typer.Option(
-            help="Transformed copies that a prediction averages over.",
+            help="Transformed copies that a prediction averages over. 0: the signals as they are.",
             rich_help_panel=options.TRAINING,
         ),
-    ] = 10,
+    ] = 0,
     seed: Annotated[
         int, typer.Option(help="Seed of all random numbers.", rich_help_panel=options.TRAINING)
     ] = 0,

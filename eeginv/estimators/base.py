@@ -76,7 +76,7 @@ class InvariantEstimator(BaseEstimator):
         n_layers: int | None = None,
         penalty: float | str = 0.02,
         warmup: float = 0.4,
-        n_copies: int = 10,
+        n_copies: int = 0,
         sfreq: float | None = None,
         backbone_params: Mapping[str, Any] | None = None,
         max_epochs: int = 30,

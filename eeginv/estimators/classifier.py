@@ -54,6 +54,8 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         given by name.
     n_copies : int
         Number of transformed copies that a prediction averages over. 0 uses the original signals.
+        Ten copies take ten times as long. On real EEG they did not change the accuracy, and lowered
+        the log-loss by 0.01.
     average : "logit" | "probability"
         Quantity that predictions average.
     sfreq : float | None
@@ -162,7 +164,7 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         n_layers: int | None = None,
         penalty: float | str = 0.02,
         warmup: float = 0.4,
-        n_copies: int = 10,
+        n_copies: int = 0,
         average: str = "logit",
         sfreq: float | None = None,
         backbone_params: Mapping[str, Any] | None = None,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Candidates of penalty="auto".
 PENALTIES = (0.005, 0.02, 0.05, 0.1)
+# Number of copies in the evidence of an estimator that predicts from the original signals.
+EVIDENCE_COPIES = 10
 
 
 def train_selected(
@@ -77,4 +79,6 @@ def _evidence(
     weight = (data.weight[rows] / data.weight[rows].mean()).astype(np.float32)
     labels, weights = (torch.as_tensor(part) for part in (data.target[rows], weight))
     signals = lazily(data.X)[rows]
-    return log_evidence(module, signals, labels, weights, trainer.estimator.n_copies, seed)
+    # the evidence is that of the averaged network, even if predictions are not averaged
+    n_copies = trainer.estimator.n_copies or EVIDENCE_COPIES
+    return log_evidence(module, signals, labels, weights, n_copies, seed)
