@@ -270,8 +270,11 @@ def main():
     parser.add_argument("tables", nargs="+", type=Path)
     parser.add_argument("--baseline", default="none", help="method to compare with")
     parser.add_argument("--figure", type=Path, help="always over none")
+    parser.add_argument("--methods", nargs="+", help="default: all in the tables")
     arguments = parser.parse_args()
     table = pd.concat([pd.read_csv(path) for path in arguments.tables], ignore_index=True)
+    if arguments.methods is not None:
+        table = table.loc[table["method"].isin(["none", *arguments.methods])]
     report(table, arguments.baseline)
     if arguments.figure is not None:
         plot(table, arguments.figure)

@@ -2,16 +2,16 @@
 Comparing methods
 =================
 
-Does learned augmentation help? Three methods on the same subjects, network and number of steps,
-with several choices of training subjects.
+Does learned augmentation help? This example compares three methods with the same subjects,
+network and number of steps, for several choices of training subjects.
 """
 
 # %%
 # Data
 # ----
-# Nine simulated subjects have bursts of a rhythm that either start at once and fade, or grow and
-# end at once. The direction of time is the label. The frequency of the rhythm is that of the
-# subject, between 7 and 13 Hz, and the polarity of a burst is arbitrary.
+# Nine simulated subjects have bursts of a rhythm. A burst either starts abruptly and fades, or
+# grows and ends abruptly. The direction of time is the label. Each subject has a different
+# frequency between 7 and 13 Hz, and the polarity of a burst is random.
 
 # sphinx_gallery_thumbnail_number = 1
 
@@ -31,8 +31,8 @@ X = (X + rng.normal(size=X.shape))[:, None, :]
 # %%
 # Methods
 # -------
-# No augmentation and random augmentation are the controls. What random augmentation gains as well
-# was not learned.
+# No augmentation and random augmentation are the controls. A gain that random augmentation also
+# reaches is not due to learning.
 
 from sklearn.metrics import balanced_accuracy_score
 
@@ -64,8 +64,8 @@ def train_and_test(augmentation, train):
 # %%
 # Compare
 # -------
-# Each choice of training subjects is used for all methods, so that differences are paired. Three
-# choices are far too few for a conclusion; they show how large the differences between choices are.
+# All methods use the same choices of training subjects, so that differences are paired. Three
+# choices are far too few for a conclusion. They only show how much results vary between choices.
 
 import pandas as pd
 
@@ -80,7 +80,8 @@ scores = pd.DataFrame(
 scores.round(2)
 
 # %%
-# One line for each choice of subjects: look at whether the lines agree, not at the mean alone.
+# There is one line for each choice of subjects. Check whether the lines agree, and do not rely on
+# the mean alone.
 
 import matplotlib.pyplot as plt
 
@@ -91,5 +92,6 @@ axes.spines[["top", "right"]].set_visible(False)
 legend = axes.legend(title="trained on", frameon=False)
 
 # %%
-# :func:`~eeginv.benchmark.run_benchmark`, or ``eeginv benchmark`` on the command line, does this
-# for all methods, with intervals, timings and a report (:doc:`/user_guide/benchmark`).
+# :func:`~eeginv.benchmark.run_benchmark`, or ``eeginv benchmark`` on the command line, runs such
+# a comparison for all methods, with intervals, timings and a report
+# (:doc:`/user_guide/benchmark`).

@@ -2,16 +2,16 @@
 What is a trained network invariant to?
 =======================================
 
-The same measurement for any fitted model: how much its predictions change under each transform,
+For any fitted model, this example measures how much the predictions change under each transform,
 and up to which strength they stay the same, in Hz, seconds and decibels.
 """
 
 # %%
 # Two networks
 # ------------
-# Eight simulated nights: polarity and small shifts of the spectrum carry no information on the
-# stage, the direction of time does. Three nights train a plain network of Braindecode, and the
-# same network behind a layer that learns its invariances.
+# In eight simulated nights, polarity and small shifts of the spectrum carry no information on the
+# stage, but the direction of time does. Two networks are trained on three nights: a plain
+# Braindecode network, and the same network behind a layer that learns invariances.
 
 # sphinx_gallery_thumbnail_number = 1
 
@@ -61,14 +61,15 @@ learned.fit(X[train], y[train])
 print(learned.policy_.by_transform().round(2))
 
 # %%
-# Their profiles
-# --------------
-# On windows of the five other subjects, for the transforms that AugNet chose from (without
-# ``transforms``, the whole catalogue is measured). The score is 1 if the output does not move, and
-# 0 if it moves as far as from one example to the others. It depends on which output:
-# probabilities of a confident network hardly move until the prediction changes, so here it is
-# measured on the embedding, the input of the last layer. Beside it are the share of predictions
-# that stay the same, and the strength up to which 95 % of them do. Intervals are over subjects.
+# Invariance profiles
+# -------------------
+# The profiles use windows of the five other subjects and the candidates of AugNet. (Without
+# ``transforms``, the whole catalogue is measured.) The score is 1 if the output does not change,
+# and 0 if the change is as large as the difference between two examples. The probabilities of a
+# confident network hardly change until the prediction changes. Therefore the score is measured
+# here on the embedding, the input of the last layer. The figure also shows the fraction of
+# predictions that stay the same, and the strength up to which 95 % of them do. Intervals are over
+# subjects.
 
 from eeginv.inspection import invariance_profile
 from eeginv.transforms import default_transforms
@@ -84,21 +85,22 @@ profiles = {
 figure = plot_invariance_profile(profiles)
 
 # %%
-# The embedding of AugNet moves less under sign flip and frequency shift, which are true invariances
-# of these nights, and its predictions hardly ever change with the polarity. Neither network can do
-# without a channel.
+# Sign flip and frequency shift are true invariances of these nights. Under both, the embedding of
+# AugNet changes less, and its predictions hardly ever change with the polarity. Both networks
+# need all channels.
 #
-# The table behind the picture:
+# The table of the figure:
 
 columns = ["unit", "largest", "score", "agreement", "divergence", "extent"]
 profiles["AugNet"][columns].round(2)
 
 # %%
-# One transform in full
-# ---------------------
-# The curve of a transform, here of the frequency shift, which is drawn for each window between
-# minus and plus the strength. The embedding of AugNet moves less at every strength. How many
-# predictions change depends on how many windows lie near a boundary as well.
+# One transform in detail
+# -----------------------
+# The curve shows one transform at several strengths. Here it is the frequency shift, which is
+# drawn for each window between minus and plus the strength. The embedding of AugNet changes less
+# at every strength. The number of changed predictions also depends on how many windows are near a
+# decision boundary.
 
 from eeginv.inspection import invariance_curve
 from eeginv.transforms import FrequencyShift
@@ -114,12 +116,11 @@ figure = plot_invariance_curve(curves)
 # %%
 # Are the signals themselves symmetric?
 # -------------------------------------
-# A model may be invariant to what its data never show. Whether transformed signals look like
-# signals is a question to the data alone: a classifier is told to find out which windows of
-# subjects that it has not seen were transformed. With polarities at random, it cannot tell which
-# were flipped (the polarities of seven subjects say nothing of the eighth, so that an accuracy
-# below one half is chance as well). Which had their phases scrambled, it can: spindles,
-# K-complexes and bursts are gone.
+# A model may be invariant to a change that never occurs in its data. The symmetry test examines
+# the data alone: a classifier has to detect which windows of unseen subjects were transformed.
+# Because polarities are random, it cannot detect flipped windows. (The polarities of seven
+# subjects carry no information on the eighth, so an accuracy below one half is also at chance.)
+# It does detect scrambled phases, because spindles, K-complexes and bursts are gone.
 
 import pandas as pd
 

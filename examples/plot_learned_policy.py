@@ -2,15 +2,16 @@
 Reading a learned policy
 ========================
 
-Where a policy comes from, how it moved during training, how to keep it and use it elsewhere.
+This example shows where a policy comes from, how it changes during training, and how to save it
+and use it elsewhere.
 """
 
 # %%
 # A module for any training loop
 # ------------------------------
 # :class:`eeginv.InvariantModule` is an ordinary ``nn.Module``. Its strengths, probabilities and
-# choices are trained by whatever loss is computed from its output; a separate learning rate for
-# them is a parameter group of the optimiser.
+# choices are trained with the loss that is computed from its output. A parameter group of the
+# optimiser gives them a separate learning rate.
 
 import torch
 
@@ -20,8 +21,9 @@ from eeginv.transforms import FrequencyShift, SignFlip, TimeReverse
 sfreq = 64.0
 
 # %%
-# The task: tell an oscillation that decays from one that grows. Its polarity is random and its
-# frequency lies within 1 Hz of 6 Hz, so both are free; the direction of time is the label.
+# The task is to distinguish oscillations that decay from oscillations that grow. The label does
+# not depend on the polarity, which is random, or on the frequency, which is within 1 Hz of 6 Hz.
+# The direction of time is the label.
 
 generator = torch.Generator().manual_seed(0)
 n, n_times = 400, 256
@@ -62,17 +64,17 @@ for _ in range(40):
     history.append(augmentation.policy())
 
 # %%
-# How the extents moved
-# ---------------------
-# Polarity goes to one half, which is full invariance; time reversal, which would swap the two
-# classes, goes to zero; the frequency may shift far.
+# Extents during training
+# -----------------------
+# Sign flip goes to one half, which is full invariance. Time reversal, which would swap the two
+# classes, goes to zero. The extent of the frequency shift becomes large.
 
 from eeginv.viz import plot_extents
 
 figure = plot_extents(history)
 
 # %%
-# One line for each transform:
+# The table has one row for each transform:
 
 policy = history[-1]
 policy.by_transform().round(3)
@@ -80,16 +82,18 @@ policy.by_transform().round(3)
 # %%
 # What a transform does
 # ---------------------
-# The same random draw at three strengths. :doc:`plot_transforms` shows all transforms.
+# The figure shows the same random draw at three strengths. :doc:`plot_transforms` shows all
+# transforms.
 
 from eeginv.viz import plot_transform
 
 figure = plot_transform(FrequencyShift(sfreq, 1.0), X[0], sfreq)
 
 # %%
-# Keep it, use it elsewhere
-# -------------------------
-# A policy is a value: it compares, goes to JSON and back, and augments any other model.
+# Save the policy and use it elsewhere
+# ------------------------------------
+# A policy is a value. It can be compared, written to JSON and read again, and used to augment any
+# other model.
 
 from eeginv import Policy, PolicyAugmentation
 

@@ -2,16 +2,17 @@
 Your own recordings
 ===================
 
-From ``mne.Epochs`` to a classifier and to the policy that it learned.
+This example goes from ``mne.Epochs`` to a classifier and the policy that it learned.
 """
 
 # %%
 # Recordings
 # ----------
 # A small study of motor imagery is simulated here, so that this page needs no download. Six
-# subjects imagine moving the left or the right hand, and the rhythm of about 10 Hz over the
-# *opposite* side of the head fades. The frequency of this rhythm differs between subjects, by up to
-# 2 Hz to either side. Replace this part by ``mne.io.read_raw`` and ``mne.events_from_annotations``.
+# subjects imagine moving the left or the right hand. The rhythm of about 10 Hz over the
+# *opposite* side of the head then decreases. The frequency of this rhythm differs between
+# subjects, by up to 2 Hz in either direction. Replace this part by ``mne.io.read_raw`` and
+# ``mne.events_from_annotations``.
 
 # sphinx_gallery_thumbnail_number = 1
 
@@ -63,9 +64,10 @@ print(epochs)
 # %%
 # Candidates
 # ----------
-# Which of these leave the label unchanged? We can guess: a shift of the spectrum and the polarity
-# should, since subjects differ by them or the task does not depend on them. Exchanging the left and
-# the right side of the head should not: it turns one label into the other.
+# Which of these transforms leave the label unchanged? We expect that a shift of the spectrum
+# does, because subjects differ in frequency, and that a sign flip does, because the task does not
+# depend on polarity. Left-right symmetry should change the label, because it exchanges the two
+# hands.
 
 from eeginv.transforms import (
     ChannelsSymmetry,
@@ -86,8 +88,8 @@ candidates = [
 #
 # Fit and predict
 # ---------------
-# Four subjects train the network, two others test it. Sampling frequency and channels are read from
-# the epochs.
+# The network is trained on four subjects and tested on two others. The sampling frequency and
+# channels are read from the epochs.
 
 from sklearn.metrics import accuracy_score
 
@@ -112,8 +114,8 @@ print(f"accuracy on two new subjects: {accuracy_score(truth, predicted):.2f}")
 # %%
 # Read the policy
 # ---------------
-# ``extent`` says how far a transform goes, in its unit (for on/off transforms: with which
-# probability), and ``usage`` how often it is applied.
+# ``extent`` says how far a transform goes, in its unit (for on/off transforms, it is the
+# probability). ``usage`` says how often it is applied.
 
 clf.policy_.by_transform().round(2)
 
@@ -122,9 +124,9 @@ clf.policy_.by_transform().round(2)
 figure = clf.policy_.plot()
 
 # %%
-# How it moved during training. During the warm-up, the first 40 % of the epochs, everything stays
-# as it started. Afterwards the exchange of the sides disappears, since it costs accuracy on the
-# training data.
+# The last figure shows the policy during training. In the warm-up, the first 40 % of the epochs,
+# it keeps its initial values. Afterwards, left-right symmetry disappears, because it reduces the
+# accuracy on the training data.
 
 from eeginv.viz import plot_extents
 

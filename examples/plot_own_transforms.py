@@ -1,21 +1,22 @@
 """
-Bring your own transforms
-=========================
+Your own transforms
+===================
 
-How far may a digit be rotated before it becomes another class? Five transforms of images, written
-on this page, and the extents that AugNet learns for them.
+How far may a digit be rotated before it becomes another class? This example defines five
+transforms of images, and AugNet learns their extents.
 """
 
 # %%
 # A transform of images
 # ---------------------
-# Nothing in the package is tied to EEG: what :class:`~eeginv.transforms.Transform` calls channels
-# and times are rows and columns here. ``_draw`` holds everything random, ``_transform`` is the map.
-# The strength is a tensor with a gradient; it has one value, or one for each image.
+# The package is not limited to EEG. The channels and times of
+# :class:`~eeginv.transforms.Transform` are the rows and columns of an image here. ``_draw``
+# returns all random numbers, and ``_transform`` applies the transform. The strength is a tensor
+# with a gradient. It has one value, or one value for each image.
 #
-# A strength of zero has to return the image to the last bit. Interpolation alone does not: it
-# rounds, even at the pixels themselves. So the image is changed by the difference between two
-# interpolations, which are the same there.
+# At strength zero, a transform must return exactly the same image. Interpolation alone does not,
+# because it rounds even at the pixels themselves. Therefore the transform adds the difference
+# between two interpolations, which is zero at strength zero.
 
 # sphinx_gallery_thumbnail_number = 3
 
@@ -54,8 +55,8 @@ class ImageTransform(Transform):
 
 
 # %%
-# What is left to say for each transform is a matrix. The angle is in degrees, a translation is a
-# share of the width or the height, and the others are plain numbers.
+# Each transform only has to define its matrix. The angle is in degrees, a translation is a
+# fraction of the width or height, and the others are dimensionless.
 
 
 class Rotation(ImageTransform):
@@ -119,9 +120,10 @@ class Shear(ImageTransform):
 # %%
 # The task
 # --------
-# A handwritten 3 and a handwritten 7, each turned 400 times by up to 45 degrees to either side, and
-# as often around 180 degrees, which are two classes more. A digit may be turned by 45 degrees more
-# and keep its class: its angle is then at most 90 degrees, where the same digit upside down begins.
+# The data are a handwritten 3 and a handwritten 7. Each is rotated 400 times by up to 45 degrees
+# in either direction. The same rotations around 180 degrees form two more classes. A rotation by
+# another 45 degrees keeps the class: the angle is then at most 90 degrees, where the class of the
+# upside-down digit begins.
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -140,8 +142,8 @@ for row, name in zip(axes, classes, strict=True):
     row[0].set_ylabel(name, rotation=0, ha="right", va="center")
 
 # %%
-# A transform draws and applies separately: here are five chosen draws, at the largest strength, but
-# 45 degrees for the rotation.
+# A transform separates random draws from their application. The figure shows five chosen draws at
+# the largest strength, except for the rotation, which has a strength of 45 degrees.
 
 transforms = [Rotation(45), TranslationX(), TranslationY(), Scaling(), Shear()]
 noise = {"uniform": torch.linspace(-1, 1, 5)}
@@ -157,8 +159,8 @@ for row, transform in zip(axes, transforms, strict=True):
 # %%
 # Train
 # -----
-# A small network, and a layer that draws one of the transforms for each image. Probabilities and
-# strengths are learned with the network, from its training loss.
+# The model is a small network behind a layer that draws one of the transforms for each image.
+# Probabilities and strengths are learned together with the network, from the training loss.
 
 from torch import nn
 
@@ -211,10 +213,10 @@ augmentation = AugNet(transforms, n_layers=1, penalty=0.05, random_state=0)
 history = train(X, labels, augmentation, epochs=100)
 
 # %%
-# How far a digit may be rotated
-# ------------------------------
-# At first any rotation costs, since the network does not know the digits yet. As it learns them,
-# the angle grows up to the place where the classes touch.
+# The learned rotation
+# --------------------
+# At first, any rotation increases the loss, because the network has not yet learned the digits.
+# As it learns them, the angle grows to the point where the classes touch.
 
 rotation = [policy.entries[0].extent for policy in history]
 epochs = range(1, len(rotation) + 1)
@@ -226,16 +228,18 @@ axes.set(xlabel="epoch", ylabel="rotation (degrees)", ylim=(0, 60), xlim=(0, 101
 print(f"{np.mean(rotation[-10:]):.1f} degrees in the last 10 epochs")
 
 # %%
-# It ends slightly above. Few images come near the limit, because both the angle in the data and the
-# one of the transform have to be large; so the first degrees beyond it cost almost nothing, while
-# the reward pays for them. With half the penalty the excess is half as large, and learning slower.
-# ``benchmarks/digits.py`` repeats this over seeds, also without reward and with other rewards.
+# The final angle is slightly too large. Few images come near the limit, because the angles of the
+# data and of the transform must both be large. The first degrees beyond the limit therefore
+# hardly increase the loss, but they increase the reward. With half the penalty, the excess is
+# half as large and learning is slower. ``benchmarks/digits.py`` repeats this over seeds, also
+# without reward and with other rewards.
 
 # %%
-# What it learned
-# ---------------
-# Nine images in ten are rotated: rotation moves them farthest and so earns most of the reward.
-# Scaling and shear go to the end of the range that they were given, as neither makes a 3 a 7, and
-# are drawn seldom. The extent of what is never drawn, here the translations, means nothing.
+# The learned policy
+# ------------------
+# Nine images in ten are rotated, because rotation changes images most and therefore gets most of
+# the reward. Scaling and shear reach the end of their ranges, because neither turns a 3 into a 7,
+# but they are rarely drawn. The extent of a transform that is never drawn, here the translations,
+# has no meaning.
 
 figure = history[-1].plot(truth={"Rotation": {"extent": 45.0, "unit": "deg", "invariant": True}})

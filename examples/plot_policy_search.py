@@ -1,18 +1,18 @@
 """
-Searching a policy on held-out subjects
-=======================================
+Searching for a policy on held-out subjects
+===========================================
 
-AugNet learns what to ignore from the training data alone. The methods it is compared with search
-a policy first, on subjects held out for that: along a gradient or by trial and error. All of them
-work on the same transforms and end with the same kind of policy.
+AugNet learns invariances from the training data alone. Search methods first look for a policy on
+held-out subjects, along a gradient or by trial. All methods use the same transforms and return
+the same kind of policy.
 """
 
 # %%
-# Nights whose truth is known
-# ---------------------------
-# Simulated nights, of which wake, N1 and REM are kept. In the simulation N1 and REM differ in the
-# direction of time alone, and the polarity of a recording is arbitrary: reversing time destroys the
-# label, flipping the sign does not.
+# Simulated nights
+# ----------------
+# We keep wake, N1 and REM of simulated nights. In the simulation, N1 and REM differ only in the
+# direction of time, and the polarity of a recording is random. Time reversal therefore destroys
+# the label, but sign flip does not.
 
 import numpy as np
 
@@ -27,12 +27,12 @@ X, sfreq = np.ascontiguousarray(X[..., ::2]), 32.0
 # %%
 # Two searches
 # ------------
-# A search is an estimator that takes an estimator, as ``GridSearchCV`` does. ``refit=False`` leaves
-# out the training from scratch under the policy that was found, here to save time.
+# Like ``GridSearchCV``, a search is an estimator that wraps another estimator. To save time,
+# ``refit=False`` skips the final training under the policy.
 #
-# :class:`~eeginv.DADASearch` moves its choices along the derivative of the loss on held-out
-# subjects. That loss tells nothing about the direction of time before the network reads it, so the
-# network warms up alone.
+# :class:`~eeginv.DADASearch` updates its choices along the derivative of the loss on held-out
+# subjects. This loss carries no information on the direction of time until the network uses it.
+# Therefore the network is first trained alone in a warm-up.
 
 from eeginv import DADASearch, FastAutoAugmentSearch, InvariantClassifier
 from eeginv.transforms import FrequencyShift, GaussianNoise, SignFlip, TimeReverse
@@ -56,17 +56,17 @@ gradient = DADASearch(classifier, search_epochs=40, warmup_epochs=20, search_lr=
 gradient.fit(X, y, groups=subjects)
 
 # %%
-# :class:`~eeginv.FastAutoAugmentSearch` trains two networks without augmentation and asks under
-# which policies they still classify the subjects that they have not seen.
+# :class:`~eeginv.FastAutoAugmentSearch` trains two networks without augmentation. It then looks
+# for policies under which they still classify unseen subjects.
 
 trials = FastAutoAugmentSearch(classifier, n_folds=2, n_trials=40, child_epochs=20, **shared)
 trials.fit(X, y, groups=subjects)
 print(f"{gradient.search_time_:.0f} s and {trials.search_time_:.0f} s")
 
 # %%
-# What they found
-# ---------------
-# How often each transform is applied: both avoid the reversal of time.
+# The policies
+# ------------
+# The figure shows how often each transform is applied. Both searches avoid time reversal.
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -80,7 +80,7 @@ axes.spines[["top", "right"]].set_visible(False)
 plt.tight_layout()
 
 # %%
-# The policy of DADA over the epochs: it stays during the warm-up.
+# The next figure shows the policy of DADA over the epochs. It does not change during the warm-up.
 
 history = pd.DataFrame([policy.by_transform().usage for policy in gradient.schedule_])
 axes = history.reset_index(drop=True).plot(figsize=(7, 3), grid=True)
@@ -91,8 +91,8 @@ plt.tight_layout()
 # %%
 # A policy is a value
 # -------------------
-# Two policies can be compared, mixed, kept as JSON, exported to Braindecode's loader, and used as
-# the fixed augmentation of any estimator.
+# Policies can be compared, mixed, saved as JSON, exported to Braindecode's data loader, and used
+# as the fixed augmentation of any estimator.
 
 from eeginv import Policy
 from eeginv.adapters import to_braindecode

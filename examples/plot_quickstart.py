@@ -2,15 +2,16 @@
 Quick start: a classifier that learns its invariances
 =====================================================
 
-From sleep recordings to a fitted classifier, and to the transformations that it learned to ignore.
+This example trains a classifier on sleep recordings and shows the transforms that it learned to
+ignore.
 """
 
 # %%
 # Recordings
 # ----------
-# Simulated nights stand in for your own (:func:`eeginv.datasets.load_sleep_folder`) or for Sleep
-# Physionet (:func:`eeginv.datasets.load_sleep_physionet`): the three give the same object. Each
-# simulated subject has rhythms shifted by up to 0.6 Hz, a polarity of its own, and perhaps a dead
+# The recordings are simulated nights. :func:`eeginv.datasets.load_sleep_folder` for your own
+# recordings and :func:`eeginv.datasets.load_sleep_physionet` return the same kind of object. Each
+# simulated subject has rhythms shifted by up to 0.6 Hz, a random polarity, and possibly a dead
 # channel.
 
 import eeginv
@@ -21,8 +22,8 @@ print(nights)
 nights.nuisances
 
 # %%
-# Signals are an array of shape (windows, channels, samples), with a stage name and a subject for
-# each window.
+# The signals are an array of shape (windows, channels, samples). Each window has a stage name and
+# a subject.
 
 X, y, groups = nights.to_arrays()
 train = groups < 3
@@ -31,8 +32,8 @@ X.shape
 # %%
 # Fit and predict
 # ---------------
-# The backbone is any model of Braindecode, by name. In front of it, AugNet transforms each window
-# at random, and learns how: which transforms, with which strength.
+# The backbone is the name of any Braindecode model. In front of it, AugNet transforms each window
+# at random. It learns which transforms to use, and their strengths.
 
 clf = eeginv.InvariantClassifier(
     "SleepStagerChambon2018",
@@ -55,8 +56,8 @@ print(f"balanced accuracy on three new subjects: {score:.2f}")
 # %%
 # What it learned
 # ---------------
-# The policy says how far each transform may go. The truth is known here, since the nights are
-# simulated: polarity and small shifts of the spectrum carry no information on the stage, the
+# The policy says how far each transform may go. The truth is known here, because the nights are
+# simulated. Polarity and small shifts of the spectrum carry no information on the stage, but the
 # direction of time does.
 
 clf.policy_.summary().round(3)

@@ -2,14 +2,15 @@
 The catalogue of transforms
 ===========================
 
-Every transform, what its strength means, and what it does to a signal.
+This example shows each transform, the meaning of its strength, and its effect on a signal.
 """
 
 # %%
-# All at a glance
-# ---------------
-# Each transform has one number that can be learned: its strength, in a physical unit, or the
-# probability that it is there. :func:`~eeginv.viz.transform_table` lists them from the registry.
+# Table of all transforms
+# -----------------------
+# Each transform has one strength that can be learned: a magnitude in a physical unit, or the
+# probability that the transform is applied. :func:`~eeginv.viz.transform_table` lists all
+# registered transforms.
 
 # sphinx_gallery_thumbnail_number = 8
 # sphinx_gallery_multi_image = "single"
@@ -23,9 +24,9 @@ table = transform_table()
 table.drop(columns="family")
 
 # %%
-# The derivative with respect to the signal is exact for all. So is the one with respect to the
-# strength where the output moves continuously with it. Where random draws make the output jump
-# (reversed or not, dropped or not), the derivative of the *expected* loss comes from the
+# The derivative with respect to the signal is exact for all transforms. The derivative with
+# respect to the strength is exact if the output depends continuously on it. For discrete draws
+# (reversed or not, dropped or not), the derivative of the *expected* loss is computed from the
 # probability of the draws.
 
 # %%
@@ -46,9 +47,9 @@ X, y, _ = nights.to_arrays()
 sleep = X[y == "N2"][5]
 
 # %%
-# The second one, for what happens between channels, has the 19 channels of the 10-20 system. Each
-# of 40 sources, most of them in the upper half of the head, makes a smooth field; their spectra
-# fall with frequency. The alpha rhythm of closed eyes is at the back, stronger on the right.
+# The second signal, for spatial transforms, has the 19 channels of the 10-20 system. Each of 40
+# sources, most of them in the upper half of the head, generates a smooth field. Their spectra
+# decrease with frequency. The alpha rhythm of closed eyes is at the back, stronger on the right.
 
 ch_names = "Fp1 Fp2 F7 F3 Fz F4 F8 T7 C3 Cz C4 T8 P7 P3 Pz P4 P8 O1 O2".split()
 rng = np.random.default_rng(0)
@@ -73,12 +74,12 @@ scalp = scalp + 3 * field(np.array([[0.35, -0.85, 0.35]]), 0.2) * alpha
 scalp = (scalp - scalp.mean(axis=0)) / scalp.std()  # average reference
 
 # %%
-# The picture of a transform shows a quarter, a half and all of its range, with the same random
-# draw for each, so that only the strength differs. In grey is the signal before. The spectra are
+# The figure of a transform shows a quarter, a half and all of its range. The random draw is the
+# same for each, so that only the strength differs. The original signal is grey. The spectra are
 # those of the whole window.
 #
-# The strength of some transforms is the end of a range from which a shift, say, is drawn. Here the
-# draw is at that end: a strength of 3 Hz shows a shift of 3 Hz.
+# For some transforms, the strength is the limit of a range from which, for example, a shift is
+# drawn. The figures show this limit: a strength of 3 Hz shows a shift of 3 Hz.
 
 at_the_end = {"noise": {"uniform": torch.ones(1)}}
 options = {
@@ -98,9 +99,9 @@ def show(families, signal, names):
 # %%
 # Time
 # ----
-# Reversal and (circular) shift keep the spectrum of amplitudes, a mask takes a little from it, a
-# warp makes the peak of the spindles wider. An on/off transform has no strength to compare: the
-# picture shows the signal transformed.
+# Reversal and (circular) shift keep the amplitude spectrum. A mask reduces it slightly, and a
+# warp widens the spindle peak. On/off transforms have no magnitude to compare, so the figure
+# shows only the transformed signal.
 
 show(["temporal"], sleep, nights.ch_names)
 
@@ -115,22 +116,22 @@ show(["amplitude"], sleep, nights.ch_names)
 # %%
 # Spectrum
 # --------
-# A shift moves the spindles, at 13 Hz, to another frequency and keeps their shape. Random phases
-# keep the spectrum and destroy the shape: K-complexes disappear. A band-stop filter is hardly seen
-# in time, unless it hits a rhythm.
+# A frequency shift moves the spindles, at 13 Hz, to another frequency and keeps their shape.
+# Random phases keep the spectrum and destroy the shape, so K-complexes disappear. A band-stop
+# filter is hardly visible in the time domain, unless it removes a rhythm.
 
 show(["spectral"], sleep, nights.ch_names)
 
 # %%
 # Channels
 # --------
-# Of 19 channels the picture shows three: the one that changes most, the median, and the one that
-# changes least. The heads show all of them at one time, that of the largest change, marked by a
-# dotted line.
+# The figure shows three of the 19 channels: the one that changes most, the median, and the one
+# that changes least. The maps show all channels at the time of the largest change, which a dotted
+# line marks.
 #
-# With the probability of a channel to be dropped, more channels are dropped under the same draw.
-# The rotations move the field as if the cap had slipped: about the axis from ear to ear (X), from
-# the back to the nose (Y), from the neck to the crown (Z).
+# For the same draw, a higher dropout probability drops more channels. The rotations move the
+# field as if the cap had slipped: about the axis from ear to ear (X), from the back to the nose
+# (Y), and from the neck to the crown (Z).
 
 rest = sorted(set(table["family"]) - {"temporal", "amplitude", "spectral"})
 show(rest, scalp, ch_names)
