@@ -121,7 +121,7 @@ def test_epochs_bring_their_frequency_and_names():
     epochs = mne.EpochsArray(1e-6 * X, info, events, verbose=False)
     options = {"n_strengths": 1, "random_state": 0}
     from_epochs = invariance_profile(Polarity(), epochs, **options)
-    from_array = invariance_profile(Polarity(), X, SFREQ, SCALP, **options)
+    from_array = invariance_profile(Polarity(), np.asarray(X, "float32"), SFREQ, SCALP, **options)
     assert list(from_epochs.index) == list(REGISTRY)
     np.testing.assert_allclose(
         from_epochs.select_dtypes("number"), from_array.select_dtypes("number"), atol=1e-6
