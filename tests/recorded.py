@@ -9,6 +9,7 @@ from braindecode.preprocessing import create_fixed_length_windows
 from torch import nn
 
 from eeginv import InvariantClassifier
+from eeginv.estimators.lazy import InMemory
 
 SFREQ, N_TIMES, LABELS = 64.0, 64, np.array(["rest", "task"])
 
@@ -73,3 +74,15 @@ def classifier(**options):
     settings = {"max_epochs": 12, "batch_size": 8, "lr": 0.05, "n_copies": 0, "random_state": 0}
     settings |= {"backbone": Powers, "augmentation": None, **options}
     return InvariantClassifier(**settings)
+
+
+class Watched(InMemory):
+    """Lazy windows in memory that count the windows of each read."""
+
+    def __init__(self, values):
+        super().__init__(values)
+        object.__setattr__(self, "sizes", [])
+
+    def read(self, rows):
+        self.sizes.append(len(rows))
+        return super().read(rows)

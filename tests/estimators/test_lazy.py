@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from braindecode.datasets import BaseConcatDataset, EEGWindowsDataset
-from recorded import LABELS, Powers, classifier, recording, signals
+from recorded import LABELS, Powers, Watched, classifier, recording, signals
 from sklearn.model_selection import cross_val_score
 from skorch.helper import SliceDataset
 from torch.utils.data import Subset
@@ -25,18 +25,6 @@ def on_disk(tmp_path):
     """Signals in memory, and the same memory-mapped."""
     np.save(tmp_path / "X.npy", SIGNALS)
     return SIGNALS, np.load(tmp_path / "X.npy", mmap_mode="r")
-
-
-class Watched(InMemory):
-    """Counts the windows of each read."""
-
-    def __init__(self, values):
-        super().__init__(values)
-        object.__setattr__(self, "sizes", [])
-
-    def read(self, rows):
-        self.sizes.append(len(rows))
-        return super().read(rows)
 
 
 def weights_of(clf):

@@ -2,22 +2,11 @@
 
 import numpy as np
 import pytest
+from recorded import Watched
 from searched import SMALL_TRIALS, data, prototype, registered
 
-from eeginv.estimators.lazy import InMemory, LazyWindows
+from eeginv.estimators.lazy import LazyWindows
 from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
-
-
-class Watched(InMemory):
-    """Counts the windows of each read."""
-
-    def __init__(self, values):
-        super().__init__(values)
-        object.__setattr__(self, "sizes", [])
-
-    def read(self, rows):
-        self.sizes.append(len(rows))
-        return super().read(rows)
 
 
 @pytest.mark.parametrize("cls", registered(), ids=lambda cls: cls.__name__)
