@@ -70,7 +70,7 @@ def split(task, data, choice):
     subjects = np.random.default_rng(choice).permutation(np.unique(groups))
     train, test = np.isin(groups, subjects[:2]), np.isin(groups, subjects[4:])
     epochs, lr = (40, 2e-3) if task == "nights" else (24, 1e-3)
-    options = {**common, "sfreq": sfreq, "max_epochs": epochs, "lr": lr}
+    options = {**common, "sfreq": sfreq, "max_epochs": epochs, "lr": lr, "n_copies": 10}
     return (X[train], y[train], groups[train]), (X[test], y[test]), options
 
 

@@ -46,7 +46,7 @@ clf = eeginv.InvariantClassifier(
 clf.fit(X[train], y[train])
 
 # %%
-# Predictions are averages over transformed copies of each window. They are the same on every call.
+# Predictions are made from the signals as they are, and are the same on every call.
 
 from sklearn.metrics import balanced_accuracy_score
 
