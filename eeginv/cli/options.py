@@ -52,14 +52,15 @@ Pattern = Annotated[
     str | None,
     typer.Option(
         help="Regular expression for subjects in the names of files, such as "
-        "'(?P<subject>S[0-9]+)R.*', with an optional group session.",
+        "`(?P<subject>S[0-9]+)R.*`, with an optional group session.",
         rich_help_panel=DATA,
     ),
 ]
 Stages = Annotated[
     str | None,
     typer.Option(
-        help="Sleep stages to keep, such as W,N3. Default: those that all subjects have.",
+        help="Sleep stages to keep, such as W,N3. Default: all; for benchmark, those that all "
+        "subjects have.",
         rich_help_panel=DATA,
     ),
 ]

@@ -12,6 +12,7 @@ import numpy as np
 
 from .._checks import check_number
 from ..estimators.lazy import Joined, LazyWindows, Windows
+from ..estimators.units import warn_of_transposed
 from ..transforms.candidates import KINDS
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ class LabelledWindows:
                 "X must have the shape (n_windows, n_channels, n_times), at least one each; got "
                 f"{X.shape}."
             )
+        warn_of_transposed(*X.shape[1:])
         given = {"y": self.y, "subjects": self.subjects, "sessions": self.sessions}
         columns = {
             name: _check_column(name, values, len(X))
@@ -106,7 +108,7 @@ class LabelledWindows:
         if self.kind not in KINDS:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}; got {self.kind!r}.")
         if not isinstance(X, LazyWindows):  # those are checked when they are read
-            _check_finite(X, columns["subjects"])
+            check_finite(X, columns["subjects"])
         columns["y"] = _as_classes(columns["y"])
         sfreq = check_number("sfreq", self.sfreq, exclusive=True)
         for name, value in {"X": X, "sfreq": sfreq, "ch_names": names, **columns}.items():
@@ -248,7 +250,8 @@ def _check_column(name: str, values: Any, n_windows: int) -> np.ndarray:
     return values
 
 
-def _check_finite(X: np.ndarray, subjects: np.ndarray) -> None:
+def check_finite(X: np.ndarray, subjects: np.ndarray) -> None:
+    """Raise a ValueError that names the first window with samples that are not finite."""
     # a sum is finite if and only if all its terms are; float64 does not overflow here
     bad = np.flatnonzero(~np.isfinite(X.sum(axis=(1, 2), dtype=np.float64)))
     if len(bad):

@@ -24,7 +24,7 @@ from .prediction import predict_in_batches
 from .selection import train_selected
 from .training import Trainer
 from .training_data import TrainingData
-from .units import typical_scale, warn_of_another_unit, warn_of_volts
+from .units import typical_scale, warn_of_another_unit, warn_of_transposed, warn_of_volts
 
 if TYPE_CHECKING:
     from skorch import NeuralNet
@@ -156,6 +156,7 @@ class InvariantEstimator(BaseEstimator):
         groups = signals.groups if groups is None else groups
         X, y = self._validate(signals.X, y)
         self.n_chans_, self.n_times_ = X.shape[1:]
+        warn_of_transposed(self.n_chans_, self.n_times_)
         self.sfreq_ = signals.sfreq if self.sfreq is None else float(self.sfreq)
         self.ch_names_ = signals.ch_names
         self.scale_ = typical_scale(X)

@@ -36,7 +36,8 @@ def read_epochs(epochs: Any, expected: Expected) -> Signals:
     Returns
     -------
     signals : Signals
-        The signals. The names of the events are the labels.
+        The signals. The names of the events are the labels, and the column "subject" of the
+        metadata, if there is one, is the groups.
     """
     several = isinstance(epochs, (list, tuple))
     parts = list(epochs) if several else [epochs]
@@ -71,7 +72,16 @@ def read_epochs(epochs: Any, expected: Expected) -> Signals:
         sfreq,
         first.names,
         labels=lambda: np.concatenate([_labels(part) for part in parts]),
+        subjects=lambda: _subjects(parts),
     )
+
+
+def _subjects(parts: list[Any]) -> np.ndarray | None:
+    """Return the column "subject" of the metadata; None if some epochs do not have it."""
+    tables = [part.metadata for part in parts]
+    if any(table is None or "subject" not in table for table in tables):
+        return None
+    return np.concatenate([table["subject"].to_numpy() for table in tables])
 
 
 def _join_in_microvolts(signals: list[np.ndarray], types: list[str]) -> np.ndarray:

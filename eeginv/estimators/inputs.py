@@ -53,7 +53,7 @@ def read_signals(X: Any, expected: Expected = ANYTHING) -> Signals:
     if is_windows(X):
         return read_windows(X, expected)
     if isinstance(X, LazyWindows):
-        return Signals(X, is_array=True)
+        return Signals(X, X.sfreq, X.ch_names, is_array=True).matched(expected)
     if is_mapped(X):
         return Signals(LazyWindows(Mapped.of_memmap(X)), is_array=True)
     if isinstance(X, torch.Tensor):

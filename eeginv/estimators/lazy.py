@@ -80,6 +80,19 @@ class LazyWindows:
         return n_windows, n_channels if self.channels is None else len(self.channels), n_times
 
     @property
+    def sfreq(self) -> float | None:
+        """Sampling frequency in Hz, if it is known."""
+        return getattr(self.reader, "sfreq", None)
+
+    @property
+    def ch_names(self) -> list[str] | None:
+        """Names of the channels, if they are known."""
+        names = getattr(self.reader, "ch_names", None)
+        if names is None or self.channels is None:
+            return names
+        return [names[i] for i in self.channels]
+
+    @property
     def nbytes(self) -> int:
         """Size in bytes of the windows in memory."""
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize

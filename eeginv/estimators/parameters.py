@@ -7,6 +7,7 @@ import numbers
 import warnings
 from typing import TYPE_CHECKING, Any
 
+import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from ..augmentation import Augmentation, AugNet
@@ -74,6 +75,11 @@ def check_parameters(estimator: InvariantEstimator) -> None:
     ValueError
         If there are such parameters. The message names them.
     """
+    if str(estimator.device).startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(
+            f"device={str(estimator.device)!r} needs a GPU, and torch finds none here "
+            "(torch.cuda.is_available() is False): use device='cpu', or install a torch with CUDA."
+        )
     positive: dict[str, Any] = {
         "max_epochs": numbers.Integral,
         "batch_size": numbers.Integral,

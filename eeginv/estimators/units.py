@@ -128,3 +128,13 @@ def warn_of_another_unit(scale: float | None, fitted: float | None) -> None:
         "them to the unit of those in fit (µV, for mne.Epochs and windows datasets).",
         stacklevel=4,
     )
+
+
+def warn_of_transposed(n_channels: int, n_times: int) -> None:
+    """Warn if there are more channels than samples, as if the two axes were exchanged."""
+    if n_channels > n_times > 1:
+        warnings.warn(
+            f"The windows have {n_channels} channels and {n_times} samples. Expected the shape "
+            "(n_windows, n_channels, n_times): are the two exchanged?",
+            stacklevel=5,
+        )

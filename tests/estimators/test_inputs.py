@@ -2,12 +2,14 @@
 
 import mne
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from braindecode.datasets import BaseConcatDataset, RawDataset
 from recorded import LABELS, N_TIMES, SFREQ, classifier, dataset, epochs, recording, signals
 
 from eeginv import Policy, RandAugmentSearch
+from eeginv.estimators.inputs import read_signals
 from eeginv.inspection import (
     invariance_curve,
     invariance_profile,
@@ -414,3 +416,41 @@ def test_a_recording_without_subject_is_named(data):
         classifier().fit(joined)
     joined.set_description({"subject": [1, 2]}, overwrite=True)
     classifier(validation=0.5).fit(joined)
+
+
+def test_subjects_in_the_metadata_of_epochs_are_the_groups():
+    X, y = signals()
+    found = epochs(X, y)
+    subjects = np.arange(len(y)) // 8
+    assert read_signals(found).groups is None
+    found.metadata = pd.DataFrame({"subject": subjects})
+    np.testing.assert_array_equal(read_signals(found).groups, subjects)
+    np.testing.assert_array_equal(
+        read_signals([found[:8], found[16:]]).groups, subjects[[*range(8), *range(16, 32)]]
+    )
+    losses = [
+        classifier(validation=0.5, max_epochs=2).fit(found, groups=groups).history_[:, "valid_loss"]
+        for groups in (None, subjects)
+    ]
+    assert losses[0] == losses[1]
+
+
+class Flat(torch.nn.Module):
+    def __init__(self, n_chans, n_times, n_outputs):
+        super().__init__()
+        self.head = torch.nn.Linear(n_chans * n_times, n_outputs)
+
+    def forward(self, X):
+        return self.head(X.flatten(1))
+
+
+def test_exchanged_axes_are_noticed():
+    X, y = signals()
+    with pytest.warns(UserWarning, match="64 channels and 2 samples"):
+        classifier(max_epochs=1, backbone=Flat).fit(X.transpose(0, 2, 1), y)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_device_that_is_not_there():
+    with pytest.raises(ValueError, match="device='cuda' needs a GPU, and torch finds none here"):
+        classifier(device="cuda").fit(*signals())

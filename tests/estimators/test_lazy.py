@@ -13,6 +13,7 @@ from skorch.helper import SliceDataset
 from torch.utils.data import Subset
 
 from eeginv import InvariantRegressor
+from eeginv.datasets import prepare_windows
 from eeginv.estimators.inputs import read_signals
 from eeginv.estimators.lazy import InFile, InMemory, Joined, LazyWindows, Mapped
 
@@ -269,3 +270,18 @@ def test_no_window_of_a_dataset_on_disk_is_read_for_its_labels(tmp_path, monkeyp
     found = read_signals(lazy)
     monkeypatch.setattr(EEGWindowsDataset, "__getitem__", None)
     assert len(found.y) == len(found.groups) == len(lazy)
+
+
+def test_windows_of_a_store_have_names_and_a_rate(tmp_path):
+    """They are matched by name, like those of epochs."""
+    y, subjects = CODES.astype(str), np.arange(len(CODES)) // 16
+    stored = prepare_windows(
+        (SIGNALS, y, subjects), tmp_path, sfreq=64, ch_names=["C3", "C4"], standardize=False
+    )
+    clf = classifier(augmentation="augnet", max_epochs=2).fit(stored.X, stored.y)
+    assert (clf.sfreq_, clf.ch_names_) == (64.0, ["C3", "C4"])
+    expected = clf.predict_proba(stored.X)
+    np.testing.assert_array_equal(clf.predict_proba(stored.X[:, ::-1]), expected)
+    np.testing.assert_array_equal(clf.predict_proba(SIGNALS.astype("float32")), expected)
+    with pytest.raises(ValueError, match="lacks the channels C4"):
+        clf.predict(stored.X[:, [0]])

@@ -318,7 +318,9 @@ def test_a_model_of_a_store_is_that_of_its_recordings(nights, model, psg, scored
         "2 of 2 recordings are prepared already."
         in eeginv("prepare", nights / "train", "--output", store, "--h-freq", 25).output
     )
-    assert "begun with other options" in refused("prepare", nights / "train", "--output", store)
+    assert "begun with other option h_freq" in refused(
+        "prepare", nights / "train", "--output", store
+    )
     result = eeginv("fit", store, "--output", output, *QUICK)
     assert result.exit_code == 0, result.output
     for name in ("weights.safetensors", "preprocessing.json"):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..edf.header import read_header
 from ..file_names import name_parts
 from ..labelled import LabelledPart, LabelledWindows, join
 from ..preprocessing import check_one_unit
@@ -109,6 +110,8 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
     """
     import mne
 
+    if path.suffix.lower() == ".edf":
+        read_header(path)  # refuses a file that was cut off, which MNE would shorten
     options = {"infer_types": True} if path.suffix.lower() in _INFERRED else {}
     try:
         with warnings.catch_warnings():

@@ -11,7 +11,7 @@ import numpy as np
 from ...estimators.epochs import is_epochs
 from ...estimators.inputs import read_signals
 from ..file_names import name_parts
-from ..labelled import LabelledWindows
+from ..labelled import LabelledWindows, check_finite
 
 if TYPE_CHECKING:
     import mne
@@ -380,6 +380,8 @@ def finish(
     for what, values in (("y", y), ("groups", groups), ("sessions", sessions)):
         if values is not None and len(values) != len(X):
             raise ValueError(f"{what} has {len(values)} values, but X has {len(X)} windows.")
+    if X.ndim == 3 and X.dtype.kind == "f":
+        check_finite(X, np.asarray(groups))  # standardisation would spread them over the recording
     keys = [str(key) for key in zip(groups, groups if sessions is None else sessions, strict=True)]
     _, recordings = np.unique(keys, return_inverse=True)
     names = None if ch_names is None else [str(channel) for channel in ch_names]

@@ -9,6 +9,7 @@ format for windows (zarr) is decompressed into such files, in double precision, 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -54,6 +55,8 @@ class StoredPart:
         Position of the first sample in the file in bytes.
     digest : str
         SHA-256 of the samples.
+    modified : int
+        Time of the last change of the file, in ns.
     messages : list of str
         Warnings while the recording was read.
     """
@@ -68,12 +71,19 @@ class StoredPart:
     scale: float | None
     offset: int
     digest: str
+    modified: int
     messages: list[str] = field(default_factory=list)
 
     @property
     def n_bytes(self) -> int:
         """Size of the file in bytes."""
         return self.offset + 4 * int(np.prod(self.shape, dtype=np.int64))
+
+    def content(self) -> str:
+        """Return a hash of all that results depend on, the digest of the samples among it."""
+        known = (self.digest, self.labels, self.subjects, self.sessions, self.shape)
+        text = repr((*known, self.sfreq, self.ch_names))
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def is_store(path: Path) -> bool:
@@ -117,9 +127,15 @@ def write_part(folder: Path, number: int, X: np.ndarray, described: dict[str, An
         np.lib.format.write_array(file, X, allow_pickle=False)
         offset = file.tell() - X.nbytes
     digest = hashlib.sha256(X.data).hexdigest()
-    part = StoredPart(shape=X.shape, offset=offset, digest=digest, **described)
-    write_atomically(path.with_suffix(".json"), json.dumps(plain(asdict(part)), allow_nan=False))
+    modified = path.stat().st_mtime_ns
+    described = plain(described)  # equal to what is read again
+    part = StoredPart(shape=X.shape, offset=offset, digest=digest, modified=modified, **described)
+    _describe(path, part)
     return part
+
+
+def _describe(path: Path, part: StoredPart) -> None:
+    write_atomically(path.with_suffix(".json"), json.dumps(plain(asdict(part)), allow_nan=False))
 
 
 def read_part(folder: Path, number: int) -> StoredPart | None:
@@ -135,7 +151,7 @@ def read_part(folder: Path, number: int) -> StoredPart | None:
     Returns
     -------
     part : StoredPart | None
-        The description; None if the recording is not completely written.
+        The description; None if the recording is not completely written, or its file was changed.
     """
     path = _array(folder, number)
     try:
@@ -147,8 +163,25 @@ def read_part(folder: Path, number: int) -> StoredPart | None:
         raise ValueError(
             f"{path.with_suffix('.json')} cannot be read ({error}): delete it, and prepare again."
         ) from error
-    whole = not part.labels or (path.is_file() and path.stat().st_size == part.n_bytes)
-    return part if whole else None
+    return part if _is_whole(path, part) else None
+
+
+def _is_whole(path: Path, part: StoredPart) -> bool:
+    """Check the size of a file, and its samples if its time is not the one that is known."""
+    if not path.is_file() or path.stat().st_size != part.n_bytes:
+        return False
+    modified = path.stat().st_mtime_ns
+    if modified == part.modified:
+        return True
+    # a copy of the store, or a file that was written by somebody else
+    with path.open("rb") as file:
+        file.seek(part.offset)
+        if hashlib.file_digest(file, "sha256").hexdigest() != part.digest:
+            return False
+    with contextlib.suppress(OSError):  # of a store that cannot be written
+        part.modified = modified
+        _describe(path, part)
+    return True
 
 
 def write_index(folder: Path, parts: list[StoredPart], windows: LabelledWindows) -> None:
@@ -169,7 +202,7 @@ def write_index(folder: Path, parts: list[StoredPart], windows: LabelledWindows)
         "name": windows.name,
         "recipe": None if windows.recipe is None else windows.recipe.to_dict(),
         "true_invariances": windows.true_invariances,
-        "parts": [{"n_windows": part.shape[0], "digest": part.digest} for part in parts],
+        "parts": [part.content() for part in parts],
     }
     write_atomically(folder / INDEX, json.dumps(plain(index), allow_nan=False, indent=1) + "\n")
 
@@ -195,8 +228,14 @@ def open_parts(folder: Path, parts: list[StoredPart], kind: str, name: str) -> L
     """
     filled = [(k, part) for k, part in enumerate(parts) if part.labels]
     readers = [InFile(str(_array(folder, k)), part.offset, part.shape) for k, part in filled]
-    digests = "".join(part.digest for part in parts)
-    stored = _Stored(readers, str(folder), hashlib.sha256(digests.encode()).hexdigest())
+    digests = "".join(part.content() for part in parts)
+    stored = _Stored(
+        readers,
+        str(folder),
+        hashlib.sha256(digests.encode()).hexdigest(),
+        filled[0][1].sfreq,
+        filled[0][1].ch_names,
+    )
     windows = join(
         [
             LabelledPart(
@@ -248,11 +287,12 @@ def read_store(path: Path) -> LabelledWindows:
     for k, expected in enumerate(index["parts"]):
         part = read_part(path, k)
         if part is None:
-            raise ValueError(f"{_array(path, k)} is missing or cut off: prepare the store again.")
-        if (part.shape[0], part.digest) != (expected["n_windows"], expected["digest"]):
             raise ValueError(
-                f"{_array(path, k)} was changed after the preparation: prepare the store again."
+                f"{_array(path, k)} is missing, cut off or changed: prepare the store again."
             )
+        if part.content() != expected:
+            file = _array(path, k).with_suffix(".json")
+            raise ValueError(f"{file} was changed after the preparation: prepare the store again.")
         parts.append(part)
     recipe = None if index["recipe"] is None else Recipe.from_dict(index["recipe"])
     windows = open_parts(path, parts, index["kind"], index["name"])
@@ -260,11 +300,18 @@ def read_store(path: Path) -> LabelledWindows:
 
 
 class _Stored(Joined):
-    """Reads a store, whose digest is known."""
+    """Reads a store, whose digest, sampling frequency and channels are known."""
 
-    def __init__(self, parts: Sequence[Reader], name: str, digest: str) -> None:
+    def __init__(
+        self,
+        parts: Sequence[Reader],
+        name: str,
+        digest: str,
+        sfreq: float,
+        ch_names: list[str] | None,
+    ) -> None:
         super().__init__(parts, name)
-        self.digest = digest
+        self.digest, self.sfreq, self.ch_names = digest, sfreq, ch_names
 
 
 def _array(folder: Path, number: int) -> Path:

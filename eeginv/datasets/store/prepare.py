@@ -121,9 +121,7 @@ def _begin(folder: Path, request: dict[str, Any]) -> None:
     path = folder / REQUEST
     if path.is_file():
         begun = json.loads(path.read_text(encoding="utf-8"))
-        differing = sorted(
-            key for key in begun.keys() | request.keys() if begun.get(key) != request.get(key)
-        )
+        differing = sorted(_differing(begun, request))
         if differing:
             raise ValueError(
                 f"{folder} was begun with other {', '.join(differing)}: name another folder "
@@ -132,6 +130,18 @@ def _begin(folder: Path, request: dict[str, Any]) -> None:
         return
     (folder / WINDOWS).mkdir(parents=True, exist_ok=True)
     write_atomically(path, json.dumps(request, indent=1) + "\n")
+
+
+def _differing(begun: dict[str, Any], request: dict[str, Any]) -> list[str]:
+    """Name what differs between two requests, option by option."""
+    names = []
+    for key in begun.keys() | request.keys():
+        ours, theirs = begun.get(key), request.get(key)
+        if key == "options" and isinstance(ours, dict) and isinstance(theirs, dict):
+            names += [f"option {name}" for name in _differing(ours, theirs)]
+        elif ours != theirs:
+            names.append(key)
+    return names
 
 
 def _prepare(
