@@ -113,7 +113,8 @@ def predict_recordings(
     FileExistsError
         If a file would be overwritten. Nothing is written then.
     FileNotFoundError, ValueError
-        As for :func:`~eeginv.datasets.load_unlabelled`. Files of previous recordings are kept.
+        As for :func:`~eeginv.datasets.load_unlabelled`. A ValueError is raised after the other
+        recordings have been predicted.
 
     Examples
     --------
@@ -134,8 +135,13 @@ def predict_recordings(
         if target.exists():
             raise FileExistsError(f"{target} exists already: name another folder (--output).")
     folder.mkdir(parents=True, exist_ok=True)
+    failures: list[ValueError] = []
     for path, name, files in zip(paths, names, targets, strict=True):
-        table, windows = predict_recording(model, path, events=events)
+        try:
+            table, windows = predict_recording(model, path, events=events)
+        except ValueError as error:
+            failures.append(error)
+            continue
         if recipe.of_sleep:
             labels = [f"Sleep stage {stage}" for stage in table["label"]]
             durations = table["duration"].to_numpy()
@@ -148,6 +154,10 @@ def predict_recordings(
             table.to_csv(scratch, index=False)
         if say is not None:
             say(_in_words(path, table, windows))
+    if failures:
+        others = len(paths) - len(failures)
+        listed = "\n".join(map(str, failures))
+        raise ValueError(f"{listed}\n{others} other recordings were predicted.") from failures[0]
     return [files[0] for files in targets]
 
 

@@ -414,6 +414,29 @@ def test_a_damaged_file_is_named(tmp_path):
         load_windows(tmp_path, **SPAN)
 
 
+def test_an_edf_file_that_was_cut_off_is_refused(tmp_path):
+    """MNE reads what is there, with a warning that would be lost."""
+    path = tmp_path / "S1R1.edf"
+    mne.export.export_raw(path, trials(), verbose="error")
+    assert len(load_windows(tmp_path, **SPAN)) == 6
+    path.write_bytes(path.read_bytes()[: int(0.6 * path.stat().st_size)])
+    with pytest.raises(ValueError, match=r"S1R1\.edf is truncated: its header promises"):
+        load_windows(tmp_path, **SPAN)
+
+
+def test_a_sample_that_is_not_finite_is_found_before_it_spreads():
+    X, y = np.random.default_rng(0).normal(size=(12, 2, 40)), ["a", "b"] * 6
+    X[3, 1, 7] = np.nan
+    with pytest.raises(ValueError, match="1 windows have samples that are NaN .* the first at 3"):
+        load_windows((X, y, np.arange(12) // 6), sfreq=20)
+
+
+def test_a_channel_that_is_the_reference_would_be_flat(folder):
+    with pytest.raises(ValueError, match="Cz is the reference of S1R1_raw.fif, so that it would"):
+        load_windows(folder, channels=["C3", "Cz"], reference="Cz", **SPAN)
+    assert load_windows(folder, reference="Cz", **SPAN).ch_names == ["C3", "C4"]
+
+
 def test_places_without_data(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
         load_windows(tmp_path / "nowhere")

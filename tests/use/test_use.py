@@ -21,7 +21,7 @@ from eeginv.datasets import (
     simulate_recordings,
     write_sleep_physionet,
 )
-from eeginv.use import fit_model, load_policy, predict_recording
+from eeginv.use import fit_model, load_policy, predict_recording, predict_recordings
 from eeginv.use.predict import distinct_names
 from eeginv.viz import plot_hypnogram
 
@@ -303,6 +303,16 @@ def test_the_seed_decides_and_the_options_arrive(nights, model, tmp_path):
     assert clf.classes_.tolist() == ["N2", "W"]
     assert (clf.augmentation, clf.lr, clf.lr_schedule) == (None, 0.002, "cosine")
     assert (clf.random_state, clf.batch_size, clf.class_weight) == (3, 16, "balanced")
+
+
+def test_a_recording_that_does_not_fit_does_not_stop_the_others(of_events, imagery, tmp_path):
+    good, bad = tmp_path / "good_raw.fif", tmp_path / "bad_raw.fif"
+    raw = trials(seed=1)
+    raw.save(good, verbose="error")
+    raw.drop_channels(raw.ch_names[:1]).save(bad, verbose="error")
+    with pytest.raises(ValueError, match=r"bad_raw\.fif(.|\n)*\n1 other recordings were predicted"):
+        predict_recordings(of_events, [bad, good], tmp_path / "out", events=["T1", "T2"])
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["good_raw.csv"]
 
 
 # prepared once ------------------------------------------------------------------------------------

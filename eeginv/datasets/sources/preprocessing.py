@@ -122,11 +122,17 @@ class Preprocessing:
         Raises
         ------
         ValueError
-            If a channel is missing, or none is left.
+            If a channel is missing, is the only reference, or none is left.
         """
         reference_channels = self._reference_channels(names, what)
         if self.channels is not None:
-            return choose_by_name(names, self.channels, what)
+            picked = choose_by_name(names, self.channels, what)
+            if len(reference_channels) == 1 and reference_channels[0] in picked:
+                raise ValueError(
+                    f"{reference_channels[0]} is the reference of {what}, so that it would be "
+                    "flat: leave it out of the channels (--channels)."
+                )
+            return picked
         chosen = [n for n, kind in zip(names, types, strict=True) if kind in _DATA_TYPES]
         if not chosen:  # MNE's type of channels without a known type
             chosen = [n for n, kind in zip(names, types, strict=True) if kind == "misc"]
