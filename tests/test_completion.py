@@ -19,8 +19,8 @@ def completed(monkeypatch, words):
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
-        ("eeginv ", ["benchmark", "fit", "predict", "policy", "profile"]),
-        ("eeginv p", ["predict", "policy", "profile"]),
+        ("eeginv ", ["prepare", "benchmark", "fit", "predict", "policy", "profile"]),
+        ("eeginv p", ["prepare", "predict", "policy", "profile"]),
         ("eeginv benchmark --on", ["--only"]),
         ("eeginv predict --", ["--output", "--events", "--device", "--help"]),
     ],

@@ -74,7 +74,7 @@ def test_held_out_windows_are_never_trained_on(cls, monkeypatch):
     fits, splits, original = [], [], WeightedNet.fit
 
     def fit(self, dataset, *args, **kwargs):
-        fits.append(set(dataset.X[:, 0, 0].int().tolist()))
+        fits.append(set(np.asarray(dataset.X)[:, 0, 0].astype(int).tolist()))
         return original(self, dataset, *args, **kwargs)
 
     def init(self, problem, inner, outer, *args):
