@@ -34,6 +34,13 @@ from eeginv.datasets.labelled import LabelledPart  # noqa: E402
 from eeginv.datasets.store.prepare import Source, write_store  # noqa: E402
 
 GIB = 2**30
+# Networks whose speed is measured, with their augmentation.
+NETWORKS = [
+    ("SleepStagerChambon2018", None),
+    ("SleepStagerChambon2018", "augnet"),
+    ("EEGNet", None),
+    ("Pooled", None),
+]
 
 
 class Pooled(torch.nn.Module):
@@ -128,7 +135,7 @@ def child(store, source, backbone, augmentation, epochs):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure(folder, gib, speed_gib, rounds):
+def measure(folder, gib, speed_gib, rounds, networks):
     """Print the two tables."""
     night = simulated_night()
     start = time.perf_counter()
@@ -145,12 +152,9 @@ def measure(folder, gib, speed_gib, rounds):
     )
     fill(folder / "small", speed_gib * GIB, night)
     print(f"\nSpeed. {speed_gib} GiB, windows a second: in memory, from the store, ratio")
-    for backbone, augmentation in (
-        ("SleepStagerChambon2018", None),
-        ("SleepStagerChambon2018", "augnet"),
-        ("EEGNet", None),
-        ("Pooled", None),
-    ):
+    for backbone, augmentation in NETWORKS:
+        if backbone not in networks:
+            continue
         rates = {"memory": [], "store": []}
         weights = set()
         for _ in range(rounds):
@@ -180,11 +184,13 @@ def main():
     parser.add_argument("--gib", type=float, default=20.0)
     parser.add_argument("--speed-gib", type=float, default=0.25)
     parser.add_argument("--rounds", type=int, default=5)
+    names = list(dict.fromkeys(name for name, _ in NETWORKS))
+    parser.add_argument("--networks", nargs="+", choices=names, default=names)
     parser.add_argument("--folder", type=Path, help="keeps the stores; default a temporary one")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         folder = arguments.folder or Path(scratch)
-        measure(folder, arguments.gib, arguments.speed_gib, arguments.rounds)
+        measure(folder, arguments.gib, arguments.speed_gib, arguments.rounds, arguments.networks)
 
 
 if __name__ == "__main__":

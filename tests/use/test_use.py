@@ -25,7 +25,7 @@ from eeginv.use import fit_model, load_policy, predict_recording, predict_record
 from eeginv.use.predict import distinct_names
 from eeginv.viz import plot_hypnogram
 
-QUICK = ("--epochs", "2", "--n-copies", "2")
+QUICK = ("--epochs", "2")
 
 
 def eeginv(*arguments):
