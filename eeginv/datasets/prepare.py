@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 # Number of windows in a file, for data that are not read recording by recording.
 _BLOCK = 512
+# Number of characters of an option that are written as they are.
+_LONG = 500
 _OF_FOLDER = set(signature(find_nights).parameters) - {"path"}
 
 
@@ -110,12 +114,27 @@ def prepare_windows(
 
 
 def _as_text(options: Mapping[str, Any]) -> dict[str, str]:
-    # long values such as groups are told apart by the data themselves
-    return {name: repr(value)[:500] for name, value in sorted(options.items())}
+    """Return options as text, a long one as its hash."""
+    found = {name: repr(value) for name, value in sorted(options.items())}
+    return {
+        name: text if len(text) <= _LONG else hashlib.sha256(text.encode()).hexdigest()
+        for name, text in found.items()
+    }
 
 
 def _stamp(*paths: Path) -> str:
     return " ".join(f"{path.stat().st_size}-{path.stat().st_mtime_ns}" for path in paths)
+
+
+def _with_sidecars(path: Path) -> list[Path]:
+    """Return a recording and the files that belong to it: signals, markers, events of BIDS."""
+    stem = path.name.partition(".")[0]
+    shared = re.sub(r"_(?:eeg|ieeg|meg)$", "", stem)
+    return sorted(
+        other
+        for other in path.parent.iterdir()
+        if other.is_file() and (other.name.startswith((f"{stem}.", f"{shared}_")) or other == path)
+    )
 
 
 # recordings with events ---------------------------------------------------------------------------
@@ -125,7 +144,7 @@ def _recordings(request: Request) -> Source:
     found = find_listed(request.form, request.data, options)
     return Source(
         [one.name for one in found],
-        [_stamp(one.path) for one in found],
+        [_stamp(*_with_sidecars(one.path)) for one in found],
         partial(_read_recording, recorded.plan_cutting(found, preprocessing, **options), found),
         request.kind or "generic",
         str(request.data),

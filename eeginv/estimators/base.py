@@ -153,7 +153,10 @@ class InvariantEstimator(BaseEstimator):
         check_parameters(self)
         signals = read_signals(X, Expected("the estimator has sfreq =", sfreq=self.sfreq))
         y = signals.y if y is None else read_targets(y)
-        groups = signals.groups if groups is None else groups
+        if groups is None:
+            groups = signals.groups
+            if groups is not None and not (groups != groups[0]).any():
+                groups = None  # of one subject, windows are held out
         X, y = self._validate(signals.X, y)
         self.n_chans_, self.n_times_ = X.shape[1:]
         warn_of_transposed(self.n_chans_, self.n_times_)

@@ -108,10 +108,11 @@ class LazyWindows:
             return LazyWindows(self.reader, at, channels).load()[0]
         if isinstance(index, Tensor):
             index = index.numpy()
-        rows = self._rows[index if isinstance(index, slice) else np.asarray(index)]
-        if rows.size == 0:
-            rows = rows.astype(np.intp)
-        return LazyWindows(self.reader, rows, channels)
+        if not isinstance(index, slice):
+            index = np.asarray(index)
+            if index.size == 0:  # an empty list is of floats
+                index = index.astype(np.intp)
+        return LazyWindows(self.reader, self._rows[index], channels)
 
     def _pick(self, others: list[Any]) -> np.ndarray | None:
         """Return the channels after an index of the second axis."""

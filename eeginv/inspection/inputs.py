@@ -158,7 +158,7 @@ def _check_names(ch_names: Iterable[str]) -> list[str]:
 
 def _rename(signals: Signals, names: list[str], expected: Expected) -> Signals:
     """Set the channel names of the user, and pick the expected channels."""
-    values = np.asarray(signals.X)
+    values = _in_memory(signals.X)
     n_channels = values.shape[1] if values.ndim == 3 else 1
     if len(names) != n_channels:
         raise ValueError(f"Expected {n_channels} channel names, got {len(names)}.")

@@ -14,6 +14,7 @@ from eeginv.benchmark import Settings, default_settings, run_benchmark
 from eeginv.benchmark.data import file_digests
 from eeginv.datasets import (
     load_windows,
+    prepare,
     prepare_windows,
     simulate_recordings,
     write_sleep_physionet,
@@ -106,8 +107,6 @@ def test_several_processes_write_the_same(nights, tmp_path):
 
 def test_a_night_without_the_stages(nights, tmp_path, monkeypatch):
     """It is left out and the stages of the others are taken, as when all are read at once."""
-    from eeginv.datasets import prepare
-
     read = prepare.SleepDataset
 
     @functools.wraps(read)
@@ -177,6 +176,31 @@ def test_a_recording_that_was_changed_is_noticed(folder, tmp_path):
     path.write_bytes(path.read_bytes())  # another time
     with pytest.raises(ValueError, match="was begun with other files"):
         prepare_windows(copied, tmp_path / "store", **SPAN)
+
+
+def test_files_that_belong_to_a_recording_are_noticed(folder, tmp_path):
+    """Markers and signals of BrainVision, events of BIDS, and the end of a long option."""
+    copied = tmp_path / "recordings"
+    shutil.copytree(folder, copied)
+    first = next(path for path in sorted(copied.rglob("*_raw.fif")))
+    beside = first.with_name(first.name.replace("_raw.fif", "_raw.vmrk"))
+    beside.write_text("old")
+    prepare_windows(copied, tmp_path / "store", **SPAN)
+    beside.write_text("newer")
+    with pytest.raises(ValueError, match="was begun with other files"):
+        prepare_windows(copied, tmp_path / "store", **SPAN)
+    events = {**{f"E{i}": "none of this name" for i in range(200)}, "T1": "left"}
+    texts = [prepare._as_text({"events": {**events, "T2": name}}) for name in ("right", "rest")]
+    assert texts[0] != texts[1]
+
+
+def test_sidecars_of_bids(tmp_path):
+    names = ["eeg.vhdr", "eeg.eeg", "events.tsv", "channels.tsv"]
+    for stem in ("sub-01_task-a_", "sub-01_task-b_", "sub-011_task-a_"):
+        for name in names:
+            (tmp_path / f"{stem}{name}").write_text("")
+    found = prepare._with_sidecars(tmp_path / "sub-01_task-a_eeg.vhdr")
+    assert {path.name for path in found} == {f"sub-01_task-a_{name}" for name in names}
 
 
 @pytest.mark.parametrize(

@@ -435,6 +435,18 @@ def test_subjects_in_the_metadata_of_epochs_are_the_groups():
     assert losses[0] == losses[1]
 
 
+def test_one_subject_in_the_metadata_is_no_group():
+    """Nothing could be held out by subject; windows are, as if nothing were known."""
+    X, y = signals()
+    found = epochs(X, y)
+    plain = classifier(validation=0.5, max_epochs=2).fit(found)
+    found.metadata = pd.DataFrame({"subject": ["anna"] * len(y)})
+    told = classifier(validation=0.5, max_epochs=2).fit(found)
+    assert told.history_[:, "valid_loss"] == plain.history_[:, "valid_loss"]
+    with pytest.raises(ValueError, match="Too few windows or groups"):
+        classifier(validation=0.5).fit(found, groups=["anna"] * len(y))
+
+
 class Flat(torch.nn.Module):
     def __init__(self, n_chans, n_times, n_outputs):
         super().__init__()

@@ -15,7 +15,9 @@ from torch.utils.data import Subset
 from eeginv import InvariantRegressor
 from eeginv.datasets import prepare_windows
 from eeginv.estimators.inputs import read_signals
-from eeginv.estimators.lazy import InFile, InMemory, Joined, LazyWindows, Mapped
+from eeginv.estimators.lazy import InFile, InMemory, Joined, LazyWindows
+from eeginv.inspection import invariance_profile, invariance_score
+from eeginv.transforms import SignFlip
 
 SIGNALS, CODES = signals()
 NAMES = LABELS[CODES]
@@ -55,10 +57,10 @@ def assert_same(one, other):
 def test_views_of_mapped_arrays(on_disk, index):
     X, mapped = on_disk
     view = mapped[index]
-    if isinstance(view, np.memmap) and view._mmap is not None:
-        reader = Mapped.of_memmap(view)
-        rows = np.arange(len(view))[::-1]
-        np.testing.assert_array_equal(reader.read(rows), np.asarray(X[index], "float32")[rows])
+    found = read_signals(view).X
+    # an index of numbers copies into memory, which has no place in the file
+    assert isinstance(found, LazyWindows) == np.may_share_memory(view, mapped)
+    np.testing.assert_array_equal(np.asarray(found, "float32"), X[index].astype("float32"))
 
 
 @pytest.mark.parametrize(
@@ -71,6 +73,7 @@ def test_views_of_mapped_arrays(on_disk, index):
         np.s_[:, [1, 0]],
         np.s_[[3, 2], ...],
         np.s_[np.array([], dtype=int)],
+        np.s_[[]],
         np.s_[-2:],
     ],
 )
@@ -285,3 +288,17 @@ def test_windows_of_a_store_have_names_and_a_rate(tmp_path):
     np.testing.assert_array_equal(clf.predict_proba(SIGNALS.astype("float32")), expected)
     with pytest.raises(ValueError, match="lacks the channels C4"):
         clf.predict(stored.X[:, [0]])
+
+
+def test_inspection_takes_a_part_of_what_is_on_disk(monkeypatch):
+    reader = Watched(np.tile(SIGNALS, (10, 1, 1)).astype("float32"))
+    X = LazyWindows(reader)
+    monkeypatch.setattr("eeginv.inspection.inputs._MOST_BYTES", X.nbytes // 2)
+    clf = classifier(max_epochs=1).fit(SIGNALS, NAMES)
+    for names in (None, ["C3", "C4"]):
+        with pytest.raises(ValueError, match=r"X has 320 on disk, .* pass a part of them"):
+            invariance_profile(clf, X, 64, names)
+    assert max(reader.sizes, default=0) <= 64
+    found = invariance_score(clf, X[:32], SignFlip(), random_state=0)
+    expected = invariance_score(clf, np.asarray(X[:32]), SignFlip(), random_state=0)
+    assert found.score == expected.score
