@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,7 +97,12 @@ def write_if_new(path: PathLike, content: str) -> None:
     scratch = unused_name(path)
     try:
         scratch.write_text(content, encoding="utf-8")
-        with suppress(FileExistsError):
+        try:
             os.link(scratch, path)
+        except FileExistsError:
+            pass
+        except OSError:  # a disk without hard links, as some network disks
+            if not Path(path).exists():
+                scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)

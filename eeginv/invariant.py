@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
+from ._pickling import make_picklable
 from .augmentation.baseline import Baseline
 from .augmentation.chance import BestConstant, ChanceLevel
 from .augmentation.constants import as_constants
@@ -272,6 +273,7 @@ class InvariantModule(nn.Module):
     _compiled: Callable[[Tensor], Tensor] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
+        make_picklable(self)
         return {k: value for k, value in super().__getstate__().items() if k != "_compiled"}
 
     def _output(self, X: Tensor) -> Tensor:

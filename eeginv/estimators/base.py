@@ -14,7 +14,9 @@ from sklearn.utils.validation import (
     check_is_fitted,
     validate_data,
 )
+from torch import nn
 
+from .._pickling import make_picklable
 from .channels import Expected
 from .inputs import check_complete, read_signals, read_targets
 from .lazy import LazyWindows
@@ -29,7 +31,6 @@ from .units import typical_scale, warn_of_another_unit, warn_of_transposed, warn
 if TYPE_CHECKING:
     from skorch import NeuralNet
     from skorch.history import History
-    from torch import nn
 
     from .._typing import ArrayLike, PathLike, RandomState, SignalsLike
     from ..augmentation import Augmentation
@@ -337,6 +338,19 @@ class InvariantEstimator(BaseEstimator):
             The fitted estimator. Its predictions are identical to those of the saved one.
         """
         return load_estimator(cls, path, backbone, augmentation, transforms)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if isinstance(self.backbone, nn.Module):
+            make_picklable(self.backbone)
+        state = super().__getstate__()
+        if "net_" in state:
+            state = {name: value for name, value in state.items() if name != "module_"}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "net_" in state:  # skorch pickles its module apart, which would become a second one
+            self.module_ = self.net_.module_
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

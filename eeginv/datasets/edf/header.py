@@ -1,4 +1,4 @@
-"""Reading of the header of an EDF or EDF+ file, tolerant of small deviations."""
+"""Reading of the header of an EDF, EDF+ or BDF file, tolerant of small deviations."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ FIXED_WIDTHS = (8, 80, 80, 8, 8, 8, 44, 8, 8, 4)
 # Widths in bytes of label, transducer, unit, ranges, filters, samples and reserved field.
 SIGNAL_WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
 ANNOTATIONS = "EDF Annotations"
+BDF = b"\xffBIOSEMI"  # how a file with samples of 24 instead of 16 bits begins
 
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 # Dates that programs write if the date is unknown or was removed.
@@ -93,7 +94,8 @@ def read_header(path: PathLike) -> EdfHeader:
     Raises
     ------
     ValueError
-        If the file is not EDF, or is shorter than its header announces. The message names it.
+        If the file is neither EDF nor BDF, or is shorter than its header announces. The message
+        names it.
     """
     path = Path(path)
     size = path.stat().st_size
@@ -118,7 +120,8 @@ def read_header(path: PathLike) -> EdfHeader:
             f"{path} is truncated: its header should have {n_bytes} bytes, it has {size}."
         )
     signals = _read_signals(path, table, n_signals)
-    record_bytes = 2 * sum(signal.n_samples for signal in signals)
+    sample_bytes = 3 if fixed.startswith(BDF) else 2
+    record_bytes = sample_bytes * sum(signal.n_samples for signal in signals)
     expected = n_bytes + record_bytes * max(n_records, 0)
     if size < expected:
         raise ValueError(

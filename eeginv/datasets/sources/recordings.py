@@ -28,7 +28,7 @@ _RECORDING = re.compile(
     r"\.(?:edf|bdf|gdf|vhdr|set)$|[_-](?:raw|raw_sss|raw_tsss|eeg|ieeg|meg|nirs)\.fif(?:\.gz)?$",
     flags=re.IGNORECASE,
 )
-_INFERRED = {".edf", ".bdf"}  # formats in which the label of a channel may begin with its type
+_EDF = {".edf", ".bdf"}  # the label of a channel may begin with its type
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,10 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
     """
     import mne
 
-    if path.suffix.lower() == ".edf":
+    options = {}
+    if path.suffix.lower() in _EDF:
         read_header(path)  # refuses a file that was cut off, which MNE would shorten
-    options = {"infer_types": True} if path.suffix.lower() in _INFERRED else {}
+        options["infer_types"] = True
     try:
         with warnings.catch_warnings():
             # warnings about headers, mostly about filter settings, which are not used

@@ -1,0 +1,40 @@
+"""Pickling of networks with parametrised layers, such as the bounded weights of EEGNet."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+from torch.nn.utils import parametrize
+
+
+def make_picklable(module: nn.Module) -> None:
+    """Let pickle, joblib and Dask copy a network, whatever its layers.
+
+    :func:`torch.nn.utils.parametrize.register_parametrization` gives each layer a class of its own,
+    which cannot be imported elsewhere and refuses to be pickled. Processes then cannot exchange
+    many of Braindecode's networks (EEGNet among them). Here, such a layer is pickled as its
+    original class and its state.
+
+    Parameters
+    ----------
+    module : nn.Module
+        The network. The classes of its parametrised layers are changed in place.
+    """
+    for part in module.modules():
+        if parametrize.is_parametrized(part):
+            type(part).__reduce_ex__ = _reduce  # type: ignore[assignment, method-assign]
+
+
+def _reduce(module: nn.Module, protocol: int) -> tuple[Any, ...]:
+    return _restore, (parametrize.type_before_parametrizations(module), vars(module).copy())
+
+
+def _restore(original: type[nn.Module], state: dict[str, Any]) -> nn.Module:
+    module = original.__new__(original)
+    vars(module).update(state)
+    parametrize._inject_new_class(module)
+    for name in state["_modules"]["parametrizations"]:
+        parametrize._inject_property(module, name)
+    make_picklable(module)
+    return module
