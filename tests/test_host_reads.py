@@ -6,7 +6,7 @@ taken on the CPU, and all operations whose results the host needs are counted.
 
 import pytest
 import torch
-from battery import SYNCHRONISING
+from battery_tensors import SYNCHRONISING
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
