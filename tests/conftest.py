@@ -16,7 +16,7 @@ import torch
 import eeginv  # noqa: F401  (its import hook makes Braindecode importable)
 
 torch.set_num_threads(1)
-pytest.register_assert_rewrite("battery")
+pytest.register_assert_rewrite("battery", "battery_tensors")
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -8,29 +8,22 @@ import pickle
 
 import pytest
 import torch
+from augmented import SFREQ, losses, policies
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from eeginv import Augerino, AugNet, InvariantModule, PerExampleLoss, Policy, PolicyAugmentation
+from eeginv import Augerino, AugNet, InvariantModule, Policy, PolicyAugmentation
 from eeginv.augmentation import ClasswiseAugmentation, RegularizedAugNet, TrivialAugment
 from eeginv.augmentation.branches import edges_of
 from eeginv.estimators.batch_norm import measure_batch_norm
 from eeginv.policy import PolicyEntry
 from eeginv.transforms import REGISTRY, SignFlip, TimeShift, TimeWarp, make_transform
 
-SFREQ = 100.0
 CH_NAMES = ["Fz", "C3", "Cz", "C4", "Pz"]
 
 
 def transforms(*names):
     return [make_transform(name, SFREQ, CH_NAMES) for name in names or REGISTRY]
-
-
-def policies():
-    flip = PolicyEntry("SignFlip", 0.4)
-    noise = PolicyEntry("GaussianNoise", 0.5, layer=1, random_strength=True)
-    shift = PolicyEntry("TimeShift", 0.3, config={"sfreq": SFREQ})
-    return [Policy([flip, noise], 0.7), Policy([shift]), Policy([flip])]
 
 
 def classwise():
@@ -58,14 +51,6 @@ def module(augmentation):
     model = InvariantModule(net, augmentation, n_copies=4).train()
     augmentation.set_progress(0.0)
     return model
-
-
-def losses(handed_over):
-    if not handed_over:
-        return nn.CrossEntropyLoss()
-    criterion = nn.CrossEntropyLoss(reduction="none")
-    criterion.chance = "cross_entropy"
-    return PerExampleLoss(criterion)
 
 
 def step(model, criterion):

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from battery import CH_NAMES, SFREQ, generator, signals
+from checking import CH_NAMES, SFREQ, generator, signals
 from torch import nn
 
 from eeginv import AugNet, InvariantModule, Policy, PolicyAugmentation

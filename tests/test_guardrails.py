@@ -14,6 +14,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [str(path.relative_to(ROOT)) for path in FILES]
 
 MAX_LINES = 450
+# Folders beside the package whose files are as short.
+ALSO_SHORT = ["benchmarks", "examples", "tests", "tools"]
 
 # A room imports itself and the rooms above it.
 ROOMS = [
@@ -228,6 +230,21 @@ def test_rule_finds(rule, path, code):
 )
 def test_rule_accepts(rule, path, code):
     assert rule(PACKAGE / path, ast.parse(code)) == []
+
+
+def test_no_file_beside_the_package_is_too_long():
+    paths = [path for folder in ALSO_SHORT for path in sorted((ROOT / folder).rglob("*.py"))]
+    assert len({path.relative_to(ROOT).parts[0] for path in paths}) == len(ALSO_SHORT)
+    found = {str(path.relative_to(ROOT)): too_long(path, None) for path in paths}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+
+
+def test_a_file_that_is_too_long_is_found(tmp_path):
+    path = tmp_path / "long.py"
+    path.write_text("\n" * MAX_LINES)
+    assert too_long(path, None) == []
+    path.write_text("\n" * (MAX_LINES + 1))
+    assert too_long(path, None) == [f"{MAX_LINES + 1} lines"]
 
 
 def test_no_path_of_one_machine_in_the_repository():

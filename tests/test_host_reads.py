@@ -6,11 +6,12 @@ taken on the CPU, and all operations whose results the host needs are counted.
 
 import pytest
 import torch
-from battery import SYNCHRONISING
+from augmented import SFREQ, losses, policies
+from battery_tensors import SYNCHRONISING
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from eeginv import Augerino, AugNet, InvariantModule, PerExampleLoss, Policy, PolicyAugmentation
+from eeginv import Augerino, AugNet, InvariantModule, Policy, PolicyAugmentation
 from eeginv.augmentation import (
     ClasswiseAugmentation,
     TrivialAugment,
@@ -34,8 +35,6 @@ from eeginv.transforms import (
     TimeShift,
     TimeWarp,
 )
-
-SFREQ = 100.0
 
 
 class Reads(TorchDispatchMode):
@@ -73,16 +72,8 @@ def transforms():
     ]  # fmt: skip
 
 
-def members():
-    flip = PolicyEntry("SignFlip", 0.4)
-    noise = PolicyEntry("GaussianNoise", 0.5, layer=1, random_strength=True)
-    shift = PolicyEntry("TimeShift", 0.3, config={"sfreq": SFREQ})
-    return [Policy([flip, noise], 0.7), Policy([shift]), Policy([flip])]
-
-
 def classwise():
-    policies = dict(enumerate(members()))
-    return ClasswiseAugmentation(policies, random_state=0, classes=[0, 1, 2])
+    return ClasswiseAugmentation(dict(enumerate(policies())), random_state=0, classes=[0, 1, 2])
 
 
 MADE = {
@@ -95,8 +86,8 @@ MADE = {
     ),
     "TrivialAugment": lambda: TrivialAugment(transforms(), random_state=0),
     "policy": lambda: PolicyAugmentation(AugNet(transforms()).policy(), random_state=0),
-    "policy of some": lambda: PolicyAugmentation(members()[0], random_state=0),
-    "mixture": lambda: PolicyAugmentation(Policy.mixture(members()), random_state=0),
+    "policy of some": lambda: PolicyAugmentation(policies()[0], random_state=0),
+    "mixture": lambda: PolicyAugmentation(Policy.mixture(policies()), random_state=0),
     "policies of classes": classwise,
 }
 made = pytest.mark.parametrize("make", MADE.values(), ids=MADE)
@@ -113,14 +104,6 @@ def module(augmentation, **options):
 def batch(n=24):
     generator = torch.Generator().manual_seed(0)
     return torch.randn(n, 2, 300, generator=generator), torch.arange(n) % 3
-
-
-def losses(handed_over):
-    if not handed_over:
-        return nn.CrossEntropyLoss()
-    criterion = nn.CrossEntropyLoss(reduction="none")
-    criterion.chance = "cross_entropy"
-    return PerExampleLoss(criterion)
 
 
 def step(model, criterion, X, y):

@@ -6,6 +6,9 @@ import numpy as np
 EVENTS = {"T1": "left", "T2": "right"}
 NAMES = ("C3", "Cz", "C4")
 SFREQ = 100.0
+# Options of load_windows.
+PLAIN = {"standardize": False}
+SPAN = {"events": EVENTS, "tmax": 2.0}
 
 
 def trials(seed=0, n=6, names=NAMES, sfreq=SFREQ, duration=2.0, kinds=("T1", "T2"), amplitude=2e-5):

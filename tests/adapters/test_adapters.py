@@ -6,8 +6,9 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from battery import CH_NAMES, CHECKS, generator, signals
+from battery import CHECKS
 from braindecode import augmentation as theirs
+from checking import CH_NAMES, generator, signals
 from torch.utils.data import TensorDataset
 
 from eeginv import AugNet, Policy

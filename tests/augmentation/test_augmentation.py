@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 import torch
+from augmented import SFREQ, augnet, backbone, signals
 from torch import nn
 
 from eeginv import AugNet, InvariantModule, Policy, PolicyAugmentation, TrivialAugment
@@ -21,22 +22,6 @@ from eeginv.transforms import (
     TimeReverse,
     default_transforms,
 )
-
-SFREQ = 100.0
-
-
-def signals(n=8, channels=2, times=100, seed=0):
-    return torch.randn(n, channels, times, generator=torch.Generator().manual_seed(seed))
-
-
-def augnet(**kwargs):
-    options = {"n_layers": 2, "random_state": 0, **kwargs}
-    return AugNet(default_transforms(SFREQ), **options)
-
-
-def backbone(n_outputs=3, n_in=200):
-    return nn.Sequential(nn.Flatten(), nn.Linear(n_in, n_outputs))
-
 
 # randomness ---------------------------------------------------------------------------------------
 

@@ -6,7 +6,8 @@ import pickle
 
 import pytest
 import torch
-from battery import CH_NAMES, CHECKS, SFREQ, generator, signals
+from battery import CHECKS
+from checking import CH_NAMES, SFREQ, generator, signals
 from torch import nn
 
 from eeginv import Augerino, AugNet, InvariantModule, Policy, PolicyAugmentation

@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from augmented import augnet, backbone, signals
 from torch import nn
 
 from eeginv import AugNet, InvariantModule
@@ -14,24 +15,7 @@ from eeginv.augmentation.inference import losses_from_gradient
 from eeginv.transforms import (
     SignFlip,
     TimeReverse,
-    default_transforms,
 )
-
-SFREQ = 100.0
-
-
-def signals(n=8, channels=2, times=100, seed=0):
-    return torch.randn(n, channels, times, generator=torch.Generator().manual_seed(seed))
-
-
-def augnet(**kwargs):
-    options = {"n_layers": 2, "random_state": 0, **kwargs}
-    return AugNet(default_transforms(SFREQ), **options)
-
-
-def backbone(n_outputs=3, n_in=200):
-    return nn.Sequential(nn.Flatten(), nn.Linear(n_in, n_outputs))
-
 
 # the learning signal ------------------------------------------------------------------------------
 

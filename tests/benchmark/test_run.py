@@ -1,4 +1,4 @@
-"""The main job: the plan, resuming, failures, equality over jobs, bad input."""
+"""The main job: what it writes, resuming, failures, equality over jobs, bad options."""
 
 import dataclasses
 import json
@@ -15,38 +15,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from edf_bytes import write_hypnogram, write_psg
-from sklearn.metrics import balanced_accuracy_score, cohen_kappa_score, f1_score, log_loss
+from benchmarked import SMALL, run, settings
 from typer.testing import CliRunner
 
 import eeginv.search
 from eeginv import InvariantClassifier, Policy, PolicyAugmentation, benchmark
-from eeginv.benchmark import METHODS, Settings, default_settings, run_benchmark
+from eeginv.benchmark import METHODS, default_settings
 from eeginv.benchmark import run as run_module
 from eeginv.benchmark.data import load_data
 from eeginv.benchmark.methods import complete
-from eeginv.benchmark.plan import Plan, choose_subjects
-from eeginv.benchmark.scores import calibration_error, score_predictions
-from eeginv.benchmark.store import Store
+from eeginv.benchmark.scores import score_predictions
 from eeginv.benchmark.units import averaged_over
 from eeginv.cli import app
 
 TIMES = ["seconds_search", "seconds_fit", "seconds_predict", "peak_memory_mib"]
-SMALL = {
-    "data_options": {
-        "n_subjects": 4, "hours": 2.0, "sfreq": 64.0, "random_state": 0, "stages": ("W", "N2")
-    },
-    "n_train": (2,), "n_test": 2, "epochs": 2, "n_copies": 2,
-}  # fmt: skip
-
-
-def settings(**changes):
-    return Settings(**{**SMALL, **changes})
-
-
-def run(folder, **kwargs):
-    options = {"settings": settings(), "methods": ["none"], "n_splits": 1, "progress": False}
-    return run_benchmark(folder, **{**options, "n_jobs": 1, **kwargs})
 
 
 def fitted_by(fit):
@@ -198,27 +180,6 @@ def test_killed_at_any_moment_it_loses_the_run_in_progress_at_most(tmp_path):
     assert len(pd.read_csv(tmp_path / "out" / "results.csv")) == 4
 
 
-def test_other_settings_are_not_mixed(tmp_path):
-    Store.create(tmp_path, settings())
-    Store.create(tmp_path, settings(epochs=3))  # nothing is there yet that could be mixed
-    Store.create(tmp_path, settings())
-    run = Plan(["none"], (2,), 1, [0]).trained[0]
-    Store.create(tmp_path, settings()).write(
-        {"run_id": run.run_id, "status": "done", "policy": None}
-    )
-    with pytest.raises(ValueError, match="other settings"):
-        Store.create(tmp_path, settings(epochs=3))
-
-
-def test_failures_of_other_settings_do_not_stay(tmp_path):
-    record = {"run_id": "none-train2-split0-seed0", "status": "failed", "error": "lr too large"}
-    Store.create(tmp_path, settings(lr=10.0)).write(record)
-    Store.create(tmp_path, settings(lr=10.0))
-    assert len(list((tmp_path / "runs").iterdir())) == 1
-    Store.create(tmp_path, settings())
-    assert list((tmp_path / "runs").iterdir()) == []
-
-
 def test_a_seed_given_twice_is_run_once(tmp_path, monkeypatch):
     plans = []
     monkeypatch.setattr(
@@ -227,50 +188,6 @@ def test_a_seed_given_twice_is_run_once(tmp_path, monkeypatch):
     monkeypatch.setattr(run_module, "write_report", lambda folder: folder)
     run(tmp_path, seeds=(0, 1, 0))
     assert [one.seed for one in plans[0]] == [0, 1]
-
-
-def test_data_that_changed_are_not_mixed(tmp_path):
-    """A night that is scored anew keeps the sizes of its files."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    write_psg(folder / "anna-PSG.EDF", 60)
-    rows = [(0, 30, "Sleep stage W"), (30, 30, "Sleep stage 1")]
-    write_hypnogram(folder / "anna-Hypnogram.edf", rows)
-    before = settings(data=str(folder)).fingerprint()
-    (folder / "._anna-PSG.EDF").write_bytes(b"x")  # what macOS puts there is not read
-    assert settings(data=f"{folder}/").fingerprint() == before
-    write_hypnogram(folder / "anna-Hypnogram.edf", [rows[0], (30, 30, "Sleep stage 2")])
-    scored_anew = settings(data=str(folder)).fingerprint()
-    assert scored_anew != before
-    write_psg(folder / "anna-PSG.EDF", 60, unit="mV")
-    assert settings(data=str(folder)).fingerprint() not in (before, scored_anew)
-    with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
-        settings(data=str(tmp_path / "nowhere")).fingerprint()
-
-
-def test_numbers_of_numpy_in_settings():
-    options = {"subjects": np.arange(3), "h_freq": np.float64(30)}
-    plain = {"subjects": [0, 1, 2], "h_freq": 30.0}
-    assert (
-        settings(data_options=options).fingerprint() == settings(data_options=plain).fingerprint()
-    )
-
-
-@pytest.mark.parametrize("content", [b"", b'{"status": "do', b"[]", b"\xff\xfe\x00", b'{"a": 1}'])
-def test_a_run_that_cannot_be_read_is_not_done(content, tmp_path):
-    store = Store.create(tmp_path, settings())
-    unit, other = Plan(["none", "trivial"], (2,), 1, [0]).trained
-    for one in (unit, other):
-        store.write({"run_id": one.run_id, "status": "done", "policy": None, "scores": {}})
-    assert store.record(unit)["run_id"] == unit.run_id
-    (tmp_path / "runs" / f"{unit.run_id}.json").write_bytes(content)
-    with pytest.warns(UserWarning, match=rf"{unit.run_id}.json cannot be read"):
-        assert store.record(unit) is None
-    runs, failures = store.load()
-    assert [record["run_id"] for record in runs] == [other.run_id]
-    assert [failure["run_id"] for failure in failures] == [unit.run_id]
-    with pytest.raises(ValueError, match="other sett"):
-        Store.create(tmp_path, settings(epochs=3))
 
 
 def test_a_cut_run_is_done_again(tmp_path):
@@ -287,34 +204,6 @@ def test_a_cut_run_is_done_again(tmp_path):
     assert len(pd.read_csv(tmp_path / "results.csv")) == 2
 
 
-def test_empty_settings_are_named(tmp_path):
-    unit = Plan(["none"], (2,), 1, [0]).trained[0]
-    Store.create(tmp_path, settings()).write(
-        {"run_id": unit.run_id, "status": "done", "policy": None}
-    )
-    (tmp_path / "settings.txt").write_text("")
-    with pytest.raises(ValueError, match=r"settings.txt is empty"):
-        Store.create(tmp_path, settings())
-
-
-def test_two_may_start_in_one_folder(tmp_path, monkeypatch):
-    """Each start of a benchmark, whatever another does between any two of its steps."""
-    starting, original = [], os.replace
-
-    def replace(source, target):
-        if len(starting) < 4:  # another one starts, and ends its start, right now
-            starting.append(target)
-            Store.create(tmp_path, settings())
-        original(source, target)
-
-    monkeypatch.setattr(os, "replace", replace)
-    Store.create(tmp_path, settings())
-    assert len(starting) == 4
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "networks", "policies", "runs", "settings.txt"
-    ]  # fmt: skip
-
-
 def test_threads_leave_the_process_as_it_was(finished, tmp_path):
     folder, _ = finished
     names = ["none", "trivial", "augnet"]
@@ -327,74 +216,6 @@ def test_threads_leave_the_process_as_it_was(finished, tmp_path):
     one, threads = (pd.read_csv(f / "results.csv").drop(columns=TIMES) for f in (folder, tmp_path))
     one = one[one.method.isin([*names, "none_learned"])].reset_index(drop=True)
     pd.testing.assert_frame_equal(one, threads, check_exact=True)
-
-
-def test_folder_that_cannot_be_written(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match="cannot be written"):
-        Store.create(tmp_path / "file" / "out", settings())
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o500)
-    if os.access(locked, os.W_OK):
-        return  # permissions do not bind this user
-    with pytest.raises(OSError, match="cannot be written"):
-        Store.create(locked / "out", settings())
-
-
-def test_full_disk_is_noticed_at_once(tmp_path, monkeypatch):
-    def full(*args):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="No space left"):
-        Store.create(tmp_path / "out", settings())
-    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
-
-
-# the plan -----------------------------------------------------------------------------------------
-
-
-def test_choices_are_nested_and_test_subjects_are_never_trained_on():
-    subjects = np.arange(14)
-    for split in range(6):
-        one, test_one = choose_subjects(subjects, 1, split, (1, 4))
-        four, test_four = choose_subjects(subjects, 4, split, (1, 4))
-        assert set(one) < set(four)
-        assert set(test_one) == set(test_four) == set(subjects) - set(four)
-    choices = {tuple(choose_subjects(subjects, 4, split, (1, 4))[0]) for split in range(6)}
-    assert len(choices) == 6
-    with pytest.raises(ValueError, match="have 14 subjects"):
-        choose_subjects(subjects, 14, 0, (14,))
-
-
-def test_plan_and_budget():
-    plan = Plan(["none", "augnet"], (1, 4), 2, [0, 1]).trained
-    assert len({r.run_id for r in plan}) == len(plan) == 16
-    assert plan[0].random_state == plan[1].random_state  # methods start from the same weights
-    assert len({r.random_state for r in plan}) == 4
-    assert settings(n_train=(1, 4), epochs=12).epochs_for(1) == 48
-    assert settings().fingerprint() != settings(lr=2e-3).fingerprint()
-
-
-def test_a_control_needs_both_of_its_parts():
-    (run,) = Plan(["none", "augnet"], (2,), 1, [3]).combined
-    assert run.run_id == "none_learned-train2-split0-seed3"
-    assert [part.run_id for part in run.parts] == [
-        "none-train2-split0-seed3", "augnet-train2-split0-seed3"
-    ]  # fmt: skip
-    assert Plan(["none", "ddas"], (2,), 1, [3]).combined == []
-    assert Plan(["augnet"], (2,), 1, [3]).combined == []
-
-
-def test_numbers_out_of_range_are_named():
-    with pytest.raises(ValueError, match="epochs must be at least 1; got 0"):
-        settings(epochs=0)
-    with pytest.raises(ValueError, match="n_train must name at least one"):
-        settings(n_train=())
-    with pytest.raises(TypeError, match="batch_size must be an integer"):
-        settings(batch_size=2.5)
-    with pytest.raises(ValueError, match="lr must be above 0"):
-        settings(lr=0.0)
 
 
 # methods ------------------------------------------------------------------------------------------
@@ -413,40 +234,6 @@ def test_every_search_is_a_method():
     fitted = new.fit(options, X[:32], y[:32], groups[:32])
     assert isinstance(fitted.model, InvariantClassifier)
     assert fitted.policy_history[-1].entries
-
-
-# scores -------------------------------------------------------------------------------------------
-
-
-def test_scores_agree_with_scikit_learn():
-    rng = np.random.default_rng(0)
-    classes = np.array(["N2", "R", "W"])
-    labels, subjects = rng.choice(classes, 300), rng.integers(3, size=300)
-    p = rng.dirichlet(np.ones(3), 300)
-    scores = score_predictions(labels, p, subjects, classes)
-    predicted = classes[p.argmax(1)]
-    assert scores["kappa"] == pytest.approx(cohen_kappa_score(labels, predicted))
-    assert scores["macro_f1"] == pytest.approx(f1_score(labels, predicted, average="macro"))
-    assert scores["nll"] == pytest.approx(log_loss(labels, p))
-    each = [
-        balanced_accuracy_score(labels[subjects == s], predicted[subjects == s]) for s in range(3)
-    ]
-    assert scores["balanced_accuracy"] == pytest.approx(np.mean(each))
-    assert np.sum(scores["confusion"]) == 300
-
-
-def test_a_stage_that_a_subject_lacks_is_left_out():
-    scores = score_predictions(
-        np.array(["N2", "N2", "W", "W"]), np.eye(3)[[0, 1, 2, 2]], np.zeros(4), ["N2", "R", "W"]
-    )
-    assert scores["balanced_accuracy"] == pytest.approx(0.75)
-
-
-def test_calibration_error():
-    p = np.repeat([[0.8, 0.2]], 100, axis=0)
-    right = np.arange(100) < 80
-    assert calibration_error(p, right) == pytest.approx(0.0)
-    assert calibration_error(p, ~right) == pytest.approx(0.6)
 
 
 # the command line ---------------------------------------------------------------------------------

@@ -8,14 +8,11 @@ import pandas as pd
 import pytest
 import recorded
 from braindecode.datasets import BaseConcatDataset
-from trials import EVENTS, FILES, NAMES, SFREQ, cut, trials, write_folder
+from trials import EVENTS, FILES, NAMES, PLAIN, SFREQ, SPAN, cut, trials, write_folder
 
 from eeginv.datasets import LabelledWindows, SleepDataset, load_windows, simulate_recordings
 from eeginv.datasets.file_names import name_parts
 from eeginv.datasets.sources.preprocessing import Preprocessing, choose_by_name
-
-PLAIN = {"standardize": False}
-SPAN = {"events": EVENTS, "tmax": 2.0}
 
 
 def same(one, other, sessions=True, tolerance=1e-6):
@@ -248,6 +245,20 @@ def test_sleep_goes_through_the_same_door():
     assert one.true_invariances
 
 
+def test_a_digest_tells_windows_apart(windows):
+    arrays = windows.to_arrays()
+
+    def digest(X=arrays[0], y=arrays[1], **known):
+        return LabelledWindows(X, y, arrays[2], **{"sfreq": SFREQ, **known}).digest()
+
+    other = arrays[0].copy()
+    other[0, 0, 0] += 1
+    found = [digest(), digest(X=other), digest(y=arrays[1][::-1]), digest(sfreq=50), digest(
+        sessions=arrays[1])]  # fmt: skip
+    assert len(set(found)) == 5
+    assert digest() == found[0]
+
+
 # preprocessing ------------------------------------------------------------------------------------
 
 
@@ -320,6 +331,12 @@ def test_a_flat_or_bad_channel(tmp_path):
     assert load_windows(tmp_path, **SPAN, channels=["C3", "C4"]).ch_names == ["C3", "C4"]
 
 
+def test_a_channel_that_is_the_reference_would_be_flat(folder):
+    with pytest.raises(ValueError, match="Cz is the reference of S1R1_raw.fif, so that it would"):
+        load_windows(folder, channels=["C3", "Cz"], reference="Cz", **SPAN)
+    assert load_windows(folder, reference="Cz", **SPAN).ch_names == ["C3", "C4"]
+
+
 # whose recording it is ----------------------------------------------------------------------------
 
 
@@ -349,154 +366,6 @@ def test_subjects_by_pattern(folder):
         load_windows(folder, **SPAN, pattern=r"(?P<subject>X)")
     with pytest.raises(ValueError, match="group named subject"):
         load_windows(folder, **SPAN, pattern="S.*")
-
-
-# bad input ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("files", "options", "message"),
-    [
-        ({}, {"events": None}, r"name them.*S1R1_raw.fif has T1 \(3\), T2 \(3\)"),
-        ({}, {"events": ["T8", "T9"]}, r"S1R1_raw.fif has no events 'T8', 'T9'; it has T1 \(3\)"),
-        ({}, {"events": {"T1": "a", "T2": "a"}}, "at least two classes"),
-        ({"kinds": [("T1", "T2")] * 3 + [("T1",)]}, {}, "S2R2_raw.fif lacks the events 'T2'"),
-        ({"names": [NAMES] * 3 + [("C3", "Cz")]}, {}, "R2_raw.fif lacks C4, which S1R1.*--chan"),
-        ({"sfreq": [100.0, 100.0, 128.0, 100.0]}, {}, r"S2R1_raw.fif has 128 Hz.*--resample"),
-        ({}, {"tmax": 5.0}, r"a trial of S1R1_raw.fif only lasts 2 s: lower tmax \(--tmax\)"),
-        ({}, {"tmin": 3.0}, "tmax=2 s must lie after tmin=3"),
-        ({"duration": 0.0}, {"tmax": None}, r"say where windows end with tmax \(--tmax\)"),
-        ({}, {"tmin": -80.0}, "No window from -80 to 2 s.*S1R1_raw.fif"),
-        ({}, {"h_freq": 60.0}, "not below half the sampling frequency of S1R1_raw.fif, 50 Hz"),
-        ({}, {"channels": ["C3", "O1"]}, "S1R1_raw.fif has no channel 'O1'; it has C3, Cz, C4"),
-        ({}, {"reference": ["M1"]}, "no channel 'M1'"),
-        ({}, {"task": "rest"}, "BIDS"),
-        ({}, {"stages": ["W"]}, "recordings with events, which the option stages is not for"),
-        ({}, {"kind": "games"}, "kind must be one of"),
-    ],
-)  # fmt: skip
-def test_recordings_that_do_not_fit(files, options, message, tmp_path):
-    write_folder(tmp_path, **files)
-    with pytest.raises(ValueError, match=message):
-        load_windows(tmp_path, **{**SPAN, **options})
-
-
-def test_recordings_in_two_units(tmp_path):
-    write_folder(tmp_path, files=["S1", "S2"])
-    raw = trials().apply_function(lambda signal: 1e6 * signal)
-    raw.save(tmp_path / "S3_raw.fif", verbose="error")
-    with pytest.raises(ValueError, match=r"two units.*S1_raw.fif.*S3_raw.fif"):
-        load_windows(tmp_path, **SPAN, **PLAIN)
-    assert np.abs(load_windows(tmp_path, **SPAN).X).max() < 10
-
-
-def test_what_is_annotated_may_be_a_stimulus(tmp_path):
-    write_folder(tmp_path, duration=0.5)
-    with pytest.raises(ValueError, match="--ignore-durations"):
-        load_windows(tmp_path, **SPAN)
-    assert load_windows(tmp_path, **SPAN, ignore_durations=True).X.shape[2] == 200
-    assert load_windows(tmp_path, events=EVENTS).X.shape[2] == 50
-
-
-def test_windows_that_are_left_out_are_counted(tmp_path):
-    write_folder(tmp_path, files=["S1", "S2"])
-    raw = trials().set_annotations(trials().annotations + mne.Annotations([0.6], [0.2], "BAD_jump"))
-    raw.save(tmp_path / "S3_raw.fif", verbose="error")
-    with pytest.warns(UserWarning, match=r"S3_raw.fif: 1 of 6 windows .*1 by BAD_jump"):
-        found = load_windows(tmp_path, **SPAN)
-    assert (found.subjects == "S3").sum() == 5
-
-
-def test_a_damaged_file_is_named(tmp_path):
-    write_folder(tmp_path)
-    (tmp_path / "S3_raw.fif").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match="S3_raw.fif cannot be read"):
-        load_windows(tmp_path, **SPAN)
-
-
-def test_an_edf_file_that_was_cut_off_is_refused(tmp_path):
-    """MNE reads what is there, with a warning that would be lost."""
-    path = tmp_path / "S1R1.edf"
-    mne.export.export_raw(path, trials(), verbose="error")
-    assert len(load_windows(tmp_path, **SPAN)) == 6
-    path.write_bytes(path.read_bytes()[: int(0.6 * path.stat().st_size)])
-    with pytest.raises(ValueError, match=r"S1R1\.edf is truncated: its header promises"):
-        load_windows(tmp_path, **SPAN)
-
-
-def test_a_sample_that_is_not_finite_is_found_before_it_spreads():
-    X, y = np.random.default_rng(0).normal(size=(12, 2, 40)), ["a", "b"] * 6
-    X[3, 1, 7] = np.nan
-    with pytest.raises(ValueError, match="1 windows have samples that are NaN .* the first at 3"):
-        load_windows((X, y, np.arange(12) // 6), sfreq=20)
-
-
-def test_a_channel_that_is_the_reference_would_be_flat(folder):
-    with pytest.raises(ValueError, match="Cz is the reference of S1R1_raw.fif, so that it would"):
-        load_windows(folder, channels=["C3", "Cz"], reference="Cz", **SPAN)
-    assert load_windows(folder, reference="Cz", **SPAN).ch_names == ["C3", "C4"]
-
-
-def test_places_without_data(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere does not exist"):
-        load_windows(tmp_path / "nowhere")
-    with pytest.raises(FileNotFoundError, match="holds nothing that can be read; it has no files"):
-        load_windows(tmp_path)
-    (tmp_path / "notes.txt").write_text("")
-    with pytest.raises(FileNotFoundError, match=r"it has notes.txt"):
-        load_windows(tmp_path)
-    with pytest.raises(ValueError, match="neither .npz nor -epo.fif"):
-        load_windows(tmp_path / "notes.txt")
-    with pytest.raises(TypeError, match="got int"):
-        load_windows(3)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"X": np.zeros((8, 64))}, r"one.npz: X must have the shape"),
-        ({"X": None}, "one.npz has no X; it has the keys y, subject, sfreq"),
-        ({"y": None}, "one.npz has no y"),
-        ({"sfreq": None}, "one.npz has no sfreq"),
-        ({"subject": None}, "one.npz has no subjects of the windows"),
-        ({"y": np.arange(7)}, "one.npz: y has 7 values for 8 windows"),
-        ({"y": np.linspace(0, 1, 8)}, "values of a regression"),
-        ({"y": np.arange(8)}, "values of a regression"),
-        ({"y": np.zeros(8)}, "At least two classes"),
-        ({"X": np.full((8, 2, 64), np.nan)}, "NaN or infinite, the first at 0"),
-    ],
-)
-def test_arrays_that_do_not_fit(changes, message, tmp_path):
-    values = {
-        "X": np.random.default_rng(0).normal(size=(8, 2, 64)), "y": np.arange(8) % 2,
-        "subject": np.arange(8) // 4, "sfreq": 64.0,
-    }  # fmt: skip
-    values = {key: value for key, value in {**values, **changes}.items() if value is not None}
-    np.savez(tmp_path / "one.npz", **values)
-    with pytest.raises(ValueError, match=message):
-        load_windows(tmp_path / "one.npz")
-
-
-def test_files_of_arrays_that_differ(tmp_path):
-    for name, sfreq in (("a", 64.0), ("b", 128.0)):
-        values = {"X": np.zeros((4, 2, 64)), "y": [0, 1, 0, 1], "sfreq": sfreq}
-        np.savez(tmp_path / f"{name}.npz", **values)
-    with pytest.raises(ValueError, match=r"b.npz has sfreq 128.0, but a.npz has 64.0"):
-        load_windows(tmp_path)
-
-
-def test_a_digest_tells_windows_apart(windows):
-    arrays = windows.to_arrays()
-
-    def digest(X=arrays[0], y=arrays[1], **known):
-        return LabelledWindows(X, y, arrays[2], **{"sfreq": SFREQ, **known}).digest()
-
-    other = arrays[0].copy()
-    other[0, 0, 0] += 1
-    found = [digest(), digest(X=other), digest(y=arrays[1][::-1]), digest(sfreq=50), digest(
-        sessions=arrays[1])]  # fmt: skip
-    assert len(set(found)) == 5
-    assert digest() == found[0]
 
 
 # real recordings ----------------------------------------------------------------------------------

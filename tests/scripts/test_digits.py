@@ -6,10 +6,12 @@ import subprocess
 import sys
 
 import battery
+import battery_tensors
 import numpy as np
 import pytest
 import torch
-from battery import CHECKS, generator
+from battery import CHECKS
+from checking import generator
 
 from eeginv.datasets import load_rotated_digits
 
@@ -114,7 +116,8 @@ def images(monkeypatch):
             noise = torch.nn.functional.conv2d(noise, kernel, padding=2)
         return (noise / noise.std()).squeeze(1).to(dtype)
 
-    monkeypatch.setattr(battery, "signals", smooth)
+    for module in (battery, battery_tensors):
+        monkeypatch.setattr(module, "signals", smooth)
 
 
 @pytest.mark.parametrize("name", NAMES)

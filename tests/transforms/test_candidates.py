@@ -4,7 +4,7 @@ import re
 
 import pytest
 import torch
-from battery import generator, signals
+from checking import generator, signals
 
 from eeginv.transforms import default_transforms, make_transform
 

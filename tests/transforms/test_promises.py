@@ -4,7 +4,7 @@ import mne
 import numpy as np
 import pytest
 import torch
-from battery import generator, signals
+from checking import generator, signals
 
 from eeginv.transforms import (
     AmplitudeScale,

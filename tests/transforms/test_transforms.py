@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 import torch
-from battery import CH_NAMES, CHECKS, SFREQ, generator, signals
+from battery import CHECKS
+from checking import CH_NAMES, SFREQ, generator, signals
 
 from eeginv.augmentation import PolicyAugmentation
 from eeginv.policy import Policy, PolicyEntry

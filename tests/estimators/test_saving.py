@@ -1,0 +1,103 @@
+"""Estimators that are saved or pickled come back as they were."""
+
+import json
+import pickle
+
+import pytest
+from rhythms import Network, classifier, recordings, same_weights
+from sklearn.base import clone
+
+from eeginv import AugNet, InvariantClassifier, InvariantRegressor, Policy, PolicyAugmentation
+from eeginv.policy import PolicyEntry
+from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
+
+
+@pytest.mark.parametrize(
+    "augmentation",
+    [
+        "augnet",
+        "trivial",
+        None,
+        Policy([PolicyEntry("SignFlip", 0.5, binary=True)]),
+        AugNet([TimeReverse(0.1)]),
+        PolicyAugmentation(Policy([PolicyEntry("SignFlip", 0.5, binary=True)])),
+    ],
+)
+def test_augmentations_and_saving(augmentation, tmp_path):
+    X, y, _ = recordings()
+    clf = classifier(augmentation=augmentation).fit(X, y)
+    assert (clf.policy_ is None) == (augmentation is None)
+    clf.save(tmp_path / "clf")
+    clf.save(tmp_path / "clf")  # replaces
+    assert {p.suffix for p in (tmp_path / "clf").iterdir()} == {".json", ".safetensors"}
+    given = AugNet([TimeReverse(0.1)]) if isinstance(augmentation, AugNet) else None
+    loaded = InvariantClassifier.load(tmp_path / "clf", backbone=Network, augmentation=given)
+    assert (loaded.predict_proba(X) == clf.predict_proba(X)).all()
+    assert (loaded.predict(X) == clf.predict(X)).all()
+    assert loaded.policy_ == clf.policy_
+    with pytest.raises(ValueError, match="Pass backbone="):
+        InvariantClassifier.load(tmp_path / "clf", augmentation=given)
+    with pytest.raises(ValueError, match="InvariantClassifier"):
+        InvariantRegressor.load(tmp_path / "clf", backbone=Network)
+
+
+def test_saved_by_name_and_with_transforms(tmp_path):
+    X, y, _ = recordings()
+    transforms = [SignFlip(0.2), GaussianNoise(0.1)]
+    clf = classifier(
+        backbone="EEGNet", transforms=transforms, class_weight={"alpha": 2.0, "spindle": 1}
+    )
+    clf.fit(X, y).save(tmp_path / "clf")
+    loaded = InvariantClassifier.load(tmp_path / "clf")
+    assert (loaded.predict_proba(X) == clf.predict_proba(X)).all()
+    assert loaded.history_[-1, "train_loss"] == clf.history_[-1, "train_loss"]
+    assert clone(loaded).fit(X, y).predict(X).shape == y.shape
+    with pytest.raises(FileExistsError):
+        clf.save(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        InvariantClassifier.load(tmp_path / "nothing")
+
+
+def test_nested_transforms_and_weights_of_integer_classes_are_saved(tmp_path):
+    X, y, _ = recordings()
+    y = (y == "alpha").astype(int)
+    clf = classifier(
+        backbone="EEGNet",
+        transforms=[[SignFlip(0.2)], [GaussianNoise(0.1)]],
+        class_weight={0: 1, 1: 2},
+    )
+    clf.fit(X, y).save(tmp_path / "clf")
+    loaded = InvariantClassifier.load(tmp_path / "clf")
+    assert (loaded.predict_proba(X) == clf.predict_proba(X)).all()
+    assert same_weights(clone(loaded).fit(X, y), clf)
+
+
+def test_a_schedule_is_loaded_where_training_left_it(tmp_path):
+    def at(extent, probability):
+        entry = PolicyEntry("GaussianNoise", extent, config={"max_magnitude": 1.0})
+        return Policy([entry], probability=probability)
+
+    X, y, _ = recordings()
+    schedule = PolicyAugmentation([at(0.1 * i, 0.2 * i) for i in (1, 2, 3, 4)])
+    clf = classifier(backbone="EEGNet", augmentation=schedule, max_epochs=2).fit(X, y)
+    clf.save(tmp_path / "clf")
+    loaded = InvariantClassifier.load(tmp_path / "clf")
+    assert loaded.policy_ == clf.policy_
+    assert (loaded.predict_proba(X) == clf.predict_proba(X)).all()
+
+
+def test_fitted_estimators_pickle():
+    X, y, _ = recordings()
+    for verbose in (0, 1):
+        clf = classifier(verbose=verbose).fit(X, y)
+        copy = pickle.loads(pickle.dumps(clf))
+        assert (copy.predict_proba(X) == clf.predict_proba(X)).all()
+
+
+def test_saved_files_hold_no_pickle(tmp_path):
+    X, y, _ = recordings()
+    classifier(backbone="EEGNet").fit(X, y).save(tmp_path / "clf")
+    saved = json.loads((tmp_path / "clf" / "estimator.json").read_text())
+    assert saved["backbone"] == "EEGNet"
+    header = (tmp_path / "clf" / "weights.safetensors").read_bytes()[8:9]
+    assert header == b"{"
