@@ -100,16 +100,17 @@ def benchmark(
             split_by=split_by,
             data_options=data_options or {},
         )
-        report = run_benchmark(
-            output,
-            settings=settings,
-            methods=methods.split(","),
-            n_splits=1 if smoke and splits != 0 else splits,
-            seeds=chosen_seeds[:1] if smoke else chosen_seeds,
-            n_jobs=n_jobs,
-            only=only,
-            command=shlex.join(["eeginv", *sys.argv[1:]]),
-        )
+        with options.resumable("benchmark"):
+            report = run_benchmark(
+                output,
+                settings=settings,
+                methods=methods.split(","),
+                n_splits=1 if smoke and splits != 0 else splits,
+                seeds=chosen_seeds[:1] if smoke else chosen_seeds,
+                n_jobs=n_jobs,
+                only=only,
+                command=shlex.join(["eeginv", *sys.argv[1:]]),
+            )
     except (ValueError, OSError, TerminatedWorkerError) as error:
         typer.echo(f"eeginv benchmark: {error}", err=True)
         raise typer.Exit(2) from error

@@ -2,7 +2,8 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -229,3 +230,13 @@ DATA_HELP = (
     "BIDS, of epochs (-epo.fif) or of arrays (.npz), or a store that eeginv prepare wrote; or one "
     'file of epochs or arrays; or "simulated" (nights of sleep).'
 )
+
+
+@contextmanager
+def resumable(command: str) -> Iterator[None]:
+    """End a command that was stopped by Ctrl-C with a message instead of a traceback."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"eeginv {command}: stopped. The same command continues it.", err=True)
+        raise typer.Exit(130) from None

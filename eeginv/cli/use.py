@@ -136,7 +136,7 @@ def prepare(
     """
     from ..datasets import prepare_windows
 
-    with _messages("prepare"):
+    with _messages("prepare"), options.resumable("prepare"):
         windows = prepare_windows(data, output, n_jobs=n_jobs, say=typer.echo, **data_options or {})
         typer.echo(f"{output}: {repr(windows)[1:-1].removeprefix('LabelledWindows: ')}")
 

@@ -60,6 +60,7 @@ def build_backbone(
         name = cls.__name__
         known = {"n_chans": n_chans, "n_times": n_times, "n_outputs": n_outputs, "sfreq": sfreq}
         accepted = inspect.signature(cls.__init__).parameters
+        _check_names(params, accepted, name)
         arguments = {
             key: value for key, value in known.items() if key in accepted and value is not None
         }
@@ -68,7 +69,8 @@ def build_backbone(
         except Exception as error:
             raise ValueError(
                 f"{name} cannot be built for {n_chans} channels and {n_times} samples"
-                f"{_seconds(n_times, sfreq)}: {error} The windows may be shorter than it needs"
+                f"{_seconds(n_times, sfreq)}: {str(error).rstrip('.')}. "
+                "The windows may be shorter than it needs"
                 f"{'' if sfreq else ', or it needs sfreq= (none was given)'}."
             ) from error
     _check(network, name, n_chans, n_times, n_outputs, sfreq)
@@ -92,6 +94,19 @@ def _resolve(backbone: str | type[nn.Module] | nn.Module) -> type[nn.Module]:
     raise ValueError(
         f"Unknown backbone {backbone!r}.{hint} Braindecode has: {', '.join(sorted(models))}."
     )
+
+
+def _check_names(
+    params: Mapping[str, Any], accepted: Mapping[str, inspect.Parameter], name: str
+) -> None:
+    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in accepted.values()):
+        return
+    for key in params:
+        if key not in accepted:
+            near = difflib.get_close_matches(key, accepted, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            has = ", ".join(one for one in accepted if one != "self")
+            raise ValueError(f"{name} has no parameter {key!r}.{hint} It has: {has}.")
 
 
 def _check(

@@ -246,12 +246,17 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
 
     def _encode_target(self, y: Any) -> np.ndarray:
         y = column_or_1d(y, warn=True)
+        if 0 < sum(isinstance(label, str) for label in y.tolist()) < len(y):
+            raise ValueError(
+                "y mixes text with labels of another type. Convert all of them to one type, for "
+                "example with np.asarray(y).astype(str)."
+            )
         check_classification_targets(y)
         self.classes_, encoded = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least two classes in y, got only one class: "
-                f"{self.classes_[0]!r}."
+                f"{self.classes_.tolist()[0]!r}."
             )
         self.n_outputs_ = len(self.classes_)
         return encoded.astype(np.int64)

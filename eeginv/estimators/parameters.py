@@ -75,6 +75,13 @@ def check_parameters(estimator: InvariantEstimator) -> None:
     ValueError
         If there are such parameters. The message names them.
     """
+    try:
+        torch.device(estimator.device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            "device must be a device of torch, such as 'cpu', 'cuda', 'cuda:1' or 'mps'; "
+            f"got {estimator.device!r}."
+        ) from error
     if str(estimator.device).startswith("cuda") and not torch.cuda.is_available():
         raise ValueError(
             f"device={str(estimator.device)!r} needs a GPU, and torch finds none here "

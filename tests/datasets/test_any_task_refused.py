@@ -131,3 +131,12 @@ def test_files_of_arrays_that_differ(tmp_path):
         np.savez(tmp_path / f"{name}.npz", **values)
     with pytest.raises(ValueError, match=r"b.npz has sfreq 128.0, but a.npz has 64.0"):
         load_windows(tmp_path)
+
+
+def test_files_of_arrays_that_all_name_one_subject(tmp_path):
+    """Numbers of subjects within a file, which start again in each."""
+    for name, subject in (("anna", 0), ("bert", 0)):
+        X = np.random.default_rng(len(name)).normal(size=(8, 2, 64))
+        np.savez(tmp_path / f"{name}.npz", X=X, y=np.arange(8) % 2, subject=subject, sfreq=64.0)
+    with pytest.warns(UserWarning, match="All 2 files of .* name the same subject, '0', so that"):
+        assert len(set(load_windows(tmp_path).subjects)) == 1

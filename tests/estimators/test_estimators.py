@@ -241,7 +241,14 @@ def test_bad_input_is_refused_at_once():
     cases = [
         (classifier(), (broken, y), "NaN"),
         (classifier(), (np.where(np.isnan(broken), np.inf, broken), y), "infinity"),
-        (classifier(), (X, np.full(len(y), "alpha")), "only one class"),
+        (classifier(), (X, np.full(len(y), "alpha")), "only one class: 'alpha'"),
+        (classifier(), (X, np.array([0, "alpha"] * (len(y) // 2), object)), "y mixes text with"),
+        (classifier(device="GPU"), (X, y), "device must be a device of torch, .* got 'GPU'"),
+        (
+            classifier(backbone="ShallowFBCSPNet", backbone_params={"drop_porb": 0.1}),
+            (X, y),
+            "ShallowFBCSPNet has no parameter 'drop_porb'. Did you mean 'drop_prob'",
+        ),
         (classifier(backbone="SleepStagerChambon"), (X, y), "SleepStagerChambon2018"),
         (classifier(backbone="eegnet"), (X, y), "'EEGNet'"),
         (classifier(backbone=3), (X, y), "name of a Braindecode model"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,6 +121,7 @@ def read_npz(
             part["groups"] = np.repeat(subject, len(part["X"]))
         if part["sessions"] is None and session is not None:
             part["sessions"] = np.repeat(session, len(part["X"]))
+    _warn_of_one_subject([part["groups"] for part in parts], folder)
     joined = {key: [part[key] for part in parts] for key in ("X", "y", "groups", "sessions")}
     by_file = joined.pop("sessions")
     X, y, groups = (np.concatenate(values) for values in joined.values())
@@ -128,6 +130,17 @@ def read_npz(
     return finish(
         X, y, groups, sessions, first["sfreq"], first["ch_names"], preprocessing, kind, name
     )
+
+
+def _warn_of_one_subject(groups: Sequence[np.ndarray], folder: Path) -> None:
+    named = {str(name) for of_file in groups for name in of_file}
+    if len(groups) > 1 and len(named) == 1:
+        warnings.warn(
+            f"All {len(groups)} files of {folder} name the same subject, {named.pop()!r}, so that "
+            "they are read as one person. If each is another person, leave the key out: the names "
+            "of the files are then the subjects.",
+            stacklevel=4,
+        )
 
 
 def _read_npz(path: Path, alone: bool) -> dict[str, Any]:
