@@ -39,7 +39,7 @@ def test_benchmark(store, tmp_path, monkeypatch):
     settings = default_settings(store, n_train=(2,), n_test=2, epochs=3)
     options = {"settings": settings, "methods": ["none", "augnet"], "n_splits": 1}
     run_benchmark(tmp_path / "here", n_jobs=1, progress=False, **options)
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         with Client(cluster), joblib.parallel_config("dask"):
             run_benchmark(tmp_path / "there", progress=False, **options)
     here, there = (

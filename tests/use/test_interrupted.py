@@ -23,4 +23,4 @@ def test_a_stopped_command_says_how_it_goes_on(command, arguments, place, tmp_pa
     monkeypatch.setattr(*place, stop)
     result = CliRunner().invoke(app, [command, *arguments, "--output", str(tmp_path / "output")])
     assert result.exit_code == 130
-    assert result.stderr.strip() == f"eeginv {command}: stopped. The same command continues it."
+    assert f"eeginv {command}: stopped. The same command continues it." in result.output
