@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from .._braindecode import load_braindecode
+from .._pickling import make_picklable
 
 
 def _braindecode_models() -> dict[str, type[nn.Module]]:
@@ -74,6 +75,7 @@ def build_backbone(
                 f"{'' if sfreq else ', or it needs sfreq= (none was given)'}."
             ) from error
     _check(network, name, n_chans, n_times, n_outputs, sfreq)
+    make_picklable(network)
     return network
 
 

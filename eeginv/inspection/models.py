@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
+from .._pickling import make_picklable
 from .._process import ignoring
 from .._randomness import isolated
 from ..estimators.channels import Expected
@@ -58,6 +59,8 @@ class FittedModel:
         self.space, self.name = space, type(model).__name__
         self.two_dimensional = windows.ndim == 2 or _takes_rows(model, windows.X.shape)
         self.network = model if isinstance(model, nn.Module) else _find_network(model)
+        if self.network is not None:
+            make_picklable(self.network)
         self.gives_probabilities = False
         self.last_layer: nn.Module | None = None
         probe = windows.X[: min(4, len(windows.X))]

@@ -9,14 +9,21 @@ import pandas as pd
 import pytest
 import torch
 from recorded import SFREQ, signals
+from sklearn.base import clone
 from sklearn.model_selection import cross_validate
 from torch import nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
-from eeginv import InvariantClassifier, InvariantModule
+from eeginv import (
+    FastAutoAugmentSearch,
+    InvariantClassifier,
+    InvariantModule,
+    invariance_profile,
+)
 from eeginv.benchmark import run_benchmark
 from eeginv.datasets.kinds import backbone_of_kind
+from eeginv.transforms import SignFlip, TimeReverse
 
 X, Y = signals()
 
@@ -114,3 +121,36 @@ def test_benchmark_in_two_processes(tmp_path, monkeypatch):
     )  # fmt: skip
     table = pd.read_csv(tmp_path / "results.csv")
     assert sorted(set(table.method)) == ["augnet", "none", "none_learned"]
+
+
+@pytest.mark.slow
+def test_search_in_two_processes():
+    """Its networks without augmentation are trained in one process, and used in another."""
+    clf = InvariantClassifier("EEGNet", sfreq=SFREQ, max_epochs=2, random_state=0)
+    groups = np.arange(len(X)) // 8
+    search = FastAutoAugmentSearch(
+        clf, n_folds=2, n_trials=2, n_best=1, refit=False, random_state=0
+    )
+    one, two = (
+        clone(search).set_params(n_jobs=n_jobs).fit(X, Y, groups=groups) for n_jobs in (1, 2)
+    )
+    assert one.policy_ == two.policy_
+
+
+@pytest.mark.parametrize("how", ["module", "net"])
+def test_profile_of_a_model_without_eeginv_in_two_processes(how):
+    from braindecode import EEGClassifier
+    from braindecode.models import EEGNet
+
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        network = EEGNet(n_chans=X.shape[1], n_times=X.shape[2], n_outputs=2, sfreq=SFREQ)
+    if how == "net":
+        network = EEGClassifier(network, train_split=None, max_epochs=1, batch_size=8, verbose=0)
+        network.fit(X.astype(np.float32), Y)
+    options = {"transforms": [SignFlip(), TimeReverse()], "random_state": 0}
+    one, two = (
+        invariance_profile(network, X.astype(np.float32), n_jobs=n_jobs, **options)
+        for n_jobs in (1, 2)
+    )
+    pd.testing.assert_frame_equal(one, two)
