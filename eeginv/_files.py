@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,7 +90,8 @@ def write_if_new(path: PathLike, content: str) -> None:
     Parameters
     ----------
     path : path-like
-        The file. It is there as a whole, or not at all.
+        The file. It is there as a whole, or not at all; on a disk without hard links, a reader may
+        find it empty for a moment.
     content : str
         What to write, in UTF-8.
     """
@@ -102,7 +103,7 @@ def write_if_new(path: PathLike, content: str) -> None:
         except FileExistsError:
             pass
         except OSError:  # a disk without hard links, as some network disks
-            if not Path(path).exists():
-                scratch.replace(path)
+            with suppress(FileExistsError), Path(path).open("x", encoding="utf-8") as file:
+                file.write(content)
     finally:
         scratch.unlink(missing_ok=True)

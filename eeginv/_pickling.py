@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 from torch.nn.utils import parametrize
@@ -27,14 +27,17 @@ def make_picklable(module: nn.Module) -> None:
 
 
 def _reduce(module: nn.Module, protocol: int) -> tuple[Any, ...]:
-    return _restore, (parametrize.type_before_parametrizations(module), vars(module).copy())
+    original = parametrize.type_before_parametrizations(module)
+    state = original.__getstate__(module)  # type: ignore[call-arg]
+    parametrized = cast("nn.ModuleDict", module.parametrizations)
+    return _restore, (original, tuple(parametrized), state)
 
 
-def _restore(original: type[nn.Module], state: dict[str, Any]) -> nn.Module:
+def _restore(original: type[nn.Module], names: tuple[str, ...], state: Any) -> nn.Module:
     module = original.__new__(original)
-    vars(module).update(state)
     parametrize._inject_new_class(module)
-    for name in state["_modules"]["parametrizations"]:
+    for name in names:
         parametrize._inject_property(module, name)
+    module.__setstate__(state)
     make_picklable(module)
     return module

@@ -10,7 +10,7 @@ from searched import data, prototype, trial_search
 from torch import nn
 
 from eeginv import AutoAugmentSearch, DDASSearch, InvariantClassifier, Policy
-from eeginv._files import replacing, unused_name, write_atomically
+from eeginv._files import replacing, unused_name, write_atomically, write_if_new
 from eeginv.benchmark.report import write_report
 from eeginv.datasets import simulate_recordings, write_sleep_physionet
 from eeginv.policy import PolicyEntry
@@ -131,3 +131,15 @@ def test_a_saved_estimator_that_was_cut_is_named(content, tmp_path):
     (tmp_path / "estimator.json").write_text(content)
     with pytest.raises(ValueError, match=r"estimator.json is (empty|not JSON, or was cut)"):
         InvariantClassifier.load(tmp_path, backbone=nn.Identity())
+
+
+def test_of_several_who_begin_a_file_one_succeeds(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError("no hard links on this disk")
+
+    for name in ("links", "none"):
+        write_if_new(tmp_path / name, "first")
+        write_if_new(tmp_path / name, "second")
+        assert (tmp_path / name).read_text() == "first"
+        monkeypatch.setattr(os, "link", refuse)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["links", "none"]

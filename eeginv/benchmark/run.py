@@ -101,6 +101,8 @@ def run_benchmark(
         settings = default_settings(SIMULATED if data is None else data, **changes)
     elif changes:
         raise TypeError(f"Set {', '.join(changes)} in the settings, which are given.")
+    elif isinstance(data, (str, Path)) and str(data) != settings.data:
+        settings = dataclasses.replace(settings, data=str(data))
     methods, seeds = tuple(methods), tuple(seeds)
     part = None if only is None else Part.parse(only)
     Plan(methods, settings.n_train or (1,), 1 if n_splits is None else n_splits, seeds)

@@ -142,6 +142,11 @@ class Settings:
             place = Path(self.data).resolve()
             values["data"] = str(place)
             values["files"] = file_digests(place, self.data_options)
+        # the order of channels matters, that of options does not
+        values["data_options"] = {
+            name: list(value.items()) if isinstance(value, dict) else value
+            for name, value in values["data_options"].items()
+        }
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -111,7 +111,7 @@ def benchmark(
                 only=only,
                 command=shlex.join(["eeginv", *sys.argv[1:]]),
             )
-    except (ValueError, OSError, TerminatedWorkerError) as error:
+    except (ValueError, TypeError, OSError, TerminatedWorkerError) as error:
         typer.echo(f"eeginv benchmark: {error}", err=True)
         raise typer.Exit(2) from error
     if report is not None:

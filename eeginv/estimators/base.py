@@ -343,13 +343,14 @@ class InvariantEstimator(BaseEstimator):
         if isinstance(self.backbone, nn.Module):
             make_picklable(self.backbone)
         state = super().__getstate__()
-        if "net_" in state:
+        if "net_" in state and self.module_ is self.net_.module_:
+            # skorch pickles its module apart, and the two would no longer be one
             state = {name: value for name, value in state.items() if name != "module_"}
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
-        if "net_" in state:  # skorch pickles its module apart, which would become a second one
+        if "net_" in state and "module_" not in state:
             self.module_ = self.net_.module_
 
     def __sklearn_tags__(self) -> Tags:

@@ -29,6 +29,7 @@ def fit_model(
     augmentation: str | None = "augnet",
     backbone: str | None = None,
     epochs: int | None = None,
+    batch_size: int = 32,
     seed: int = 0,
     say: Callable[[str], None] | None = None,
     **options: Any,
@@ -52,6 +53,8 @@ def fit_model(
         Name of a Braindecode model. None is SleepStagerChambon2018 for sleep, EEGNet otherwise.
     epochs : int | None
         Number of epochs. None is 12 for sleep, 60 otherwise.
+    batch_size : int
+        Number of windows in a training step.
     seed : int
         Seed of all random numbers.
     say : callable | None
@@ -102,6 +105,7 @@ def fit_model(
         augmentation,
         sfreq=windows.sfreq,
         max_epochs=epochs or _EPOCHS.get(windows.kind, _OTHER_EPOCHS),
+        batch_size=batch_size,
         class_weight="balanced",
         random_state=seed,
         **candidates,

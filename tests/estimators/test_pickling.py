@@ -16,6 +16,7 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.parametrizations import spectral_norm
 
 from eeginv import (
+    AugNet,
     FastAutoAugmentSearch,
     InvariantClassifier,
     InvariantModule,
@@ -95,6 +96,23 @@ def test_shared_layers_stay_shared():
     assert torch.equal(module.backbone.last.weight, before)
     parametrize.remove_parametrizations(other.last, "weight")
     assert not parametrize.is_parametrized(other.last, "weight")
+
+
+def test_layers_that_pickle_themselves():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layer = spectral_norm(nn.LSTM(3, 4), "weight_hh_l0").eval()
+    other = pickle.loads(pickle.dumps(InvariantModule(layer))).backbone
+    signals = torch.ones(5, 2, 3)
+    assert torch.equal(layer(signals)[0], other(signals)[0])
+
+
+def test_a_module_that_was_exchanged_stays():
+    clf = fitted(Bounded)
+    clf.module_ = InvariantModule(clf.module_.backbone, AugNet([TimeReverse(0.5)]), n_copies=4)
+    other = pickle.loads(pickle.dumps(clf))
+    assert other.module_.n_copies == 4
+    np.testing.assert_array_equal(clf.predict_proba(X), other.predict_proba(X))
 
 
 def test_a_backbone_that_is_an_object_reaches_other_processes():
