@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, cast
 
 from torch import nn
@@ -28,9 +30,19 @@ def make_picklable(module: nn.Module) -> None:
 
 def _reduce(module: nn.Module, protocol: int) -> tuple[Any, ...]:
     original = parametrize.type_before_parametrizations(module)
-    state = original.__getstate__(module)  # type: ignore[call-arg]
+    getstate: Callable[[nn.Module], Any] = original.__getstate__
+    state = dict(getstate(module))
+    # torch's weight_norm adds a local function, which only converts files of torch before 2.0
+    hooks = state["_load_state_dict_pre_hooks"]
+    state["_load_state_dict_pre_hooks"] = OrderedDict(
+        (key, hook) for key, hook in hooks.items() if not _is_local(hook)
+    )
     parametrized = cast("nn.ModuleDict", module.parametrizations)
     return _restore, (original, tuple(parametrized), state)
+
+
+def _is_local(hook: Any) -> bool:
+    return "<locals>" in getattr(getattr(hook, "hook", hook), "__qualname__", "")
 
 
 def _restore(original: type[nn.Module], names: tuple[str, ...], state: Any) -> nn.Module:

@@ -51,7 +51,7 @@ def build_backbone(
     network : nn.Module
         The network.
     """
-    params = dict(params or {})
+    params = copy.deepcopy(dict(params or {}))  # networks among them are trained
     if isinstance(backbone, nn.Module):
         if params:
             raise ValueError("backbone_params need a name or a class; the backbone is an instance.")

@@ -129,6 +129,21 @@ class InvariantEstimator(BaseEstimator):
         sample_weight: ArrayLike | None,
         groups: ArrayLike | None,
     ) -> Self:
+        before = dict(self.__dict__)
+        try:
+            return self._refit(X, y, sample_weight, groups)
+        except BaseException:  # no network of before with classes of now
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+
+    def _refit(
+        self,
+        X: SignalsLike,
+        y: ArrayLike | None,
+        sample_weight: ArrayLike | None,
+        groups: ArrayLike | None,
+    ) -> Self:
         trainer = Trainer(self)
         self.preprocessing_ = None  # that of other signals
         data = trainer.prepare(X, y, sample_weight, groups)
@@ -166,8 +181,9 @@ class InvariantEstimator(BaseEstimator):
         self.scale_ = typical_scale(X)
         if signals.is_array:
             warn_of_volts(self.scale_)
-        target = self._encode_target(y)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64) * self._class_weights(y)
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        target = self._encode_target(y, None if sample_weight is None else weight)
+        weight = weight * self._class_weights(y)
         if (weight < 0).any():
             raise ValueError(
                 f"{np.count_nonzero(weight < 0)} windows have a negative weight, by sample_weight "
@@ -201,7 +217,7 @@ class InvariantEstimator(BaseEstimator):
         return X, validate_data(self, y=y, multi_output=True)
 
     # defined by subclasses
-    def _encode_target(self, y: Any) -> np.ndarray:
+    def _encode_target(self, y: Any, weight: np.ndarray | None) -> np.ndarray:
         raise NotImplementedError(f"{type(self).__name__} must define _encode_target.")
 
     def _class_weights(self, y: Any) -> np.ndarray | float:

@@ -244,7 +244,7 @@ class InvariantClassifier(ClassifierMixin, InvariantEstimator):
         """
         return self._fit(X, y, sample_weight, groups)
 
-    def _encode_target(self, y: Any) -> np.ndarray:
+    def _encode_target(self, y: Any, weight: np.ndarray | None) -> np.ndarray:
         y = column_or_1d(y, warn=True)
         if 0 < sum(isinstance(label, str) for label in y.tolist()) < len(y):
             raise ValueError(

@@ -135,15 +135,23 @@ class SquaredError(nn.Module):
         return (output - target.reshape(output.shape)).square().flatten(1).mean(dim=1)
 
 
+def _is_of_callback(stop: KeyboardInterrupt) -> bool:
+    """Whether a callback raised this to end the training, as skorch's early stopping does."""
+    trace = stop.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return trace is not None and isinstance(trace.tb_frame.f_locals.get("self"), Callback)
+
+
 class WeightedNet(skorch.NeuralNet):
     """A skorch net whose loss is the weighted mean of per-example losses."""
 
-    def run_single_epoch(self, *args: Any, **kwargs: Any) -> None:
+    def fit_loop(self, *args: Any, **kwargs: Any) -> Any:
         # skorch ends an interrupted training as if it had finished
         try:
-            super().run_single_epoch(*args, **kwargs)
-        except KeyboardInterrupt:
-            self.interrupted_ = True
+            return super().fit_loop(*args, **kwargs)
+        except KeyboardInterrupt as stop:
+            self.interrupted_ = not _is_of_callback(stop)
             raise
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:

@@ -166,13 +166,16 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
         """
         return self._fit(X, y, sample_weight, groups)
 
-    def _encode_target(self, y: Any) -> np.ndarray:
+    def _encode_target(self, y: Any, weight: np.ndarray | None) -> np.ndarray:
         y = np.asarray(y, dtype=np.float64)
         self._single_output = y.ndim == 1
         y = y.reshape(len(y), -1)
         self.n_outputs_ = y.shape[1]
-        self.target_mean_ = y.mean(axis=0)
-        scale = y.std(axis=0)
+        if weight is not None and weight.min() >= 0 and weight.sum() > 0:
+            self.target_mean_ = np.average(y, axis=0, weights=weight)
+            scale = np.sqrt(np.average((y - self.target_mean_) ** 2, axis=0, weights=weight))
+        else:  # invalid weights are refused later
+            self.target_mean_, scale = y.mean(axis=0), y.std(axis=0)
         self.target_scale_ = np.where(scale > 0, scale, 1.0)
         return ((y - self.target_mean_) / self.target_scale_).astype(np.float32)
 

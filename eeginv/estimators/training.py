@@ -356,6 +356,7 @@ class Trainer:
         split = hold(data, held_out, scale)
         net = self._net(self.compiled(module), len(rows), split, every)
         net.fit(SignalDataset.of_rows(data, rows, scale), None)
+        net.train_split = None  # it holds the signals
         if getattr(net, "interrupted_", False):
             raise KeyboardInterrupt
         check_learned(module.augmentation, len(net.history), int(estimator.max_epochs))

@@ -103,6 +103,7 @@ def read_windows(
     values, names = _in_memory(signals.X), signals.ch_names
     if values.dtype not in (np.float32, np.float64):
         values = values.astype(np.float32)
+    values = np.require(values, requirements=("C", "W"))  # as torch wants arrays
     if values.ndim not in (2, 3):
         raise ValueError(
             "Expected signals of shape (n_examples, n_channels, n_times), or (n_examples, n_times) "
@@ -119,7 +120,8 @@ def read_windows(
     if signals.is_array:
         warn_of_volts(typical_scale(values))
     warn_of_another_unit(typical_scale(values), expected.scale)
-    groups = signals.groups if groups is None else groups
+    if groups is None and signals.groups is not None and len(set(signals.groups)) > 1:
+        groups = signals.groups  # of one subject, examples are independent
     if groups is not None:
         groups = np.asarray(groups)
         if groups.shape != (len(values),):

@@ -134,8 +134,9 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
             torch.as_tensor(values, device=trainer.device) for values in (data.target, weight)
         )
         X = data.X
-        windows = X if isinstance(X, LazyWindows) else torch.as_tensor(X, device=trainer.device)
-        problem = Problem(trainer, transforms, windows, target, weight, inner, outer, data.groups)
+        if not isinstance(X, LazyWindows):  # torch wants arrays without negative strides
+            X = torch.as_tensor(np.require(X, requirements=("C", "W")), device=trainer.device)
+        problem = Problem(trainer, transforms, X, target, weight, inner, outer, data.groups)
         self._search(problem, search_seed)
         self.search_time_ = time.perf_counter() - start
         if self.refit:

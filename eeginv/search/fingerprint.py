@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+import numpy as np
 from torch import nn
 
 from ..estimators.lazy import LazyWindows
@@ -37,10 +38,11 @@ def fingerprint(search: PolicySearch, problem: Problem) -> str:
     ]
     # The repr of an object may hold its address in memory, which differs between processes.
     for name in [k for k in parameters if k.endswith("callbacks") or k.endswith("backbone")]:
-        value = parameters.pop(name)
-        objects.append(value if isinstance(value, str) else type(value).__name__)
-        if isinstance(value, nn.Module):
-            objects.append([tensor.cpu().tolist() for tensor in value.state_dict().values()])
+        objects += _described(parameters.pop(name))
+    for name, value in parameters.items():
+        if isinstance(value, np.random.RandomState):
+            state = value.get_state(legacy=False)["state"]  # its repr is its address
+            parameters[name] = [state["key"].tolist(), state["pos"]]
     text = repr([type(search).__name__, sorted(parameters.items()), objects])
     digest = hashlib.sha256(text.encode())
     for values in (problem.X, problem.y, problem.weight):
@@ -51,3 +53,21 @@ def fingerprint(search: PolicySearch, problem: Problem) -> str:
     for rows in (problem.inner, problem.groups):
         digest.update(repr(None if rows is None else rows.tolist()).encode())
     return digest.hexdigest()
+
+
+def _described(value: object) -> list[object]:
+    """Describe a backbone or callbacks by what is the same in another process."""
+    if isinstance(value, str) or value is None:
+        return [value]
+    if isinstance(value, (list, tuple)):
+        return [part for one in value for part in _described(one)]
+    cls = value if isinstance(value, type) else type(value)
+    name = f"{cls.__module__}.{cls.__qualname__}"
+    if isinstance(value, type):
+        return [name]
+    if isinstance(value, nn.Module):
+        tensors = [tensor.cpu().tolist() for tensor in value.state_dict().values()]
+        return [name, repr(value), tensors]
+    plain = (str, int, float, bool, type(None))
+    given = {k: v for k, v in vars(value).items() if isinstance(v, plain)}
+    return [name, sorted(given.items())]

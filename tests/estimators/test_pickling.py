@@ -57,7 +57,7 @@ def fitted(backbone):
     return clf.fit(X, Y)
 
 
-@pytest.mark.parametrize("backbone", ["EEGNet", Bounded])
+@pytest.mark.parametrize("backbone", ["EEGNet", "BDTCN", Bounded])
 @pytest.mark.parametrize("how", ["pickle", "joblib", "copy"])
 def test_copies_predict_and_train_as_the_original(backbone, how, tmp_path):
     clf = fitted(backbone)
