@@ -1,0 +1,72 @@
+"""Windows are cut where the events of a recording are."""
+
+import datetime
+
+import mne
+import numpy as np
+import pytest
+
+from eeginv.datasets.sources.events import annotate, cut, find_trials
+
+SFREQ = 100.0
+CLASSES = {"1": "left", "2": "right"}
+DATE = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+
+
+def numbered(stim=None, first_samp=0, date=None, n_times=1000):
+    """A recording whose samples tell their number, with a trigger channel."""
+    signal = np.arange(n_times, dtype=float)[None]
+    names, types = ["C3"], ["eeg"]
+    if stim is not None:
+        signal, names, types = np.vstack([signal, stim]), [*names, "STI"], [*types, "stim"]
+    info = mne.create_info(names, SFREQ, types)
+    info.set_meas_date(date)
+    return mne.io.RawArray(signal, info, first_samp, verbose="error")
+
+
+def triggers(values, n_times=1000):
+    stim = np.zeros(n_times)
+    for sample, value in values.items():
+        stim[sample : sample + 5] = value
+    return stim
+
+
+def starts(raw, events=CLASSES, **span):
+    """Number of the first sample of each window, and its class."""
+    find_trials(raw, events, "a recording")
+    X, y = cut(raw, events, span.get("tmin", 0.0), span.get("tmax", 1.0), "a recording")
+    return X[:, 0, 0].astype(int).tolist(), y
+
+
+@pytest.mark.parametrize("date", [None, DATE])
+@pytest.mark.parametrize("first_samp", [0, 345])
+def test_triggers_of_a_cropped_recording(first_samp, date):
+    raw = numbered(triggers({100: 1, 400: 2, 700: 1}), first_samp, date)
+    events = mne.find_events(raw, shortest_event=1, verbose="error")
+    expected = mne.Epochs(raw, events, tmin=0, tmax=0.99, baseline=None, verbose="error")
+    found, classes = starts(raw)
+    assert found == expected.get_data("eeg")[:, 0, 0].tolist() == [100, 400, 700]
+    assert classes == ["left", "right", "left"]
+
+
+def test_triggers_that_are_held_until_the_next():
+    stim = np.zeros(1000)
+    for sample, value in ((100, 1), (300, 2), (500, 1), (700, 2)):
+        stim[sample:] = value
+    stim[-1] = 0
+    assert starts(numbered(stim)) == ([100, 300, 500, 700], ["left", "right"] * 2)
+
+
+@pytest.mark.parametrize("date", [None, DATE])
+def test_marks_of_bad_signal_are_no_events(date):
+    raw = numbered(triggers({100: 1, 400: 2, 700: 1}), 345, date)
+    raw.set_annotations(mne.Annotations([4.2, 8.5], [0.1, 0], ["bad_jump", "EDGE boundary"]))
+    with pytest.warns(UserWarning, match="1 of 3 windows were left out"):
+        assert starts(raw) == ([100, 700], ["left", "left"])
+
+
+def test_annotated_events_come_before_triggers():
+    raw = numbered(triggers({100: 1, 400: 2}))
+    raw.set_annotations(mne.Annotations([2.0], 0, ["T1"]))
+    annotate(raw)
+    assert raw.annotations.description.tolist() == ["T1"]
