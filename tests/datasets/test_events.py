@@ -5,7 +5,9 @@ import datetime
 import mne
 import numpy as np
 import pytest
+from trials import write_folder
 
+from eeginv.datasets import load_windows, prepare_windows
 from eeginv.datasets.sources.events import annotate, cut, find_trials
 
 SFREQ = 100.0
@@ -70,3 +72,23 @@ def test_annotated_events_come_before_triggers():
     raw.set_annotations(mne.Annotations([2.0], 0, ["T1"]))
     annotate(raw)
     assert raw.annotations.description.tolist() == ["T1"]
+
+
+@pytest.mark.parametrize("name", ["Edge", "edge left", "Bad_outcome"])
+def test_events_may_be_named_like_marks(name):
+    raw = numbered()
+    raw.set_annotations(mne.Annotations([1.0, 4.0, 7.0], 0, [name, "Face", name]))
+    found = starts(raw, {name: "one", "Face": "two"})
+    assert found == ([100, 400, 700], ["one", "two", "one"])
+
+
+@pytest.mark.parametrize("read", [load_windows, prepare_windows])
+def test_a_class_without_windows_is_refused(read, tmp_path):
+    write_folder(tmp_path / "data", kinds=("T1", "T2", "bad_T3"))
+    place = () if read is load_windows else (tmp_path / "store",)
+    events = {"T1": "left", "T2": "right", "bad_T3": "rest"}
+    with (
+        pytest.raises(ValueError, match="No recording has a window of the classes 'rest'"),
+        pytest.warns(UserWarning, match="2 of 6 windows were left out"),
+    ):
+        read(tmp_path / "data", *place, events=events, tmax=2.0)

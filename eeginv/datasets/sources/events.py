@@ -248,7 +248,8 @@ def cut_epochs(
     names = [n for n in events if n in set(raw.annotations.description.tolist())]
     codes = {name: code for code, name in enumerate(names, start=1)}
     try:
-        triggers, _ = mne.events_from_annotations(raw, codes, verbose="error")
+        # the default of regexp would drop events whose names begin with "bad" or "edge"
+        triggers, _ = mne.events_from_annotations(raw, codes, regexp=None, verbose="error")
         epochs = mne.Epochs(
             raw,
             triggers,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -236,6 +236,27 @@ class Cutting:
             self.ch_names,
         )
 
+    def check_classes(self, found: Collection[str]) -> None:
+        """Raise an error if none of the recordings has a window of an event's class.
+
+        Parameters
+        ----------
+        found : collection of str
+            Classes of the windows of all recordings.
+
+        Raises
+        ------
+        ValueError
+            If a class is missing.
+        """
+        missing = sorted(set(self.events.values()) - set(found))
+        if missing:
+            raise ValueError(
+                f"No recording has a window of the classes {', '.join(map(repr, missing))}: all "
+                "windows around their events lie outside of the signal, or in annotations whose "
+                'names begin with "BAD". Rename such annotations, or leave the events out.'
+            )
+
 
 def plan_cutting(
     recordings: Sequence[Recording],
@@ -319,7 +340,9 @@ def read_recordings(
         The windows.
     """
     cutting = plan_cutting(recordings, preprocessing, **options)
-    return join([cutting.read(one) for one in recordings], kind, name)
+    parts = [cutting.read(one) for one in recordings]
+    cutting.check_classes({label for part in parts for label in part.y})
+    return join(parts, kind, name)
 
 
 def _check_channels(chosen: dict[str, list[str]], bads: dict[str, list[str]]) -> None:
