@@ -5,10 +5,12 @@ import datetime
 import mne
 import numpy as np
 import pytest
-from trials import write_folder
+from edf_bytes import write_psg
+from trials import EVENTS, write_folder
 
-from eeginv.datasets import load_windows, prepare_windows
+from eeginv.datasets import load_unlabelled, load_windows, prepare_windows
 from eeginv.datasets.sources.events import annotate, cut, find_trials
+from eeginv.datasets.sources.recordings import open_raw
 
 SFREQ = 100.0
 CLASSES = {"1": "left", "2": "right"}
@@ -92,3 +94,31 @@ def test_a_class_without_windows_is_refused(read, tmp_path):
         pytest.warns(UserWarning, match="2 of 6 windows were left out"),
     ):
         read(tmp_path / "data", *place, events=events, tmax=2.0)
+
+
+PAUSED = np.append(np.arange(30), np.arange(30, 60) + 10)
+
+
+def write_trials_edf(path, **options):
+    """Write an EDF file of a minute, whose value in µV is the number of the second."""
+    rows = [(5 + 10 * i, 0, ("T1", "T2")[i % 2]) for i in range(5)]
+    path.parent.mkdir(exist_ok=True)
+    return write_psg(path, 60, annotations=rows, **options)
+
+
+def test_edf_with_pauses_is_refused(tmp_path):
+    folder, paused = tmp_path / "data", tmp_path / "paused" / "b.edf"
+    write_trials_edf(folder / "a.edf", record_onsets=np.arange(60), kind="EDF+D")
+    windows = load_windows(folder, events=EVENTS, tmax=1.0, standardize=False)
+    np.testing.assert_allclose(windows.X[:, 0, 0], [5, 15, 25, 35, 45], atol=0.1)
+    write_trials_edf(paused, record_onsets=PAUSED, kind="EDF+D")
+    with pytest.raises(ValueError, match=r"b\.edf is a recording with pauses"):
+        load_windows(paused.parent, events=EVENTS, tmax=1.0)
+    with pytest.raises(ValueError, match=r"b\.edf is a recording with pauses"):
+        load_unlabelled(paused, windows.recipe)
+
+
+def test_bdf_with_pauses_is_refused(tmp_path):
+    write_trials_edf(tmp_path / "data" / "a.bdf", record_onsets=PAUSED, kind="BDF+D")
+    with pytest.raises(ValueError, match=r"a\.bdf is a recording with pauses"):
+        open_raw(tmp_path / "data" / "a.bdf")

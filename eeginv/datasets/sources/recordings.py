@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..edf.clock import check_continuous
 from ..edf.header import read_header
 from ..file_names import name_parts
 from ..labelled import LabelledPart, LabelledWindows, join
@@ -106,13 +107,14 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
     Raises
     ------
     ValueError
-        If it cannot be read.
+        If it cannot be read, or is an EDF or BDF file with pauses.
     """
     import mne
 
     options = {}
     if path.suffix.lower() in _EDF:
-        read_header(path)  # refuses a file that was cut off, which MNE would shorten
+        # refuses a file that was cut off, which MNE would shorten
+        check_continuous(read_header(path))
         options["infer_types"] = True
     try:
         with warnings.catch_warnings():
@@ -177,6 +179,8 @@ def find_bids(root: Path, task: str | None) -> list[Recording]:
 def _open_bids(path: Any) -> mne.io.BaseRaw:
     import mne_bids
 
+    if path.fpath.suffix.lower() in _EDF:
+        check_continuous(read_header(path.fpath))
     try:
         with warnings.catch_warnings():
             # warnings about missing metadata; required metadata are checked below
