@@ -122,3 +122,19 @@ def test_bdf_with_pauses_is_refused(tmp_path):
     write_trials_edf(tmp_path / "data" / "a.bdf", record_onsets=PAUSED, kind="BDF+D")
     with pytest.raises(ValueError, match=r"a\.bdf is a recording with pauses"):
         open_raw(tmp_path / "data" / "a.bdf")
+
+
+@pytest.mark.parametrize("name", ["boundary", "New Segment/"])
+@pytest.mark.parametrize("duration", [0.0, 4.0])
+def test_no_window_spans_a_joint(name, duration, tmp_path):
+    raw = numbered()
+    onsets, names = [0.0, 1.0, 4.0, 4.5, 6.0, 8.0], [name, "1", "2", name, "1", "2"]
+    raw.set_annotations(mne.Annotations(onsets, [duration, 0, 0, duration, 0, 0], names))
+    path = tmp_path / "a_raw.fif"
+    raw.save(path, verbose="error")
+    opened = open_raw(path).load_data()
+    with pytest.warns(UserWarning, match=r"1 of 4 windows were left out \(1 by BAD boundary\)"):
+        assert starts(opened) == ([100, 600, 800], ["left", "left", "right"])
+    # the joint is between two samples: a window may end, or begin, there
+    assert starts(opened, tmin=-0.5, tmax=0.5)[0] == [50, 350, 550, 750]
+    assert starts(opened, tmin=0.5, tmax=1.5)[0] == [150, 450, 650, 850]

@@ -120,9 +120,23 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
         with warnings.catch_warnings():
             # warnings about headers, mostly about filter settings, which are not used
             warnings.filterwarnings("ignore", category=RuntimeWarning, module="mne")
-            return mne.io.read_raw(path, preload=False, verbose="error", **options)
+            raw = mne.io.read_raw(path, preload=False, verbose="error", **options)
     except Exception as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
+    _mark_joints(raw)
+    return raw
+
+
+def _mark_joints(raw: mne.io.BaseRaw) -> None:
+    """Mark where EEGLAB and BrainVision note that signal is missing, as MNE marks joints."""
+    names = raw.annotations.description
+    onsets = raw.annotations.onset
+    # a recording of BrainVision begins with a segment
+    segments = (names == "New Segment/") & (onsets - raw.first_time >= 0.5 / raw.info["sfreq"])
+    for onset in onsets[(names == "boundary") | segments].tolist():
+        # without a duration: that in EEGLAB is of the signal that was removed
+        raw.annotations.append(onset, 0.0, "BAD boundary")
+        raw.annotations.append(onset, 0.0, "EDGE boundary")
 
 
 def find_bids(root: Path, task: str | None) -> list[Recording]:
@@ -185,9 +199,11 @@ def _open_bids(path: Any) -> mne.io.BaseRaw:
         with warnings.catch_warnings():
             # warnings about missing metadata; required metadata are checked below
             warnings.filterwarnings("ignore", category=RuntimeWarning)
-            return mne_bids.read_raw_bids(path, verbose="error")
+            raw = mne_bids.read_raw_bids(path, verbose="error")
     except Exception as error:
         raise ValueError(f"{path.fpath} cannot be read: {error}") from error
+    _mark_joints(raw)
+    return raw
 
 
 @dataclass(frozen=True)
