@@ -6,7 +6,8 @@ import mne
 import numpy as np
 import pytest
 from edf_bytes import write_psg
-from trials import EVENTS, write_folder
+from trials import EVENTS, SPAN, trials, write_folder
+from trials import cut as cut_epochs
 
 from eeginv.datasets import load_unlabelled, load_windows, prepare_windows
 from eeginv.datasets.sources.events import annotate, cut, find_trials
@@ -138,3 +139,34 @@ def test_no_window_spans_a_joint(name, duration, tmp_path):
     # the joint is between two samples: a window may end, or begin, there
     assert starts(opened, tmin=-0.5, tmax=0.5)[0] == [50, 350, 550, 750]
     assert starts(opened, tmin=0.5, tmax=1.5)[0] == [150, 450, 650, 850]
+
+
+@pytest.mark.parametrize("naming", ["bids", "neuromag"])
+def test_split_recordings_are_read_once(naming, tmp_path):
+    options = {"split_naming": naming, "split_size": "3MB", "buffer_size_sec": 1}
+    for subject, n in (("A", 30), ("B", 4)):
+        raw = trials(n=n, sfreq=4000)
+        raw.save(tmp_path / f"{subject}_raw.fif", **options, verbose="error")
+    assert len(list(tmp_path.iterdir())) > 2
+    found = load_windows(tmp_path, **SPAN)
+    assert found.subjects.tolist() == ["A"] * 30 + ["B"] * 4
+
+
+@pytest.mark.parametrize("form", ["S2_raw.fif", "S2-epo.fif", "S2.npz"])
+def test_what_is_hidden_is_not_read(form, tmp_path):
+    def write(folder, subject):
+        path = folder / form.replace("S2", subject)
+        path.parent.mkdir(exist_ok=True)
+        if form.endswith("raw.fif"):
+            trials().save(path, verbose="error")
+        elif form.endswith("epo.fif"):
+            cut_epochs(trials()).save(path, verbose="error")
+        else:
+            X = cut_epochs(trials()).get_data()
+            np.savez(path, X=X, y=["left", "right"] * 3, sfreq=SFREQ)
+
+    options = SPAN if form.endswith("raw.fif") else {}
+    for folder, subject in ((tmp_path, "S1"), (tmp_path, "S2"), (tmp_path / ".old", "S3")):
+        write(folder, subject)
+    (tmp_path / form.replace("S2", "folder")).mkdir()
+    assert set(load_windows(tmp_path, **options).subjects) == {"S1", "S2"}

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..edf.clock import check_continuous
 from ..edf.header import read_header
-from ..file_names import name_parts
+from ..file_names import is_listed, name_parts
 from ..labelled import LabelledPart, LabelledWindows, join
 from ..preprocessing import check_one_unit
 from . import events as trials
@@ -77,11 +77,7 @@ def find_recordings(
         or else from the name of the file without the number of the run.
     """
     paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if is_one(path.name)
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        path for path in folder.rglob("*") if is_one(path.name) and is_listed(path, folder)
     )
     recordings = []
     for path in paths:
