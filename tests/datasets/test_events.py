@@ -5,10 +5,13 @@ import datetime
 import mne
 import numpy as np
 import pytest
+import typer
 from edf_bytes import write_psg
 from trials import EVENTS, SPAN, trials, write_folder
 from trials import cut as cut_epochs
+from typer.testing import CliRunner
 
+from eeginv.cli.options import takes_data_options
 from eeginv.datasets import load_unlabelled, load_windows, prepare_windows
 from eeginv.datasets.sources.events import annotate, cut, find_trials
 from eeginv.datasets.sources.recordings import open_raw
@@ -170,3 +173,14 @@ def test_what_is_hidden_is_not_read(form, tmp_path):
         write(folder, subject)
     (tmp_path / form.replace("S2", "folder")).mkdir()
     assert set(load_windows(tmp_path, **options).subjects) == {"S1", "S2"}
+
+
+def test_spaces_around_names_of_the_command_line_do_not_count():
+    given = []
+    app = typer.Typer()
+    app.command()(takes_data_options(lambda data_options: given.append(data_options)))
+    line = ["--events", " T1= left ,T3=left, T2 =right", "--channels", "C3 = C3-A*,Cz"]
+    result = CliRunner().invoke(app, line)
+    assert result.exit_code == 0, result.output
+    assert given[0]["events"] == {"T1": "left", "T3": "left", "T2": "right"}
+    assert given[0]["channels"] == {"C3": "C3-A*", "Cz": "Cz"}
