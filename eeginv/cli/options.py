@@ -190,22 +190,29 @@ def _read(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _pairs(text: str) -> dict[str, str]:
+def _pairs(text: str, option: str) -> dict[str, str]:
     """Parse ``A,B`` or ``A=x,B=y`` as pairs. A without a value means A=A."""
-    pairs = [part.strip().partition("=") for part in text.split(",")]
-    return {first: second or first for first, _, second in pairs}
+    pairs: dict[str, str] = {}
+    for part in text.split(","):
+        name, value = (half.strip() for half in part.partition("=")[::2])
+        if name in pairs:
+            raise typer.BadParameter(f"{option} names {name!r} twice, in {text!r}.")
+        pairs[name] = value or name
+    return pairs
 
 
 def _names(text: str | None) -> dict[str, str] | None:
     """Parse events and their classes."""
-    return None if text is None else _pairs(text)
+    return None if text is None else _pairs(text, "--events")
 
 
 def _channels(text: str | None) -> dict[str, str] | list[str] | None:
     """Parse names and patterns as a list, or as a dict if any is renamed."""
     if text is None:
         return None
-    return _pairs(text) if "=" in text else [part.strip() for part in text.split(",")]
+    if "=" in text:
+        return _pairs(text, "--channels")
+    return [part.strip() for part in text.split(",")]
 
 
 def _reference(text: str | None) -> str | list[str] | None:

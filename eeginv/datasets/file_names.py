@@ -42,9 +42,11 @@ _NIGHT = re.compile(
 
 # Endings of file names of recordings and epochs in MNE.
 _ENDING = re.compile(
-    r"(?:[_-](?:raw|raw_sss|raw_tsss|eeg|ieeg|meg|nirs|epo))?\.[a-z]+(?:\.gz)?$",
+    r"(?:_split-0*1)?(?:[_-](?:raw|raw_sss|raw_tsss|eeg|ieeg|meg|nirs|epo))?\.[a-z]+(?:\.gz)?$",
     flags=re.IGNORECASE,
 )
+# Files of a recording that MNE split, after the first, with which it reads them.
+_LATER_PART = re.compile(r"_split-(?!0*1_)\d+_[^/]*\.fif(?:\.gz)?$", flags=re.IGNORECASE)
 # Folders for sessions, in BIDS and other layouts.
 _SESSION = re.compile(r"ses(?:sion)?[\s_.-]*\w+", flags=re.IGNORECASE)
 
@@ -159,6 +161,26 @@ def has_pairs(folder: Path) -> bool:
     """
     files = [path for path in folder.iterdir() if path.name[0] != "." and path.is_file()]
     return bool(_sort_by_kind(files)["psg"])
+
+
+def is_listed(path: Path, folder: Path) -> bool:
+    """Return whether a path in a folder is a file to read, whatever its format.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The path.
+    folder : pathlib.Path
+        The folder.
+
+    Returns
+    -------
+    listed : bool
+        False for folders, for what is hidden or in a hidden folder, and for the files of a
+        recording that MNE split, except the first.
+    """
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return path.is_file() and not hidden and not _LATER_PART.search(path.name)
 
 
 def is_read(name: str) -> bool:

@@ -274,5 +274,5 @@ def _as_classes(y: np.ndarray) -> np.ndarray:
             )
         y = np.array([str(int(value)) for value in values])
     if len(np.unique(y)) < 2:
-        raise ValueError(f"At least two classes are needed; all windows are of {y[0]!r}.")
+        raise ValueError(f"At least two classes are needed; all windows are of {str(y[0])!r}.")
     return y.astype(str)

@@ -15,7 +15,7 @@ import numpy as np
 from ..estimators.windows import is_windows
 from ..transforms.candidates import KINDS
 from . import recipe
-from .file_names import has_pairs
+from .file_names import has_pairs, is_listed
 from .folder import load_sleep_folder
 from .labelled import LabelledWindows
 from .simulation.nights import simulate_sleep
@@ -365,7 +365,7 @@ def _form_of_path(path: Path, options: Collection[str]) -> str:
 
 def _files(folder: Path, ending: Pattern[str]) -> list[Path]:
     return sorted(
-        path for path in folder.rglob("*") if ending.search(path.name) and path.name[0] != "."
+        path for path in folder.rglob("*") if ending.search(path.name) and is_listed(path, folder)
     )
 
 

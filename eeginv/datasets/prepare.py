@@ -142,14 +142,20 @@ def _recordings(request: Request) -> Source:
     options = dict(request.options)
     preprocessing = take_preprocessing(request.form, options)
     found = find_listed(request.form, request.data, options)
+    cutting = recorded.plan_cutting(found, preprocessing, **options)
+
+    def finish(windows: LabelledWindows) -> LabelledWindows:
+        cutting.check_classes(windows.classes)
+        return recipe.of_others(windows, preprocessing, request.form, options)
+
     return Source(
         [one.name for one in found],
         [_stamp(*_with_sidecars(one.path)) for one in found],
-        partial(_read_recording, recorded.plan_cutting(found, preprocessing, **options), found),
+        partial(_read_recording, cutting, found),
         request.kind or "generic",
         str(request.data),
         preprocessing.standardize,
-        lambda windows: recipe.of_others(windows, preprocessing, request.form, options),
+        finish,
     )
 
 

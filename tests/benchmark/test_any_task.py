@@ -264,6 +264,8 @@ def test_area_under_the_curve_has_an_interval(finished):
     ("arguments", "message"),
     [
         (["--events", "T1=left,T7=right"], "S1R1_raw.fif lacks the events 'T7'"),
+        (["--events", "T1=left,T1=rest"], "--events names 'T1' twice, in 'T1=left,T1=rest'"),
+        (["--channels", "C3=C3-A*,C3 =C3-M*"], "--channels names 'C3' twice"),
         (["--tmax", "9"], "lower tmax (--tmax)"),
         (["--tmin", "2"], "must lie after tmin"),
         (["--channels", "C3,Oz"], "has no channel 'Oz'"),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..scoring.recording import Segments
+from .annotations import read_annotations
 
 if TYPE_CHECKING:
     import mne
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from .header import EdfHeader
 
 HYPNOGRAM_STARTS = ("header", "recording")
+# Rounding error in s of times in files.
+_ROUNDING = 0.01
 
 
 def check_hypnogram_start(value: str) -> None:
@@ -61,8 +64,7 @@ def find_segments(
     whole = Segments.from_joints([], length)
     usable = len(record_onsets) > 0 and np.isfinite(record_onsets).all()
     steps = np.diff(record_onsets) - header.record_seconds
-    # Half a sample, or the rounding error of times in files.
-    tolerance = max(0.5 / raw.info["sfreq"], 0.01)
+    tolerance = max(0.5 / raw.info["sfreq"], _ROUNDING)  # at least half a sample
     if header.discontinuous and (not usable or (steps < -tolerance).any()):
         raise ValueError(
             f"{header.path} is a recording with pauses (EDF+D), but its records have "
@@ -78,6 +80,31 @@ def find_segments(
     onsets = starts * header.record_seconds
     lengths = np.diff(onsets, append=length)
     return Segments(record_onsets[starts] - first, onsets, lengths), first
+
+
+def check_continuous(header: EdfHeader) -> None:
+    """Raise an error for a recording with pauses, whose samples MNE reads as if there were none.
+
+    Parameters
+    ----------
+    header : EdfHeader
+        Header of the recording.
+
+    Raises
+    ------
+    ValueError
+        If the recording is marked as discontinuous, unless the times of its records follow each
+        other.
+    """
+    if not header.discontinuous:
+        return
+    onsets = read_annotations(header, strict=False).record_onsets
+    gaps = np.abs(np.diff(onsets) - header.record_seconds)
+    if not (gaps <= _ROUNDING).all():  # times that are not known are NaN
+        raise ValueError(
+            f"{header.path} is a recording with pauses (EDF+D or BDF+D), after which its events "
+            "would be looked for at wrong samples: write each continuous part as a file of its own."
+        )
 
 
 def clock_shift(

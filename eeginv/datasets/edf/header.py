@@ -47,7 +47,7 @@ class EdfHeader(NamedTuple):
     date, time : datetime.date | None, datetime.timedelta | None
         Start of the recording. None if unknown.
     discontinuous : bool
-        Whether the recording has pauses (EDF+D).
+        Whether the recording may have pauses (EDF+D, BDF+D).
     n_bytes : int
         Length of the header.
     n_records, n_records_promised : int
@@ -134,7 +134,7 @@ def read_header(path: PathLike) -> EdfHeader:
         patient=fields[1],
         date=date,
         time=time,
-        discontinuous=fields[6].upper().startswith("EDF+D"),
+        discontinuous=fields[6].upper().startswith(("EDF+D", "BDF+D")),
         n_bytes=n_bytes,
         n_records=(size - n_bytes) // record_bytes if record_bytes else 0,
         n_records_promised=n_records,

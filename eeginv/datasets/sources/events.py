@@ -110,7 +110,9 @@ def find_trials(raw: mne.io.BaseRaw, events: Mapping[str, str], what: str) -> np
 
 
 def annotate(raw: mne.io.BaseRaw) -> None:
-    """Make annotations from a trigger channel, if there is one and there are no annotations.
+    """Add annotations from a trigger channel, if there is one and no annotation is an event.
+
+    Annotations whose names begin with "BAD" or "EDGE" are marks, not events.
 
     Parameters
     ----------
@@ -119,20 +121,17 @@ def annotate(raw: mne.io.BaseRaw) -> None:
     """
     import mne
 
-    if len(raw.annotations) or "stim" not in raw.get_channel_types():
+    names = raw.annotations.description.tolist()
+    has_events = any(not name.upper().startswith(("BAD", "EDGE")) for name in names)
+    if has_events or "stim" not in raw.get_channel_types():
         return
-    triggers = mne.find_events(raw, shortest_event=1, verbose="error")
+    # consecutive: a value that is held until the next one, which may be lower, is an event too
+    triggers = mne.find_events(raw, shortest_event=1, consecutive=True, verbose="error")
     if len(triggers):
-        names = {code: str(code) for code in np.unique(triggers[:, 2]).tolist()}
-        annotations = mne.annotations_from_events(
-            triggers,
-            raw.info["sfreq"],
-            names,
-            first_samp=raw.first_samp,
-            orig_time=raw.info["meas_date"],
-            verbose="error",
+        # Samples of triggers and onsets of annotations both count from before the first sample.
+        raw.annotations.append(
+            triggers[:, 0] / raw.info["sfreq"], 0.0, [str(code) for code in triggers[:, 2].tolist()]
         )
-        raw.set_annotations(annotations)
 
 
 def choose_end(
@@ -249,7 +248,8 @@ def cut_epochs(
     names = [n for n in events if n in set(raw.annotations.description.tolist())]
     codes = {name: code for code, name in enumerate(names, start=1)}
     try:
-        triggers, _ = mne.events_from_annotations(raw, codes, verbose="error")
+        # the default of regexp would drop events whose names begin with "bad" or "edge"
+        triggers, _ = mne.events_from_annotations(raw, codes, regexp=None, verbose="error")
         epochs = mne.Epochs(
             raw,
             triggers,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..edf.clock import check_continuous
 from ..edf.header import read_header
-from ..file_names import name_parts
+from ..file_names import is_listed, name_parts
 from ..labelled import LabelledPart, LabelledWindows, join
 from ..preprocessing import check_one_unit
 from . import events as trials
@@ -76,11 +77,7 @@ def find_recordings(
         or else from the name of the file without the number of the run.
     """
     paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if is_one(path.name)
-        and path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        path for path in folder.rglob("*") if is_one(path.name) and is_listed(path, folder)
     )
     recordings = []
     for path in paths:
@@ -106,21 +103,36 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
     Raises
     ------
     ValueError
-        If it cannot be read.
+        If it cannot be read, or is an EDF or BDF file with pauses.
     """
     import mne
 
     options = {}
     if path.suffix.lower() in _EDF:
-        read_header(path)  # refuses a file that was cut off, which MNE would shorten
+        # refuses a file that was cut off, which MNE would shorten
+        check_continuous(read_header(path))
         options["infer_types"] = True
     try:
         with warnings.catch_warnings():
             # warnings about headers, mostly about filter settings, which are not used
             warnings.filterwarnings("ignore", category=RuntimeWarning, module="mne")
-            return mne.io.read_raw(path, preload=False, verbose="error", **options)
+            raw = mne.io.read_raw(path, preload=False, verbose="error", **options)
     except Exception as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
+    _mark_joints(raw)
+    return raw
+
+
+def _mark_joints(raw: mne.io.BaseRaw) -> None:
+    """Mark where EEGLAB and BrainVision note that signal is missing, as MNE marks joints."""
+    names = raw.annotations.description
+    onsets = raw.annotations.onset
+    # a recording of BrainVision begins with a segment
+    segments = (names == "New Segment/") & (onsets - raw.first_time >= 0.5 / raw.info["sfreq"])
+    for onset in onsets[(names == "boundary") | segments].tolist():
+        # without a duration: that in EEGLAB is of the signal that was removed
+        raw.annotations.append(onset, 0.0, "BAD boundary")
+        raw.annotations.append(onset, 0.0, "EDGE boundary")
 
 
 def find_bids(root: Path, task: str | None) -> list[Recording]:
@@ -177,13 +189,17 @@ def find_bids(root: Path, task: str | None) -> list[Recording]:
 def _open_bids(path: Any) -> mne.io.BaseRaw:
     import mne_bids
 
+    if path.fpath.suffix.lower() in _EDF:
+        check_continuous(read_header(path.fpath))
     try:
         with warnings.catch_warnings():
             # warnings about missing metadata; required metadata are checked below
             warnings.filterwarnings("ignore", category=RuntimeWarning)
-            return mne_bids.read_raw_bids(path, verbose="error")
+            raw = mne_bids.read_raw_bids(path, verbose="error")
     except Exception as error:
         raise ValueError(f"{path.fpath} cannot be read: {error}") from error
+    _mark_joints(raw)
+    return raw
 
 
 @dataclass(frozen=True)
@@ -235,6 +251,27 @@ class Cutting:
             raw.info["sfreq"],
             self.ch_names,
         )
+
+    def check_classes(self, found: Collection[str]) -> None:
+        """Raise an error if none of the recordings has a window of an event's class.
+
+        Parameters
+        ----------
+        found : collection of str
+            Classes of the windows of all recordings.
+
+        Raises
+        ------
+        ValueError
+            If a class is missing.
+        """
+        missing = sorted(set(self.events.values()) - set(found))
+        if missing:
+            raise ValueError(
+                f"No recording has a window of the classes {', '.join(map(repr, missing))}: all "
+                "windows around their events lie outside of the signal, or in annotations whose "
+                'names begin with "BAD". Rename such annotations, or leave the events out.'
+            )
 
 
 def plan_cutting(
@@ -319,7 +356,9 @@ def read_recordings(
         The windows.
     """
     cutting = plan_cutting(recordings, preprocessing, **options)
-    return join([cutting.read(one) for one in recordings], kind, name)
+    parts = [cutting.read(one) for one in recordings]
+    cutting.check_classes({label for part in parts for label in part.y})
+    return join(parts, kind, name)
 
 
 def _check_channels(chosen: dict[str, list[str]], bads: dict[str, list[str]]) -> None:
