@@ -349,12 +349,32 @@ def test_a_channel_that_is_the_reference_would_be_flat(folder):
         ("anna/a.edf", "anna", None),
         ("anna/session1/a.edf", "anna", "session1"),
         ("sub-01_ses-2_task-x_eeg.vhdr", "sub-01", "ses-2"),
+        ("day1/S01.edf", "S01", "day1"),
+        ("Night_2/S01_run3.edf", "S01", "Night_2"),
+        ("ses-pre/anna/a.edf", "anna", "ses-pre"),
+        ("train/S01.npz", "S01", "train"),
+        ("validation/run1/S01.npz", "S01", "validation"),
+        ("sesame/a.edf", "sesame", None),
+        ("A01T.gdf", "A01", "T"),
+        ("A01E.gdf", "A01", "E"),
+        ("S01_run2T.gdf", "S01", "T"),
+        ("rec01.npz", "rec01", None),
+        ("run2_raw.fif", "run2", None),
+        ("day1/part_3.npz", "part_3", "day1"),
+        ("run1_2.npz", "run1", None),
     ],
 )
 def test_subjects_from_places(path, subject, session):
     from pathlib import PurePath
 
     assert name_parts(PurePath(path)) == (subject, session)
+
+
+def test_one_person_in_two_spellings(tmp_path):
+    for name in ("S01_run1_raw.fif", "s01_run2_raw.fif"):
+        trials().save(tmp_path / name, verbose="error")
+    with pytest.raises(ValueError, match=r"The subjects \['S01', 's01'\] differ only by type, cap"):
+        load_windows(tmp_path, **SPAN)
 
 
 def test_subjects_by_pattern(folder):
