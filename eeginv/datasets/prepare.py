@@ -15,6 +15,7 @@ import numpy as np
 
 from . import recipe
 from .folder import Nights, find_nights
+from .given import check_description
 from .labelled import LabelledPart, LabelledWindows
 from .load import (
     LISTED,
@@ -168,6 +169,7 @@ def _nights(request: Request) -> Source:
     nights = find_nights(
         request.data, **{name: options.pop(name) for name in _OF_FOLDER & set(options)}
     )
+    check_description(nights.rows, len(nights.rows))
     defaults = {name: p.default for name, p in signature(SleepDataset).parameters.items()}
     names = ("crop_wake", "l_freq", "h_freq", "standardize")
     preprocessing = {name: options.get(name, defaults[name]) for name in names}

@@ -253,6 +253,18 @@ def test_a_folder_of_something_else(folder, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
+def test_two_spellings_of_a_subject(nights, tmp_path):
+    copied = tmp_path / "nights"
+    copied.mkdir()
+    kinds = sorted(nights.glob("*-PSG.edf"))[:2], sorted(nights.glob("*-Hypnogram.edf"))[:2]
+    for pair, name in zip(zip(*kinds, strict=True), ("Anna", "anna "), strict=True):
+        for path, kind in zip(pair, ("PSG", "Hypnogram"), strict=True):
+            shutil.copy(path, copied / f"{name}-{kind}.edf")
+    with pytest.raises(ValueError, match="'Anna', 'anna '.* differ only by type, capitals"):
+        prepare_windows(copied, tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
 def test_errors_name_the_recording(tmp_path):
     raw = trials(seed=0)
     raw._data[0, 50:60] = np.nan
