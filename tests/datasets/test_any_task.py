@@ -11,6 +11,7 @@ from braindecode.datasets import BaseConcatDataset
 from trials import EVENTS, FILES, NAMES, PLAIN, SFREQ, SPAN, cut, trials, write_folder
 
 from eeginv.datasets import LabelledWindows, SleepDataset, load_windows, simulate_recordings
+from eeginv.benchmark.data import file_digests
 from eeginv.datasets.file_names import name_parts
 from eeginv.datasets.sources.preprocessing import Preprocessing, choose_by_name
 
@@ -368,6 +369,19 @@ def test_subjects_from_places(path, subject, session):
     from pathlib import PurePath
 
     assert name_parts(PurePath(path)) == (subject, session)
+
+
+def test_folders_that_are_aside_in_bids_only(tmp_path):
+    """Recordings in them are read otherwise, so that their contents are hashed."""
+    for name in ("code/S1_raw.fif", "derivatives/S2_raw.fif"):
+        (tmp_path / name).parent.mkdir()
+        trials().save(tmp_path / name, verbose="error")
+    assert len(load_windows(tmp_path, **SPAN)) == 12
+    names = [name for name, _ in file_digests(tmp_path, SPAN)]
+    assert names == ["code/S1_raw.fif", "derivatives/S2_raw.fif"]
+    (tmp_path / "dataset_description.json").write_text("{}")
+    names = [name for name, _ in file_digests(tmp_path, SPAN)]
+    assert names == ["dataset_description.json"]
 
 
 def test_one_person_in_two_spellings(tmp_path):
