@@ -10,8 +10,8 @@ import recorded
 from braindecode.datasets import BaseConcatDataset
 from trials import EVENTS, FILES, NAMES, PLAIN, SFREQ, SPAN, cut, trials, write_folder
 
-from eeginv.datasets import LabelledWindows, SleepDataset, load_windows, simulate_recordings
 from eeginv.benchmark.data import file_digests
+from eeginv.datasets import LabelledWindows, SleepDataset, load_windows, simulate_recordings
 from eeginv.datasets.file_names import name_parts
 from eeginv.datasets.sources.preprocessing import Preprocessing, choose_by_name
 
