@@ -168,6 +168,24 @@ def test_another_request_is_refused(folder, tmp_path):
         prepare_windows(copied, tmp_path / "store", **SPAN)
 
 
+def test_equal_options_are_one_request(folder, tmp_path):
+    options = {"resample": 64, "channels": ("C3", "C4")}
+    first = prepare_windows(folder, tmp_path, **SPAN, **options)
+    equal = {"resample": np.float64(64), "channels": np.array(["C3", "C4"])}
+    again = prepare_windows(folder, tmp_path, events=dict(EVENTS), tmax=2, **equal)
+    assert first.digest() == again.digest()
+    with pytest.raises(ValueError, match="begun with other option channels"):
+        prepare_windows(folder, tmp_path, **SPAN, resample=64.0, channels=["C4", "C3"])
+
+
+def test_a_relative_path_stays_valid_in_another_folder(folder, tmp_path, monkeypatch):
+    expected = prepare_windows(folder, tmp_path / "store", **SPAN)
+    monkeypatch.chdir(tmp_path)
+    opened = load_windows("store")
+    monkeypatch.chdir("/")
+    np.testing.assert_array_equal(np.asarray(opened.X), np.asarray(expected.X))
+
+
 def test_a_recording_that_was_changed_is_noticed(folder, tmp_path):
     copied = tmp_path / "recordings"
     shutil.copytree(folder, copied)
