@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Any, cast
 
 from torch import nn
@@ -30,7 +29,7 @@ def make_picklable(module: nn.Module) -> None:
 
 def _reduce(module: nn.Module, protocol: int) -> tuple[Any, ...]:
     original = parametrize.type_before_parametrizations(module)
-    getstate: Callable[[nn.Module], Any] = original.__getstate__
+    getstate: Any = original.__getstate__
     state = dict(getstate(module))
     # torch's weight_norm adds a local function, which only converts files of torch before 2.0
     hooks = state["_load_state_dict_pre_hooks"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..datasets.file_names import is_read
-from ..datasets.load import SIMULATED, SLEEP_FOLDER, STORE, find_form, load_windows
+from ..datasets.load import BIDS, SIMULATED, SLEEP_FOLDER, STORE, find_form, load_windows
 from ..datasets.scoring.stages import STAGES
 from ..datasets.store.files import INDEX
 
@@ -110,14 +110,15 @@ def file_digests(path: PathLike, options: Collection[str] = ()) -> list[tuple[st
     elif form == SLEEP_FOLDER:
         found = [entry for entry in root.iterdir() if is_read(entry.name)]
     else:
-        found = [entry for entry in root.rglob("*") if _is_data(entry.relative_to(root))]
+        aside = _ASIDE if form == BIDS else set()
+        found = [entry for entry in root.rglob("*") if _is_data(entry.relative_to(root), aside)]
     files = sorted(entry for entry in found if entry.is_file())
     return [(entry.relative_to(root).as_posix(), _digest(entry)) for entry in files]
 
 
-def _is_data(path: PurePath) -> bool:
+def _is_data(path: PurePath, aside: set[str]) -> bool:
     hidden = any(part.startswith(".") for part in path.parts)
-    return bool(_DATA_FILE.search(path.name)) and not hidden and path.parts[0] not in _ASIDE
+    return bool(_DATA_FILE.search(path.name)) and not hidden and path.parts[0] not in aside
 
 
 def _digest(path: Path) -> str:

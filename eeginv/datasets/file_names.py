@@ -47,8 +47,14 @@ _ENDING = re.compile(
 )
 # Files of a recording that MNE split, after the first, with which it reads them.
 _LATER_PART = re.compile(r"_split-(?!0*1_)\d+_[^/]*\.fif(?:\.gz)?$", flags=re.IGNORECASE)
-# Folders for sessions, in BIDS and other layouts.
-_SESSION = re.compile(r"ses(?:sion)?[\s_.-]*\w+", flags=re.IGNORECASE)
+# Folders for sessions, in BIDS and other layouts, each of which may hold files of all subjects.
+_SESSION = re.compile(
+    r"ses(?:sion)?[\s_.-]+\w+|train(?:ing)?|test(?:ing)?|validation|eval(?:uation)?"
+    r"|(?:day|night|visit|session|sess?|run|block|recording|rec)[\s_.-]*\d+",
+    flags=re.IGNORECASE,
+)
+# Training and evaluation of the BCI Competitions: "A01T", "A01E".
+_COMPETITION = re.compile(r"(?P<subject>.*\d)(?P<session>[TE])", flags=re.IGNORECASE)
 
 
 class Pair(NamedTuple):
@@ -328,11 +334,12 @@ def name_parts(path: PurePath, pattern: str | None = None) -> tuple[str, str | N
     -------
     subject : str
         The subject, from the pattern, or else from a BIDS name, or else the first subfolder of the
-        path. Without any, it is the name of the file without numbers of nights, runs and the like,
-        so that windows of one subject are not in both training and test.
+        path that has not the name of a session ("day1", "test"). Without any, it is the name of the
+        file without numbers of nights, runs and the like, so that windows of one subject are not in
+        both training and test.
     session : str | None
-        The session, from the pattern, a BIDS name, or a folder with the name of a session. None if
-        there is none.
+        The session, from the pattern, a BIDS name, a folder with the name of a session, or the last
+        letter of a name such as "A01T" or "A01E". None if there is none.
 
     Raises
     ------
@@ -347,8 +354,10 @@ def name_parts(path: PurePath, pattern: str | None = None) -> tuple[str, str | N
     ('S001', None)
     >>> name_parts(PurePath("anna/session2/run1.edf"))
     ('anna', 'session2')
-    >>> name_parts(PurePath("A01T.gdf"), r"(?P<subject>A\d+)(?P<session>[TE])")
-    ('A01', 'T')
+    >>> name_parts(PurePath("day1/anna.edf"))
+    ('anna', 'day1')
+    >>> name_parts(PurePath("B0103T.gdf"), r"(?P<subject>B\d\d)(?P<session>\d\d[TE])")
+    ('B01', '03T')
     """
     stem = _ENDING.sub("", path.as_posix())
     if pattern is not None:
@@ -363,8 +372,19 @@ def name_parts(path: PurePath, pattern: str | None = None) -> tuple[str, str | N
         return f"sub-{bids['subject'][4:]}", session and f"ses-{session}"
     sessions = [part for part in path.parts[:-1] if _SESSION.fullmatch(part)]
     folders = [part for part in path.parts[:-1] if part not in sessions]
+    session = sessions[0] if sessions else None
     if folders:
-        return folders[0], sessions[0] if sessions else None
-    while _NIGHT.search(name):
-        name = _NIGHT.sub("", name)
-    return name, sessions[0] if sessions else None
+        return folders[0], session
+    competition = _COMPETITION.fullmatch(name)
+    if competition:
+        return _without_numbers(competition["subject"]), session or competition["session"]
+    return _without_numbers(name), session
+
+
+def _without_numbers(name: str) -> str:
+    """Remove numbers of nights, runs and the like, unless nothing else is left."""
+    while shorter := _NIGHT.sub("", name):
+        if shorter == name:
+            break
+        name = shorter
+    return name

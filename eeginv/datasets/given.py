@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pandas as pd
 
+from .labelled import refuse_alike
 from .preprocessing import check_one_unit
 from .scoring.recording import ScoredRecording
 
@@ -87,15 +88,7 @@ def check_description(description: DescriptionLike, n_recordings: int) -> pd.Dat
             f"{np.flatnonzero(lacking).tolist()}; without one, windows of a person could be in "
             "training and test."
         )
-    written: dict[str, list[Any]] = {}
-    for subject in description["subject"].unique():
-        written.setdefault(str(subject).strip().casefold(), []).append(subject)
-    alike = [subjects for subjects in written.values() if len(subjects) > 1]
-    if alike:
-        raise ValueError(
-            f"The subjects {alike[0]} in description differ only by type, capitals or spaces: "
-            "windows of one person could be in training and test. Write each in one way."
-        )
+    refuse_alike(description["subject"].unique(), " in description")
     return description
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -63,7 +63,7 @@ class LabelledWindows:
     ------
     TypeError, ValueError
         If shapes are inconsistent, a sample is not finite, labels look like values of a regression,
-        or a subject is missing.
+        or a subject is missing or has two spellings.
 
     Examples
     --------
@@ -110,6 +110,7 @@ class LabelledWindows:
         if not isinstance(X, LazyWindows):  # those are checked when they are read
             check_finite(X, columns["subjects"])
         columns["y"] = _as_classes(columns["y"])
+        refuse_alike(np.unique(columns["subjects"]).tolist())
         sfreq = check_number("sfreq", self.sfreq, exclusive=True)
         for name, value in {"X": X, "sfreq": sfreq, "ch_names": names, **columns}.items():
             object.__setattr__(self, name, value)
@@ -248,6 +249,19 @@ def _check_column(name: str, values: Any, n_windows: int) -> np.ndarray:
     if values.dtype == object:
         values = np.array([str(v) for v in values.tolist()])
     return values
+
+
+def refuse_alike(subjects: Iterable[Any], where: str = "") -> None:
+    """Raise a ValueError if different subjects are probably one person: "Anna" and "anna"."""
+    written: dict[str, list[Any]] = {}
+    for subject in subjects:
+        written.setdefault(str(subject).strip().casefold(), []).append(subject)
+    alike = [spellings for spellings in written.values() if len(spellings) > 1]
+    if alike:
+        raise ValueError(
+            f"The subjects {alike[0]}{where} differ only by type, capitals or spaces: windows of "
+            "one person could be in training and test. Write each in one way."
+        )
 
 
 def check_finite(X: np.ndarray, subjects: np.ndarray) -> None:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._json import plain
 from . import recipe
 from .folder import Nights, find_nights
+from .given import check_description
 from .labelled import LabelledPart, LabelledWindows
 from .load import (
     LISTED,
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 _BLOCK = 512
 # Number of characters of an option that are written as they are.
 _LONG = 500
+# Largest integer up to which float64 holds all.
+_EXACT = 2**53
 _OF_FOLDER = set(signature(find_nights).parameters) - {"path"}
 
 
@@ -115,11 +119,22 @@ def prepare_windows(
 
 def _as_text(options: Mapping[str, Any]) -> dict[str, str]:
     """Return options as text, a long one as its hash."""
-    found = {name: repr(value) for name, value in sorted(options.items())}
+    found = {name: repr(_canonical(value)) for name, value in sorted(options.items())}
     return {
         name: text if len(text) <= _LONG else hashlib.sha256(text.encode()).hexdigest()
         for name, text in found.items()
     }
+
+
+def _canonical(value: Any) -> Any:
+    """Make equal options alike: 32 and 32.0, tuples, lists and arrays."""
+    value = plain(value)
+    if isinstance(value, dict):
+        return {key: _canonical(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_canonical(part) for part in value]
+    is_number = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if is_number and abs(value) <= _EXACT else value
 
 
 def _stamp(*paths: Path) -> str:
@@ -174,6 +189,7 @@ def _nights(request: Request) -> Source:
     nights = find_nights(
         request.data, **{name: options.pop(name) for name in _OF_FOLDER & set(options)}
     )
+    check_description(nights.rows, len(nights.rows))
     defaults = {name: p.default for name, p in signature(SleepDataset).parameters.items()}
     names = ("crop_wake", "l_freq", "h_freq", "standardize")
     preprocessing = {name: options.get(name, defaults[name]) for name in names}

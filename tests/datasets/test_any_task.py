@@ -10,6 +10,7 @@ import recorded
 from braindecode.datasets import BaseConcatDataset
 from trials import EVENTS, FILES, NAMES, PLAIN, SFREQ, SPAN, cut, trials, write_folder
 
+from eeginv.benchmark.data import file_digests
 from eeginv.datasets import LabelledWindows, SleepDataset, load_windows, simulate_recordings
 from eeginv.datasets.file_names import name_parts
 from eeginv.datasets.sources.preprocessing import Preprocessing, choose_by_name
@@ -349,12 +350,45 @@ def test_a_channel_that_is_the_reference_would_be_flat(folder):
         ("anna/a.edf", "anna", None),
         ("anna/session1/a.edf", "anna", "session1"),
         ("sub-01_ses-2_task-x_eeg.vhdr", "sub-01", "ses-2"),
+        ("day1/S01.edf", "S01", "day1"),
+        ("Night_2/S01_run3.edf", "S01", "Night_2"),
+        ("ses-pre/anna/a.edf", "anna", "ses-pre"),
+        ("train/S01.npz", "S01", "train"),
+        ("validation/run1/S01.npz", "S01", "validation"),
+        ("sesame/a.edf", "sesame", None),
+        ("A01T.gdf", "A01", "T"),
+        ("A01E.gdf", "A01", "E"),
+        ("S01_run2T.gdf", "S01", "T"),
+        ("rec01.npz", "rec01", None),
+        ("run2_raw.fif", "run2", None),
+        ("day1/part_3.npz", "part_3", "day1"),
+        ("run1_2.npz", "run1", None),
     ],
 )
 def test_subjects_from_places(path, subject, session):
     from pathlib import PurePath
 
     assert name_parts(PurePath(path)) == (subject, session)
+
+
+def test_folders_that_are_aside_in_bids_only(tmp_path):
+    """Recordings in them are read otherwise, so that their contents are hashed."""
+    for name in ("code/S1_raw.fif", "derivatives/S2_raw.fif"):
+        (tmp_path / name).parent.mkdir()
+        trials().save(tmp_path / name, verbose="error")
+    assert len(load_windows(tmp_path, **SPAN)) == 12
+    names = [name for name, _ in file_digests(tmp_path, SPAN)]
+    assert names == ["code/S1_raw.fif", "derivatives/S2_raw.fif"]
+    (tmp_path / "dataset_description.json").write_text("{}")
+    names = [name for name, _ in file_digests(tmp_path, SPAN)]
+    assert names == ["dataset_description.json"]
+
+
+def test_one_person_in_two_spellings(tmp_path):
+    for name in ("S01_run1_raw.fif", "s01_run2_raw.fif"):
+        trials().save(tmp_path / name, verbose="error")
+    with pytest.raises(ValueError, match=r"The subjects \['S01', 's01'\] differ only by type, cap"):
+        load_windows(tmp_path, **SPAN)
 
 
 def test_subjects_by_pattern(folder):

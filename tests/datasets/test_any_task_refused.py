@@ -140,3 +140,45 @@ def test_files_of_arrays_that_all_name_one_subject(tmp_path):
         np.savez(tmp_path / f"{name}.npz", X=X, y=np.arange(8) % 2, subject=subject, sfreq=64.0)
     with pytest.warns(UserWarning, match="All 2 files of .* name the same subject, '0', so that"):
         assert len(set(load_windows(tmp_path).subjects)) == 1
+
+
+def save(path, scale=1.0, dtype=np.float64, **more):
+    path.parent.mkdir(exist_ok=True)
+    X = (scale * np.random.default_rng(0).normal(size=(8, 2, 64))).astype(dtype)
+    np.savez(path, X=X, y=np.arange(8) % 2, sfreq=64.0, **more)
+    return X
+
+
+def test_files_of_one_folder_have_no_key_to_leave_out(tmp_path, recwarn):
+    for name in ("run1", "run2"):
+        save(tmp_path / "anna" / f"{name}.npz")
+    assert set(load_windows(tmp_path).subjects) == {"anna"}
+    assert not [w for w in recwarn if "name the same subject" in str(w.message)]
+
+
+def test_a_pattern_goes_before_the_subjects_in_files(tmp_path, recwarn):
+    for name in ("anna", "bert"):
+        save(tmp_path / f"{name}.npz", subject=1, session=7)
+    found = load_windows(tmp_path, pattern="(?P<subject>.*)")
+    assert set(found.subjects) == {"anna", "bert"}
+    assert set(found.sessions) == {7}
+    found = load_windows(tmp_path, pattern="(?P<subject>.*)(?P<session>.)")
+    assert set(found.sessions) == {"a", "t"}
+    assert not [w for w in recwarn if "name the same subject" in str(w.message)]
+
+
+def test_a_small_scale_of_half_precision(tmp_path):
+    X = save(tmp_path / "one.npz", dtype=np.float16, subject=np.arange(8) // 4)
+    saved = dict(np.load(tmp_path / "one.npz"))
+    np.savez(tmp_path / "one.npz", **saved, scale=1e-8)
+    found = load_windows(tmp_path / "one.npz", standardize=False).X
+    np.testing.assert_allclose(found, 1e-8 * X.astype(float), rtol=1e-6)
+
+
+def test_files_are_recordings_that_are_standardised_separately(tmp_path):
+    for k, name in enumerate(("S1_run1", "S1_run2", "S2_run1")):
+        save(tmp_path / f"{name}.npz", scale=100.0**k)
+    found = load_windows(tmp_path)
+    assert found.subjects.tolist() == ["S1"] * 16 + ["S2"] * 8
+    for rows in (slice(0, 8), slice(8, 16)):
+        np.testing.assert_allclose(found.X[rows].std(axis=(0, 2)), 1, rtol=1e-5)

@@ -168,6 +168,24 @@ def test_another_request_is_refused(folder, tmp_path):
         prepare_windows(copied, tmp_path / "store", **SPAN)
 
 
+def test_equal_options_are_one_request(folder, tmp_path):
+    options = {"resample": 64, "channels": ("C3", "C4")}
+    first = prepare_windows(folder, tmp_path, **SPAN, **options)
+    equal = {"resample": np.float64(64), "channels": np.array(["C3", "C4"])}
+    again = prepare_windows(folder, tmp_path, events=dict(EVENTS), tmax=2, **equal)
+    assert first.digest() == again.digest()
+    with pytest.raises(ValueError, match="begun with other option channels"):
+        prepare_windows(folder, tmp_path, **SPAN, resample=64.0, channels=["C4", "C3"])
+
+
+def test_a_relative_path_stays_valid_in_another_folder(folder, tmp_path, monkeypatch):
+    expected = prepare_windows(folder, tmp_path / "store", **SPAN)
+    monkeypatch.chdir(tmp_path)
+    opened = load_windows("store")
+    monkeypatch.chdir("/")
+    np.testing.assert_array_equal(np.asarray(opened.X), np.asarray(expected.X))
+
+
 def test_a_recording_that_was_changed_is_noticed(folder, tmp_path):
     copied = tmp_path / "recordings"
     shutil.copytree(folder, copied)
@@ -251,6 +269,18 @@ def test_a_folder_of_something_else(folder, tmp_path):
     with pytest.raises(FileExistsError, match="exists and is not a store: name another"):
         prepare_windows(folder, tmp_path, **SPAN)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_two_spellings_of_a_subject(nights, tmp_path):
+    copied = tmp_path / "nights"
+    copied.mkdir()
+    kinds = sorted(nights.glob("*-PSG.edf"))[:2], sorted(nights.glob("*-Hypnogram.edf"))[:2]
+    for pair, name in zip(zip(*kinds, strict=True), ("Anna", "anna "), strict=True):
+        for path, kind in zip(pair, ("PSG", "Hypnogram"), strict=True):
+            shutil.copy(path, copied / f"{name}-{kind}.edf")
+    with pytest.raises(ValueError, match="'Anna', 'anna '.* differ only by type, capitals"):
+        prepare_windows(copied, tmp_path / "store")
+    assert not (tmp_path / "store").exists()
 
 
 def test_errors_name_the_recording(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping
 from pathlib import Path
@@ -33,9 +34,12 @@ _STAGE_COLUMNS = (
     *("stage", "stages", "sleep_stage", "hypno", "hypnogram", "eventconcept"),
     *("description", "annotation", "event", "class"),
 )
-_ONSET_COLUMNS = ("onset", "start", "start_sec", "starttime")
+_ONSET_COLUMNS = ("onset", "onset_sec", "start", "start_sec", "starttime", "start_time", "time")
 _DURATION_COLUMNS = ("duration", "duration_sec")
-_STOP_COLUMNS = ("stop", "end", "stop_sec")
+_STOP_COLUMNS = ("stop", "end", "stop_sec", "end_sec", "stop_time", "end_time", "endtime")
+# Names of columns that say when a stage is, in words that are known or not.
+_WHEN = re.compile(r"time|onset|start|stop|(?:^|_)ends?(?:_|$)|durat|clock|epoch")
+_SECONDS = re.compile(r"_*[(\[](?:s|secs?|seconds)[)\]]$")  # "onset (s)"
 
 
 class StageFile(NamedTuple):
@@ -115,7 +119,8 @@ def read_stage_file(path: PathLike, coding: Coding | None = None) -> StageFile:
     ----------
     path : path-like
         A file with one of ``ENDINGS``: text with one stage for each line, a table with a column of
-        stages (and optional columns of onsets and durations), or XML of the NSRR or of Profusion.
+        stages (and optional columns of onsets and of durations or ends, in s), or XML of the NSRR
+        or of Profusion.
     coding : Coding | None
         Meaning of numbers and length of epochs. None takes epochs of 30 s, and refuses numbers.
 
@@ -127,7 +132,8 @@ def read_stage_file(path: PathLike, coding: Coding | None = None) -> StageFile:
     Raises
     ------
     ValueError
-        If the file cannot be read, or a number has no meaning. The message names the file.
+        If the file cannot be read, a number has no meaning, or a table has times that are not
+        understood. The message names the file.
     """
     path, coding = Path(path), coding or Coding()
     if path.suffix.lower() == ".xml":
@@ -138,8 +144,23 @@ def read_stage_file(path: PathLike, coding: Coding | None = None) -> StageFile:
         raise ValueError(f"{path} is not text in UTF-8 ({error}).") from error
     if path.suffix.lower() == ".txt":
         lines = [line.strip() for line in text.strip().splitlines()]
-        return _epochs(path, lines, coding)
+        return _epochs(path, _without_head(path, lines), coding)
     return _read_table(path, text, coding)
+
+
+def _without_head(path: Path, lines: list[str]) -> list[str]:
+    """Leave out the name of the column, which would move all stages by an epoch."""
+    if not lines:
+        return lines
+    first, *others = lines
+    if _names([first])[0] in _STAGE_COLUMNS:
+        return others
+    if others and not _is_stage(first) and all(map(_is_stage, others)):
+        raise ValueError(
+            f"{path} has stages, but its first line is {first!r}: remove it if it is a head, or "
+            "write ? if it is an epoch without a stage."
+        )
+    return lines
 
 
 def _epochs(path: Path, texts: list[str], coding: Coding) -> StageFile:
@@ -174,7 +195,7 @@ def _read_table(path: Path, text: str, coding: Coding) -> StageFile:
     rows = [row for row in csv.reader(io.StringIO(text), delimiter=delimiter) if any(row)]
     if not rows:
         raise ValueError(f"{path} is empty: expected a table with a column of stages.")
-    names = [cell.strip().casefold().replace(" ", "_") for cell in rows[0]]
+    names = _names(rows[0])
     stage = _column(names, _STAGE_COLUMNS)
     if stage is None and len(names) == 1 and _is_stage(rows[0][0]):
         return _epochs(path, [row[0].strip() for row in rows], coding)
@@ -183,13 +204,22 @@ def _read_table(path: Path, text: str, coding: Coding) -> StageFile:
             f"{path} has no column of stages: expected one of {', '.join(_STAGE_COLUMNS)}, got "
             f"{', '.join(rows[0])}."
         )
-    rows = rows[1:]
+    head, rows = rows[0], rows[1:]
     texts = [row[stage].strip() for row in rows if len(row) > stage]
     if len(texts) < len(rows):
         raise ValueError(f"{path}: a row has fewer cells than the head of the table. Was it cut?")
     onset, duration = _column(names, _ONSET_COLUMNS), _column(names, _DURATION_COLUMNS)
     stop = _column(names, _STOP_COLUMNS)
     if onset is None:
+        times = [i for i, name in enumerate(names) if i != stage and _WHEN.search(name)]
+        unknown = [head[i].strip() for i in times if not _counts_epochs(names[i], rows, i)]
+        if unknown:
+            raise ValueError(
+                f"{path} has {', '.join(unknown)}, but no onsets that are understood: give the "
+                f"onset of each stage in s in one of the columns {', '.join(_ONSET_COLUMNS)}. "
+                "Without any column of times, or with numbers of epochs that count up by one from "
+                "0 or 1, each row is one epoch."
+            )
         return _epochs(path, texts, coding)
     onsets = _numbers(path, rows, onset)
     if duration is not None:
@@ -200,6 +230,23 @@ def _read_table(path: Path, text: str, coding: Coding) -> StageFile:
         durations = np.zeros(len(onsets))  # inferred from the onsets, or left out with a warning
     labels = [_label(path, cell, coding.numbers) for cell in texts]
     return StageFile(onsets, durations, labels)
+
+
+def _names(cells: list[str]) -> list[str]:
+    """Return names of columns in the way that they are compared."""
+    names = [cell.strip().casefold().replace(" ", "_") for cell in cells]
+    return [_SECONDS.sub("", name) for name in names]
+
+
+def _counts_epochs(name: str, rows: list[list[str]], column: int) -> bool:
+    """Return whether a column numbers all epochs from the start of the recording."""
+    try:
+        numbers = [float(row[column]) for row in rows]
+    except (IndexError, ValueError):
+        return False
+    return "epoch" in name and any(
+        numbers == [first + i for i in range(len(rows))] for first in (0, 1)
+    )
 
 
 def _column(names: list[str], known: tuple[str, ...]) -> int | None:

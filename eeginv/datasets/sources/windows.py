@@ -97,7 +97,8 @@ def read_npz(
     name : str
         Name of the data.
     pattern : str | None
-        Regular expression for subject and session in the path of a file.
+        Regular expression for subject and session in the path of a file. It goes before subjects
+        and sessions in the file.
 
     Returns
     -------
@@ -110,6 +111,8 @@ def read_npz(
         If a file cannot be read or lacks an array, or files are inconsistent.
     """
     parts = [_read_npz(path, len(paths) == 1) for path in paths]
+    if pattern is None:
+        _warn_of_one_subject([part["groups"] for part in parts], folder)
     for path, part in zip(paths, parts, strict=True):
         for key in ("sfreq", "ch_names", "n_times"):
             if part[key] != parts[0][key]:
@@ -117,23 +120,31 @@ def read_npz(
                     f"{path} has {key} {part[key]}, but {paths[0].name} has {parts[0][key]}."
                 )
         subject, session = name_parts(path.relative_to(folder), pattern)
-        if part["groups"] is None:
+        if part["groups"] is None or pattern is not None:
             part["groups"] = np.repeat(subject, len(part["X"]))
-        if part["sessions"] is None and session is not None:
+        if session is not None and (part["sessions"] is None or pattern is not None):
             part["sessions"] = np.repeat(session, len(part["X"]))
-    _warn_of_one_subject([part["groups"] for part in parts], folder)
     joined = {key: [part[key] for part in parts] for key in ("X", "y", "groups", "sessions")}
     by_file = joined.pop("sessions")
     X, y, groups = (np.concatenate(values) for values in joined.values())
     sessions = None if any(values is None for values in by_file) else np.concatenate(by_file)
     first = parts[0]
     return finish(
-        X, y, groups, sessions, first["sfreq"], first["ch_names"], preprocessing, kind, name
-    )
+        X, y, groups, sessions, first["sfreq"], first["ch_names"], preprocessing, kind, name,
+        _numbers_of_files([len(part["X"]) for part in parts]),
+    )  # fmt: skip
 
 
-def _warn_of_one_subject(groups: Sequence[np.ndarray], folder: Path) -> None:
-    named = {str(name) for of_file in groups for name in of_file}
+def _numbers_of_files(lengths: Sequence[int]) -> np.ndarray:
+    return np.repeat(np.arange(len(lengths)), lengths)
+
+
+def _warn_of_one_subject(groups: Sequence[np.ndarray | None], folder: Path) -> None:
+    """Warn if all files have the key of the subject, and the same one."""
+    keys = [of_file for of_file in groups if of_file is not None]
+    if len(keys) < len(groups):
+        return
+    named = {str(name) for of_file in keys for name in of_file}
     if len(groups) > 1 and len(named) == 1:
         warnings.warn(
             f"All {len(groups)} files of {folder} name the same subject, {named.pop()!r}, so that "
@@ -174,7 +185,8 @@ def _read_npz(path: Path, alone: bool) -> dict[str, Any]:
         if values is not None and len(values) != len(X):
             raise ValueError(f"{path}: {key} has {len(values)} values for {len(X)} windows.")
     names = [str(name) for name in saved["ch_names"]] if "ch_names" in saved else None
-    X = X * float(saved["scale"]) if "scale" in saved else X
+    if "scale" in saved:  # in float64, because small scales vanish in float16
+        X = X.astype(np.float64) * float(saved["scale"])
     known = {"X": X, "sfreq": float(saved["sfreq"]), "ch_names": names, "n_times": X.shape[2]}
     return {**found, **known}
 
@@ -263,7 +275,8 @@ def read_epo_files(
     name : str
         Name of the data.
     pattern : str | None
-        Regular expression for subject and session in the path of a file.
+        Regular expression for subject and session in the path of a file. It goes before subjects
+        and sessions in the file.
 
     Returns
     -------
@@ -286,14 +299,16 @@ def read_epo_files(
     identities = [name_parts(path.relative_to(folder), pattern) for path in paths]
     lengths = [len(part) for part in parts]
     groups, sessions = _column(parts, "subject"), _column(parts, "session")
-    if groups is None:
+    if groups is None or pattern is not None:
         groups = np.repeat([subject for subject, _ in identities], lengths)
-    if sessions is None and all(session for _, session in identities):
+    if (sessions is None or pattern is not None) and all(session for _, session in identities):
         sessions = np.repeat([session for _, session in identities], lengths)
     try:
-        return read_epochs(
-            parts, preprocessing, kind=kind, name=name, groups=groups, sessions=sessions
-        )
+        signals = read_signals(parts)
+        return finish(
+            signals.X, signals.y, groups, sessions, signals.sfreq, signals.ch_names, preprocessing,
+            kind, name, _numbers_of_files(lengths),
+        )  # fmt: skip
     except ValueError as error:
         listed = ", ".join(path.name for path in paths[:5])
         raise ValueError(f"The epochs of {folder} ({listed}): {error}") from error
@@ -363,6 +378,7 @@ def finish(
     preprocessing: Preprocessing,
     kind: str,
     name: str,
+    files: np.ndarray | None = None,
 ) -> LabelledWindows:
     """Preprocess windows and add their metadata.
 
@@ -378,6 +394,9 @@ def finish(
         Preprocessing of the windows.
     kind, name : str
         Kind of the task, and name of the data.
+    files : ndarray of int, shape (n_windows,) | None
+        Number of the file of each window. Files are separate recordings. None means that files are
+        not known; then sessions, or else subjects, are the recordings.
 
     Returns
     -------
@@ -395,7 +414,8 @@ def finish(
             raise ValueError(f"{what} has {len(values)} values, but X has {len(X)} windows.")
     if X.ndim == 3 and X.dtype.kind == "f":
         check_finite(X, np.asarray(groups))  # standardisation would spread them over the recording
-    keys = [str(key) for key in zip(groups, groups if sessions is None else sessions, strict=True)]
+    columns = [values for values in (groups, sessions, files) if values is not None]
+    keys = [str(key) for key in zip(*columns, strict=True)]
     _, recordings = np.unique(keys, return_inverse=True)
     names = None if ch_names is None else [str(channel) for channel in ch_names]
     X, sfreq, names = preprocessing.of_windows(X, sfreq, names, recordings)

@@ -227,7 +227,8 @@ def open_parts(folder: Path, parts: list[StoredPart], kind: str, name: str) -> L
         The windows, which stay on disk.
     """
     filled = [(k, part) for k, part in enumerate(parts) if part.labels]
-    readers = [InFile(str(_array(folder, k)), part.offset, part.shape) for k, part in filled]
+    place = folder.resolve()  # also for workers, which may run in another folder
+    readers = [InFile(str(_array(place, k)), part.offset, part.shape) for k, part in filled]
     digests = "".join(part.content() for part in parts)
     stored = _Stored(
         readers,

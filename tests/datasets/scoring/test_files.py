@@ -45,7 +45,12 @@ ROWS = [(0, 30, "W"), (30, 30, "N2"), (60, 30, "R"), (90, 30, "unscored")]
         ("a.txt", "1\n3\n7\n0\n", {1: "W", 3: "N2", 7: "R", 0: "unscored"}),
         ("a.csv", "Epoch,Stage\n0,WAKE\n1,N2\n2,REM\n3,UNS\n".replace("UNS", "?"), None),
         ("a.csv", "Epoch,Stage,Confidence\n0,0,0.9\n1,2,0.8\n2,4,0.9\n3,-1,0.2\n", "yasa"),
+        ("a.txt", "Stages\nW\nN2\nR\n?\n", None),
+        ("a.txt", "Sleep Stage\n0\n2\n4\n-1\n", "yasa"),
         ("a.csv", "W\nN2\nR\n?\n", None),
+        ("a.csv", "Epoch number,Stage\n1,W\n2,N2\n3,R\n4,?\n", None),
+        ("a.csv", "start_time,end_time,stage\n0,30,W\n30,60,N2\n60,90,R\n90,120,?\n", None),
+        ("a.csv", "Onset (s),End [s],stage\n0,30,W\n30,60,N2\n60,90,R\n90,120,?\n", None),
         ("a.csv", "0\n2\n4\n-1\n", "yasa"),
         ("a.csv", "onset;duration;description\n0;30;W\n30;30;N2\n60;30;R\n90;30;?\n", None),
         ("a.tsv", "class\tstart\tstop\nW\t0\t30\nN2\t30\t60\nR\t60\t90\n?\t90\t120\n", None),
@@ -80,9 +85,25 @@ def test_table_without_durations_leaves_them_open(tmp_path):
     np.testing.assert_array_equal(found.onsets, [0, 30])
 
 
+def test_empty_text_has_no_stages(tmp_path):
+    assert read(tmp_path, "a.txt", "\n") == []
+
+
+def test_times_are_onsets(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("time,gender,stage\n300,x,W\n330,x,N1\n")
+    np.testing.assert_array_equal(read_stage_file(path).onsets, [300, 330])
+
+
 @pytest.mark.parametrize(
     ("name", "content", "coding", "message"),
     [
+        ("a.csv", "stage,duration\nW,300\nN1,60\n", None, "a.csv has duration, but no onsets"),
+        ("a.csv", "Epoch,stage\n11,W\n12,N1\n", None, "a.csv has Epoch, but no onsets that are"),
+        ("a.csv", "Epoch,stage\n0,W\n2,N1\n", None, "a.csv has Epoch, but no onsets"),
+        ("a.csv", "Begin time,end,stage\n0,9,W\n", None, "a.csv has Begin time, end, but no"),
+        ("a.csv", "start (min),stage\n0,W\n1,N1\n", None, r"a.csv has start \(min\), but no on"),
+        ("a.txt", "artefact\nW\nN1\n", None, "a.txt has stages, but its first line is 'artefact'"),
         ("a.txt", "0\n1\n", None, "a.txt has numbers for stages, such as 0.*stage_numbers"),
         ("a.txt", "0\n5\n", "yasa", "a.txt has the number 5, which is not among"),
         ("a.csv", "Epoch,Value\n0,W\n", None, "a.csv has no column of stages.*got Epoch, Value"),
