@@ -268,8 +268,7 @@ class InvariantModule(nn.Module):
             return self
         return ExportableModule(self, self.augmentation, X)
 
-    # options of torch.compile, and the compiled function
-    _compiling: dict[str, Any] | None = None
+    _compiling: dict[str, Any] | None = None  # options of torch.compile
     _compiled: Callable[[Tensor], Tensor] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
