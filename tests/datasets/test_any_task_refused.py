@@ -185,6 +185,7 @@ def test_files_are_recordings_that_are_standardised_separately(tmp_path):
         np.testing.assert_allclose(found.X[rows].std(axis=(0, 2)), 1, rtol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # of pandas, in MNE
 def test_files_of_epochs_are_recordings_too(tmp_path):
     info = mne.create_info(2, 64.0, "eeg")
     X = np.random.default_rng(0).normal(size=(8, 2, 64))
