@@ -2,6 +2,7 @@
 
 import mne
 import numpy as np
+import pandas as pd
 import pytest
 from trials import EVENTS, NAMES, PLAIN, SPAN, trials, write_folder
 
@@ -182,3 +183,18 @@ def test_files_are_recordings_that_are_standardised_separately(tmp_path):
     assert found.subjects.tolist() == ["S1"] * 16 + ["S2"] * 8
     for rows in (slice(0, 8), slice(8, 16)):
         np.testing.assert_allclose(found.X[rows].std(axis=(0, 2)), 1, rtol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # of pandas, in MNE
+def test_files_of_epochs_are_recordings_too(tmp_path):
+    info = mne.create_info(2, 64.0, "eeg")
+    X = np.random.default_rng(0).normal(size=(8, 2, 64))
+    events = np.stack([np.arange(8), np.zeros(8), np.arange(8) % 2], axis=1).astype(int)
+    metadata = pd.DataFrame({"subject": ["same"] * 8})
+    for name, gain in (("S1_run1", 1e-6), ("S1_run2", 1e-4), ("S2_run1", 1e-6)):
+        epochs = mne.EpochsArray(gain * X, info, events, metadata=metadata, verbose="error")
+        epochs.save(tmp_path / f"{name}-epo.fif", verbose="error")
+    found = load_windows(tmp_path, pattern=r"(?P<subject>S\d)_run\d")
+    for rows in (slice(0, 8), slice(8, 16)):
+        np.testing.assert_allclose(found.X[rows].std(axis=(0, 2)), 1, rtol=1e-5)
+    assert found.subjects.tolist() == ["S1"] * 16 + ["S2"] * 8
