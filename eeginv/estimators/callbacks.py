@@ -44,6 +44,12 @@ def check_callbacks(callbacks: Sequence[Any] | None, validates: bool) -> None:
             _check_scoring_name(given)
             continue
         name, callback = _name_and_callback(given, None)
+        monitored = _monitored(callback)
+        if monitored.startswith("valid") and not validates:
+            raise ValueError(
+                f"{type(callback).__name__} monitors {monitored!r} of held-out windows, and there "
+                "are none: set validation, for instance to 0.2, or monitor='train_loss'."
+            )
         if not isinstance(callback, (EpochScoring, BatchScoring)):
             continue
         if isinstance(callback.scoring, str):
@@ -54,6 +60,34 @@ def check_callbacks(callbacks: Sequence[Any] | None, validates: bool) -> None:
                 "held-out windows, and there are none: set validation, for instance to 0.2, or the "
                 "callback's on_train=True."
             )
+
+
+def without_held_out(callbacks: Sequence[Any] | None) -> list[Any]:
+    """Return the callbacks that do not need held-out windows.
+
+    Parameters
+    ----------
+    callbacks : list | None
+        The argument of the user.
+
+    Returns
+    -------
+    others : list
+        Those for a training without held-out windows.
+    """
+    return [given for given in callbacks or [] if not _needs_held_out(given)]
+
+
+def _needs_held_out(given: Any) -> bool:
+    if isinstance(given, str):
+        return False
+    _, callback = _name_and_callback(given, None)
+    return _monitored(callback).startswith("valid") or not getattr(callback, "on_train", True)
+
+
+def _monitored(callback: Callback) -> str:
+    monitor = getattr(callback, "monitor", None)
+    return monitor if isinstance(monitor, str) else ""
 
 
 def prepare_callbacks(

@@ -211,6 +211,15 @@ def _read_whole(path: Path, name: str, expected: str | None) -> bytes:
 
 def _describe(estimator: InvariantEstimator) -> dict[str, Any]:
     params = {k: v for k, v in estimator.get_params(deep=False).items() if k not in _NOT_SAVED}
+    module = estimator.module_
+    if (estimator.augmentation is None) != (module.augmentation is None):
+        raise ValueError(
+            "augmentation was changed after fit, and the network was trained with another one: "
+            "fit again, or set it back."
+        )
+    if module.augmentation is not None:  # what was fitted counts, not what was set since
+        fitted = {"n_copies": module.n_copies, "average": module.average}
+        params |= {name: value for name, value in fitted.items() if name in params}
     arrays = ("classes_", "target_mean_", "target_scale_")
     left_out = None
     try:

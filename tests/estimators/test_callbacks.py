@@ -11,8 +11,9 @@ from sklearn.metrics import f1_score, get_scorer, make_scorer
 from sklearn.model_selection import cross_val_score
 from skorch.callbacks import BatchScoring, Callback, EarlyStopping, EpochScoring
 
-from eeginv import AugNet, InvariantRegressor
-from eeginv.transforms import GaussianNoise
+from eeginv import AugNet, InvariantRegressor, RandAugmentSearch
+from eeginv.estimators.callbacks import check_callbacks, without_held_out
+from eeginv.transforms import GaussianNoise, SignFlip
 
 X, Y = signals()
 TARGETS, GROUPS = LABELS[Y], np.repeat([0, 1, 2, 3], 8)
@@ -153,3 +154,22 @@ def test_callbacks_are_copied_cloned_and_cross_validated():
 def test_what_is_no_callback_is_refused_before_the_training(callbacks, error, message):
     with pytest.raises(error, match=message):
         classifier(callbacks=callbacks, max_epochs=10**9).fit(X, TARGETS)
+
+
+def test_callbacks_that_need_held_out_windows():
+    stop, on_train = EarlyStopping(), EarlyStopping("train_loss")
+    scoring = EpochScoring("accuracy", on_train=False)
+    given = ["accuracy", stop, ("named", scoring), on_train]
+    assert without_held_out(given) == ["accuracy", on_train]
+    with pytest.raises(ValueError, match="EarlyStopping monitors 'valid_loss' of held-out windows"):
+        check_callbacks([stop], validates=False)
+    check_callbacks([on_train], validates=False)
+    check_callbacks(given, validates=True)
+
+
+def test_a_search_by_trials_leaves_out_callbacks_of_held_out_windows():
+    clf = classifier(validation=0.25, callbacks=[EarlyStopping()], max_epochs=3)
+    search = RandAugmentSearch(
+        clf, transforms=[SignFlip()], n_operations=(1,), strengths=(0.5,), refit=False
+    )
+    assert search.fit(X, Y, groups=GROUPS).policy_.entries

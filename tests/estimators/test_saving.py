@@ -101,3 +101,17 @@ def test_saved_files_hold_no_pickle(tmp_path):
     assert saved["backbone"] == "EEGNet"
     header = (tmp_path / "clf" / "weights.safetensors").read_bytes()[8:9]
     assert header == b"{"
+
+
+def test_what_was_set_after_fit_is_not_saved(tmp_path):
+    X, y, _ = recordings()
+    clf = classifier(augmentation=AugNet([TimeReverse(0.5)]), n_copies=0).fit(X, y)
+    clf.set_params(n_copies=7)
+    clf.save(tmp_path / "clf")
+    given = AugNet([TimeReverse(0.5)])
+    loaded = InvariantClassifier.load(tmp_path / "clf", backbone=Network, augmentation=given)
+    assert (loaded.predict_proba(X) == clf.predict_proba(X)).all()
+    clf.set_params(augmentation=None)
+    with pytest.raises(ValueError, match="augmentation was changed after fit"):
+        clf.save(tmp_path / "clf")
+    assert InvariantClassifier.load(tmp_path / "clf", backbone=Network, augmentation=given)

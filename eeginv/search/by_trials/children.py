@@ -13,6 +13,7 @@ from skorch.callbacks import Callback
 from torch import Tensor, nn
 
 from ...estimators import TrainingData
+from ...estimators.callbacks import without_held_out
 from ...estimators.lazy import LazyWindows, Windows
 from .search import TrialSearch
 
@@ -49,8 +50,9 @@ class ChildTraining:
     ) -> None:
         self.inner, self.outer, self.seed = inner, outer, seed
         settings = {} if epochs is None else {"max_epochs": epochs}
+        callbacks = without_held_out(problem.trainer.estimator.callbacks)
         self.trainer = problem.trainer.with_settings(
-            validation=None, patience=None, verbose=0, **settings
+            validation=None, patience=None, callbacks=callbacks, verbose=0, **settings
         )
         # Arrays, which joblib shares with its workers without copying.
         X, y, weight = problem.X, problem.y.cpu().numpy(), problem.weight.cpu().numpy()
