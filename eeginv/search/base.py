@@ -51,7 +51,7 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
     verbose : int
         1 shows a progress bar.
     random_state : int | RandomState | None
-        Seed of everything random.
+        Seed of everything random, in the place of that of the estimator.
 
     Attributes
     ----------
