@@ -50,7 +50,8 @@ def run_benchmark(
         ``mne.Epochs``, a windows dataset, a dataset and a paradigm of MOABB, or a path. None takes
         the data of the settings, or simulated nights.
     settings : Settings | None
-        Data, sizes and training. None takes the defaults for the data.
+        Data, sizes and training. None takes the defaults for the data. A path in ``data`` replaces
+        that of the settings.
     methods : sequence of str
         Names in ``METHODS``.
     n_splits : int | None

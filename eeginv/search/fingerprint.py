@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import nn
@@ -37,7 +38,8 @@ def fingerprint(search: PolicySearch, problem: Problem) -> str:
         (transform.name, transform.config()) for transform in problem.transforms
     ]
     # The repr of an object may hold its address in memory, which differs between processes.
-    for name in [k for k in parameters if k.endswith("callbacks") or k.endswith("backbone")]:
+    described = ("callbacks", "backbone", "backbone_params")
+    for name in [k for k in parameters if k.endswith(described)]:
         objects += _described(parameters.pop(name))
     for name, value in parameters.items():
         if isinstance(value, np.random.RandomState):
@@ -61,13 +63,19 @@ def _described(value: object) -> list[object]:
         return [value]
     if isinstance(value, (list, tuple)):
         return [part for one in value for part in _described(one)]
-    cls = value if isinstance(value, type) else type(value)
-    name = f"{cls.__module__}.{cls.__qualname__}"
-    if isinstance(value, type):
+    if isinstance(value, Mapping):
+        return [(key, _described(part)) for key, part in sorted(value.items())]
+    if isinstance(value, (bool, int, float)):
+        return [value]
+    named: Any = value if hasattr(value, "__qualname__") else type(value)  # classes, functions
+    name = f"{named.__module__}.{named.__qualname__}"
+    if named is value:
         return [name]
     if isinstance(value, nn.Module):
         tensors = [tensor.cpu().tolist() for tensor in value.state_dict().values()]
         return [name, repr(value), tensors]
+    if not hasattr(value, "__dict__"):
+        return [name, repr(value)]
     plain = (str, int, float, bool, type(None))
     given = {k: v for k, v in vars(value).items() if isinstance(v, plain)}
     return [name, sorted(given.items())]

@@ -21,6 +21,13 @@ class Two(One):
     pass
 
 
+class Any(One):
+    """Takes anything as its parameter."""
+
+    def __init__(self, n_chans, n_times, n_outputs, p):
+        super().__init__(n_chans, n_times, n_outputs)
+
+
 def key(monkeypatch, random_state=0, **options):
     """The fingerprint of a search, which ends before its first trial."""
     found = []
@@ -53,6 +60,10 @@ def test_fingerprints(monkeypatch):
     assert key(monkeypatch, callbacks=[clip]) != key(
         monkeypatch, callbacks=[EpochScoring("f1", on_train=True)]
     )
+    given = [0.1, 0.2, nn.functional.elu, nn.functional.gelu, nn.ELU, slice(1), slice(2)]
+    keys = [key(monkeypatch, backbone_params={"p": p}, backbone=Any) for p in given]
+    assert keys == [key(monkeypatch, backbone_params={"p": p}, backbone=Any) for p in given]
+    assert len(set(keys)) == len(given)
     states = [np.random.RandomState(seed) for seed in (0, 0, 1)]
     one, two, three = (key(monkeypatch, random_state=state) for state in states)
     assert one == two != three

@@ -128,6 +128,14 @@ def annotate(raw: mne.io.BaseRaw) -> None:
     # consecutive: a value that is held until the next one, which may be lower, is an event too
     triggers = mne.find_events(raw, shortest_event=1, consecutive=True, verbose="error")
     if len(triggers):
+        falls = np.unique(triggers[triggers[:, 1] > triggers[:, 2]][:, 2])
+        if len(falls):
+            warnings.warn(
+                f"Triggers fall from one value to a lower one, {', '.join(map(str, falls))}, "
+                "without a return to 0, and each fall is read as an event. If pulses on several "
+                "lines overlapped, annotate the events with MNE and save the recording with them.",
+                stacklevel=2,
+            )
         # Samples of triggers and onsets of annotations both count from before the first sample.
         raw.annotations.append(
             triggers[:, 0] / raw.info["sfreq"], 0.0, [str(code) for code in triggers[:, 2].tolist()]
