@@ -15,7 +15,7 @@ import numpy as np
 from ..estimators.windows import is_windows
 from ..transforms.candidates import KINDS
 from . import recipe
-from .file_names import has_pairs, is_listed
+from .file_names import has_pairs, is_listed, warn_of_groups
 from .folder import load_sleep_folder
 from .labelled import LabelledWindows
 from .simulation.nights import simulate_sleep
@@ -267,7 +267,11 @@ def find_listed(form: str, data: Path, options: dict[str, Any]) -> list[recorded
     """
     if form == BIDS:
         return recorded.find_bids(data, options.pop("task", None))
-    return recorded.find_recordings(data, options.pop("pattern", None))
+    pattern = options.pop("pattern", None)
+    recordings = recorded.find_recordings(data, pattern)
+    if pattern is None:
+        warn_of_groups(one.path.relative_to(data) for one in recordings)
+    return recordings
 
 
 def _read_path(

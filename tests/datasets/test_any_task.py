@@ -371,6 +371,30 @@ def test_subjects_from_places(path, subject, session):
     assert name_parts(PurePath(path)) == (subject, session)
 
 
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["control/S07", "control/S08", "patient/S01"], r"in control number several: S07, S08\."),
+        (["open/S07_run1", "closed/S07_run1", "open/S08", "closed/S08"], "in closed number sev"),
+        (["a/patient_1", "a/patient_2", "b/patient_1"], r"\(\?P<subject>patient_\\d\+\)\.\*'"),
+    ],
+)
+def test_subfolders_that_may_be_groups_of_people(names, message, tmp_path):
+    write_folder(tmp_path, files=names)
+    with pytest.warns(UserWarning, match=message) as caught:
+        load_windows(tmp_path, **SPAN)
+    pattern = str(caught[0].message).split("'")[-2]
+    found = load_windows(tmp_path, **SPAN, pattern=pattern)
+    people = {name.split("/")[1].removesuffix("_run1") for name in names}
+    assert set(found.subjects) == people
+
+
+def test_subfolders_of_people(tmp_path):
+    """Their files are recordings, which is no reason for a warning."""
+    write_folder(tmp_path, files=["anna/run1", "anna/run2", "S01/S01R01", "S01/S01R02", "ben/left"])
+    assert set(load_windows(tmp_path, **SPAN).subjects) == {"anna", "S01", "ben"}
+
+
 def test_folders_that_are_aside_in_bids_only(tmp_path):
     """Recordings in them are read otherwise, so that their contents are hashed."""
     for name in ("code/S1_raw.fif", "derivatives/S2_raw.fif"):

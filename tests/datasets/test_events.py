@@ -111,6 +111,19 @@ def write_trials_edf(path, **options):
     return write_psg(path, 60, annotations=rows, **options)
 
 
+@pytest.mark.parametrize("sfreq", [100.0, 125.0, 128.0])
+@pytest.mark.parametrize("tmin", [-0.5, 0.0, 0.3, 0.5])
+@pytest.mark.parametrize("length", [0.5, 1.5, 1.7])
+def test_windows_to_fit_and_to_predict_are_the_same(sfreq, tmin, length, tmp_path):
+    """Also where a length is no whole number of samples."""
+    write_folder(tmp_path, files=["S1"], sfreq=sfreq)
+    span = {"events": EVENTS, "tmin": tmin, "tmax": tmin + length}
+    windows = load_windows(tmp_path, **span, ignore_durations=True)
+    found = load_unlabelled(tmp_path / "S1_raw.fif", windows.recipe, events=list(EVENTS))
+    np.testing.assert_array_equal(found.X, windows.X)
+    assert abs(windows.X.shape[2] - length * sfreq) < 0.51
+
+
 def test_edf_with_pauses_is_refused(tmp_path):
     folder, paused = tmp_path / "data", tmp_path / "paused" / "b.edf"
     write_trials_edf(folder / "a.edf", record_onsets=np.arange(60), kind="EDF+D")

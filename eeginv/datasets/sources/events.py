@@ -253,6 +253,7 @@ def cut_epochs(
     import mne
 
     sfreq = raw.info["sfreq"]
+    first = round(tmin * sfreq)
     names = [n for n in events if n in set(raw.annotations.description.tolist())]
     codes = {name: code for code, name in enumerate(names, start=1)}
     try:
@@ -262,8 +263,9 @@ def cut_epochs(
             raw,
             triggers,
             {name: code for name, code in codes.items() if code in triggers[:, 2]},
-            tmin=tmin,
-            tmax=tmax - 1 / sfreq,
+            # MNE rounds both ends, so that the number of samples would depend on tmin
+            tmin=first / sfreq,
+            tmax=(first + round((tmax - tmin) * sfreq) - 1) / sfreq,
             baseline=None,
             proj=False,
             preload=True,

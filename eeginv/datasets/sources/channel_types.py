@@ -1,0 +1,43 @@
+"""Types of channels, where a file only has labels."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+# Types of MNE by the words of EDF+ for signals that are not EEG, and by usual other words.
+_TYPES = {
+    **dict.fromkeys(("eog", "heog", "veog", "reog", "leog"), "eog"),
+    **dict.fromkeys(("ecg", "ekg"), "ecg"),
+    "emg": "emg",
+    "resp": "resp",
+    **dict.fromkeys(
+        "temp sao spo light sound event status trigger trig marker pulse pleth flow airflow thorax "
+        "abdomen abdo snore gsr eda position".split(),
+        "misc",
+    ),
+}
+
+
+def types_by_label(names: Sequence[str]) -> dict[str, str]:
+    """Find channels that are not EEG by their labels.
+
+    Parameters
+    ----------
+    names : list of str
+        Labels of channels whose type is not known.
+
+    Returns
+    -------
+    types : dict of str to str
+        Type, as in MNE, of each channel whose label begins with the name of another signal.
+
+    Examples
+    --------
+    >>> from eeginv.datasets.sources.channel_types import types_by_label
+    >>> types_by_label(["C3", "ECG", "EOG-left", "Resp nasal", "SpO2", "Temporal", "T7"])
+    {'ECG': 'ecg', 'EOG-left': 'eog', 'Resp nasal': 'resp', 'SpO2': 'misc'}
+    """
+    words = {name: re.match(r"[^\W\d_]*", name.strip().lower()) for name in names}
+    known = {name: _TYPES.get(word[0]) for name, word in words.items() if word}
+    return {name: kind for name, kind in known.items() if kind}
