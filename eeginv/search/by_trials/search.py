@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -133,25 +133,26 @@ class TrialSearch(PolicySearch):
         space = self._space(problem)
         grid, distributions = space.grid(), space.distributions()
         n_trials = self._count_trials(grid)
-        storage = None
+        stored: AbstractContextManager[Storage | None] = nullcontext()
         if self.storage is not None:
-            storage = Storage(self.storage, fingerprint(self, problem))
-        objectives = [] if limit.is_over() else self._objectives(problem, seed)
-        studies = [
-            Study(distributions, seed + fold, storage.study(fold) if storage else None, grid)
-            for fold in range(len(objectives))
-        ]
-        bar = tqdm(total=n_trials * len(studies), unit="trial", disable=not self.verbose)
-        try:
-            with nullcontext() if storage is None else storage.at_work():
-                for first in range(0, n_trials, self.round_size):
-                    if limit.is_over():
-                        break
-                    numbers = range(first, min(first + self.round_size, n_trials))
-                    self._run_round(space, studies, objectives, numbers, bar)
-        finally:
-            bar.close()
-            self._tabulate(space, studies)
+            stored = closing(Storage(self.storage, fingerprint(self, problem)))
+        with stored as storage:
+            objectives = [] if limit.is_over() else self._objectives(problem, seed)
+            studies = [
+                Study(distributions, seed + fold, storage.study(fold) if storage else None, grid)
+                for fold in range(len(objectives))
+            ]
+            bar = tqdm(total=n_trials * len(studies), unit="trial", disable=not self.verbose)
+            try:
+                with nullcontext() if storage is None else storage.at_work():
+                    for first in range(0, n_trials, self.round_size):
+                        if limit.is_over():
+                            break
+                        numbers = range(first, min(first + self.round_size, n_trials))
+                        self._run_round(space, studies, objectives, numbers, bar)
+            finally:
+                bar.close()
+                self._tabulate(space, studies)
         if not self.history_:
             raise limit.error("the first trial of the search")
         self._choose_best()

@@ -91,6 +91,14 @@ class Storage:
         self._ids.append(self.trials.get_study_id_from_name(name))
         return StoredStudy(self, self._ids[-1])
 
+    def close(self) -> None:
+        """Close the connections to a database. Files are closed after each access."""
+        from optuna.storages import RDBStorage
+
+        if isinstance(self.trials, RDBStorage):
+            self.trials.remove_session()
+            self.trials.engine.dispose()
+
     # who is at work ---------------------------------------------------------------------------
     @contextmanager
     def at_work(self) -> Iterator[None]:

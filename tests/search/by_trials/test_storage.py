@@ -5,6 +5,8 @@ import os
 import signal
 import time
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 from searched import data, every_trial_search, scores_of, trial_search
@@ -95,9 +97,11 @@ def test_what_a_killed_process_was_at_is_done_by_another(tmp_path, alone, monkey
 @PLACES
 def test_claims(place, tmp_path, monkeypatch):
     place, params = where(place, tmp_path), {}
-    one, two = (Storage(place, "key") for _ in range(2))
-    studies = [storage.study(0) for storage in (one, two)]
-    with one.at_work(), two.at_work():
+    with ExitStack() as stack:
+        one, two = (stack.enter_context(closing(Storage(place, "key"))) for _ in range(2))
+        studies = [storage.study(0) for storage in (one, two)]
+        stack.enter_context(one.at_work())
+        stack.enter_context(two.at_work())
         assert studies[0].claim(0, params, {})
         assert not studies[1].claim(0, params, {})
         assert studies[1].claim(1, params, {})
@@ -163,6 +167,13 @@ def test_a_database_holds_several_searches(tmp_path):
             stored = trial_search(cls, storage=place, **options).fit(X, y, groups=groups)
             without = trial_search(cls, **options).fit(X, y, groups=groups)
             assert scores_of(stored) == scores_of(without)
+            assert opened(tmp_path) == []
+
+
+def opened(folder):
+    """Files of a folder that this process has open."""
+    links = [path for path in Path("/proc/self/fd").glob("*") if path.is_symlink()]
+    return [name for name in map(os.path.realpath, links) if name.startswith(f"{folder}/")]
 
 
 def test_a_database_that_is_none_is_an_error(tmp_path):
