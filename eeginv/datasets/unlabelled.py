@@ -21,6 +21,7 @@ from .preprocessing import check_signal, prepare_recording
 from .recipe import Recipe
 from .scoring.recording import TOLERANCE, ScoredRecording, Segments
 from .sources import events as trials
+from .sources.channel_types import set_types
 from .sources.preprocessing import Preprocessing, fitting
 from .sources.recordings import open_raw
 
@@ -207,6 +208,7 @@ def _open(
         raw = open_raw(path)
     else:
         raw = recording.copy()
+        set_types(raw)  # an average reference is that of the training recordings
     chosen = _choose(raw.ch_names, recipe, what)
     bad = [new for old, new in chosen.items() if old in raw.info["bads"]]
     if bad:

@@ -2,11 +2,12 @@
 
 import warnings
 
+import mne
 import numpy as np
 import pytest
 from edf_bytes import SFREQ, write_edf
 
-from eeginv.datasets import load_windows
+from eeginv.datasets import load_unlabelled, load_windows
 from eeginv.datasets.sources.recordings import open_raw
 
 ROWS = [(5 + 10 * i, 0, ("T1", "T2")[i % 2]) for i in range(5)]
@@ -38,6 +39,16 @@ def test_it_is_read_if_it_is_named_and_is_in_no_average(tmp_path):
     np.testing.assert_allclose(named.X.std(axis=(0, 2)), [10, 100], rtol=0.2)
     average = load_windows(tmp_path, **CUT, channels=["C3", "C4"], reference="average")
     np.testing.assert_allclose(average.X.mean(axis=1), 0, atol=1e-3)
+
+
+def test_the_average_of_an_open_recording_is_that_of_the_training(tmp_path):
+    """Also if the user opened the file."""
+    path = write(tmp_path / "S1.edf", ["C3", "C4", "O1", "ECG"])
+    windows = load_windows(tmp_path, **CUT, channels=["C3", "C4"], reference="average")
+    raw = mne.io.read_raw_edf(path, verbose="error")
+    found = load_unlabelled(raw, windows.recipe, events=["T1", "T2"])
+    np.testing.assert_array_equal(found.X, windows.X)
+    assert raw.get_channel_types() == ["eeg"] * 4  # the user's object is left as it was
 
 
 @pytest.mark.parametrize("label", ["C3", "Fpz", "T7", "EEG Temporal", "Tempo", "E1", "A1", "P3-Pz"])

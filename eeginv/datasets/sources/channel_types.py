@@ -4,6 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import mne
+
+# MNE takes all other channels of these files for EEG.
+_UNTYPED = {".edf", ".bdf", ".gdf"}
 
 # Types of MNE by the words of EDF+ for signals that are not EEG, and by usual other words.
 _TYPES = {
@@ -41,3 +49,39 @@ def types_by_label(names: Sequence[str]) -> dict[str, str]:
     words = {name: re.match(r"[^\W\d_]*", name.strip().lower()) for name in names}
     known = {name: _TYPES.get(word[0]) for name, word in words.items() if word}
     return {name: kind for name, kind in known.items() if kind}
+
+
+def set_types(raw: mne.io.BaseRaw) -> None:
+    """Set the types of channels of an EDF, BDF or GDF file that are not EEG by their labels.
+
+    Parameters
+    ----------
+    raw : mne.io.Raw
+        The recording, which is changed.
+    """
+    if _has_labels(raw):
+        kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
+        types = types_by_label([name for name, kind in kinds.items() if kind == "eeg"])
+        raw.set_channel_types(types, on_unit_change="ignore", verbose="error")
+
+
+def find_typed(raw: mne.io.BaseRaw) -> list[str]:
+    """Name the channels whose types :func:`set_types` has set.
+
+    Parameters
+    ----------
+    raw : mne.io.Raw
+        The recording.
+
+    Returns
+    -------
+    names : list of str
+        Names of the channels.
+    """
+    kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
+    types = types_by_label(raw.ch_names) if _has_labels(raw) else {}
+    return [name for name, kind in types.items() if kinds[name] == kind]
+
+
+def _has_labels(raw: mne.io.BaseRaw) -> bool:
+    return any(Path(name).suffix.lower() in _UNTYPED for name in raw.filenames if name)

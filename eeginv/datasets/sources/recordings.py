@@ -18,7 +18,7 @@ from ..file_names import is_listed, name_parts
 from ..labelled import LabelledPart, LabelledWindows, join
 from ..preprocessing import check_one_unit
 from . import events as trials
-from .channel_types import types_by_label
+from .channel_types import find_typed, set_types
 
 if TYPE_CHECKING:
     import mne
@@ -31,7 +31,6 @@ _RECORDING = re.compile(
     flags=re.IGNORECASE,
 )
 _EDF = {".edf", ".bdf"}  # the label of a channel may begin with its type
-_UNTYPED = {*_EDF, ".gdf"}  # MNE takes all other channels of these files for EEG
 
 
 @dataclass(frozen=True)
@@ -121,15 +120,9 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
             raw = mne.io.read_raw(path, preload=False, verbose="error", **options)
     except Exception as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
-    if path.suffix.lower() in _UNTYPED:
-        types = types_by_label(_eeg(raw))
-        raw.set_channel_types(types, on_unit_change="ignore", verbose="error")
+    set_types(raw)
     _mark_joints(raw)
     return raw
-
-
-def _eeg(raw: mne.io.BaseRaw) -> list[str]:
-    return [n for n, t in zip(raw.ch_names, raw.get_channel_types(), strict=True) if t == "eeg"]
 
 
 def _mark_joints(raw: mne.io.BaseRaw) -> None:
@@ -329,7 +322,7 @@ def plan_cutting(
         chosen[one.name] = list(found.values())
     _check_channels(chosen, {what: raw.info["bads"] for what, raw in raws.items()})
     if preprocessing.channels is None:
-        _warn_of_types(recordings[0], raws[recordings[0].name])
+        _warn_of_types(raws[recordings[0].name], recordings[0].name)
     if preprocessing.resample is None:
         _check_rates({what: raw.info["sfreq"] for what, raw in raws.items()})
     if not preprocessing.standardize:
@@ -388,15 +381,13 @@ def _check_channels(chosen: dict[str, list[str]], bads: dict[str, list[str]]) ->
             )
 
 
-def _warn_of_types(recording: Recording, raw: mne.io.BaseRaw) -> None:
+def _warn_of_types(raw: mne.io.BaseRaw, what: str) -> None:
     """Name the channels that are left out because of their labels."""
-    types = types_by_label(raw.ch_names)
-    kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
-    others = [name for name, kind in types.items() if kinds[name] == kind]
-    if others and recording.path.suffix.lower() in _UNTYPED:
+    others = find_typed(raw)
+    if others:
         warnings.warn(
-            f"The channels {', '.join(others)} of {recording.name} are not EEG by their labels and "
-            "are left out. Name the channels to use with channels (--channels).",
+            f"The channels {', '.join(others)} of {what} are not EEG by their labels and are left "
+            "out. Name the channels to use with channels (--channels).",
             stacklevel=4,
         )
 
