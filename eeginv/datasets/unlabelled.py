@@ -23,7 +23,7 @@ from .scoring.recording import TOLERANCE, ScoredRecording, Segments
 from .sources import events as trials
 from .sources.channel_types import set_types
 from .sources.preprocessing import Preprocessing, fitting
-from .sources.recordings import open_raw
+from .sources.recordings import mark_joints, open_raw
 
 if TYPE_CHECKING:
     import mne
@@ -208,7 +208,9 @@ def _open(
         raw = open_raw(path)
     else:
         raw = recording.copy()
-        set_types(raw)  # an average reference is that of the training recordings
+        # as in a recording that is opened by its path
+        set_types(raw)
+        mark_joints(raw)
     chosen = _choose(raw.ch_names, recipe, what)
     bad = [new for old, new in chosen.items() if old in raw.info["bads"]]
     if bad:

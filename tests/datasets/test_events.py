@@ -158,6 +158,21 @@ def test_no_window_spans_a_joint(name, duration, tmp_path):
     assert starts(opened, tmin=0.5, tmax=1.5)[0] == [150, 450, 650, 850]
 
 
+def test_an_open_recording_is_read_like_its_file(tmp_path):
+    """No contiguous window spans a joint, and the user's object keeps its annotations."""
+    path = tmp_path / "S1_raw.fif"
+    trials().save(path, verbose="error")
+    recipe = load_windows(tmp_path, **SPAN).recipe
+    raw = trials()
+    raw.set_annotations(raw.annotations + mne.Annotations(5.0, 0.0, "boundary"))
+    raw.save(path, overwrite=True, verbose="error")
+    opened = mne.io.read_raw(path, verbose="error")
+    found, of_file = (load_unlabelled(given, recipe) for given in (opened, path))
+    assert found.onsets.tolist() == of_file.onsets.tolist()
+    assert not any(onset < 5 < onset + 2 for onset in found.onsets)
+    assert "BAD boundary" not in opened.annotations.description
+
+
 @pytest.mark.parametrize("naming", ["bids", "neuromag"])
 def test_split_recordings_are_read_once(naming, tmp_path):
     options = {"split_naming": naming, "split_size": "3MB", "buffer_size_sec": 1}

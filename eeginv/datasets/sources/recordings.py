@@ -121,12 +121,18 @@ def open_raw(path: Path) -> mne.io.BaseRaw:
     except Exception as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
     set_types(raw)
-    _mark_joints(raw)
+    mark_joints(raw)
     return raw
 
 
-def _mark_joints(raw: mne.io.BaseRaw) -> None:
-    """Mark where EEGLAB and BrainVision note that signal is missing, as MNE marks joints."""
+def mark_joints(raw: mne.io.BaseRaw) -> None:
+    """Mark where EEGLAB and BrainVision note that signal is missing, as MNE marks joints.
+
+    Parameters
+    ----------
+    raw : mne.io.Raw
+        The recording, whose annotations are changed.
+    """
     names = raw.annotations.description
     onsets = raw.annotations.onset
     # a recording of BrainVision begins with a segment
@@ -200,7 +206,7 @@ def _open_bids(path: Any) -> mne.io.BaseRaw:
             raw = mne_bids.read_raw_bids(path, verbose="error")
     except Exception as error:
         raise ValueError(f"{path.fpath} cannot be read: {error}") from error
-    _mark_joints(raw)
+    mark_joints(raw)
     return raw
 
 
