@@ -362,7 +362,7 @@ def _legend(
         Line2D([], [], ls="", ms=ms, mec="black", label=label_of(method), **style)
         for method, style in styles.items()
     ]
-    columns = max(1, min(5, int(figure.get_figwidth() / 3.1)))
+    columns = max(1 + (len(handles) > 6), min(5, int(figure.get_figwidth() / 3.1)))
     figure.legend(
         handles=[*handles, *extra],
         loc="outside upper center",
