@@ -187,8 +187,11 @@ def test_links_and_tables_of_contents_name_pages(name):
         entries = [line.strip() for line in block.splitlines()]
         linked += [re.sub(r".*<(.*)>", r"\1", e) for e in entries if e and e[0] != ":"]
     linked += re.findall(r":doc:`(?:[^`<]*<)?([^`>]+)>?`", text)
-    # those of the examples are made, and checked, when the documentation is built
-    linked = [page for page in linked if not page.lstrip("/").startswith("auto_examples/")]
+    # pages of examples are made when the documentation is built
+    made = {page for page in linked if page.lstrip("/").startswith("auto_examples/")}
+    stems = {page.rpartition("/")[2] for page in made} - {"index"}
+    assert [stem for stem in stems if not (ROOT / "examples" / f"{stem}.py").is_file()] == []
+    linked = [page for page in linked if page not in made]
     folder = (ROOT / "doc" / name).parent
     paths = [ROOT / "doc" / e[1:] if e[0] == "/" else folder / e for e in linked]
     assert [path.name for path in paths if not path.with_suffix(".rst").is_file()] == []

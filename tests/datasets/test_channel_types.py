@@ -1,5 +1,6 @@
 """Channels that are not EEG, in files that have labels instead of types."""
 
+import dataclasses
 import warnings
 
 import mne
@@ -8,7 +9,8 @@ import pytest
 from edf_bytes import SFREQ, write_edf
 
 from eeginv.datasets import load_unlabelled, load_windows
-from eeginv.datasets.sources.recordings import open_raw
+from eeginv.datasets.sources.preprocessing import Preprocessing
+from eeginv.datasets.sources.recordings import find_recordings, open_raw, plan_cutting
 
 ROWS = [(5 + 10 * i, 0, ("T1", "T2")[i % 2]) for i in range(5)]
 CUT = {"events": {"T1": "left", "T2": "right"}, "tmax": 1.0, "standardize": False}
@@ -67,3 +69,17 @@ def test_types_that_a_user_set_are_kept(tmp_path):
         warnings.simplefilter("error")
         windows = load_windows(tmp_path / "fif", **CUT)
     assert windows.ch_names == ["C3", "EOG"]
+
+
+def test_types_of_bids_are_no_reason_for_a_warning(tmp_path):
+    """They are those of channels.tsv, whatever the labels are."""
+    write(tmp_path / "S1.edf", ["C3", "C4", "ECG"])
+    recordings = find_recordings(tmp_path)
+    options = {"events": CUT["events"], "tmax": 1.0}
+    with pytest.warns(UserWarning, match="ECG of S1.edf"):
+        plan_cutting(recordings, Preprocessing(), **options)
+    as_in_bids = [dataclasses.replace(one, by_label=False) for one in recordings]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        cutting = plan_cutting(as_in_bids, Preprocessing(), **options)
+    assert cutting.ch_names == ["C3", "C4"]

@@ -59,7 +59,7 @@ def set_types(raw: mne.io.BaseRaw) -> None:
     raw : mne.io.Raw
         The recording, which is changed.
     """
-    if _has_labels(raw):
+    if any(has_labels(Path(name)) for name in raw.filenames if name):
         kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
         types = types_by_label([name for name, kind in kinds.items() if kind == "eeg"])
         raw.set_channel_types(types, on_unit_change="ignore", verbose="error")
@@ -79,9 +79,21 @@ def find_typed(raw: mne.io.BaseRaw) -> list[str]:
         Names of the channels.
     """
     kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
-    types = types_by_label(raw.ch_names) if _has_labels(raw) else {}
+    types = types_by_label(raw.ch_names)
     return [name for name, kind in types.items() if kinds[name] == kind]
 
 
-def _has_labels(raw: mne.io.BaseRaw) -> bool:
-    return any(Path(name).suffix.lower() in _UNTYPED for name in raw.filenames if name)
+def has_labels(path: Path) -> bool:
+    """Return whether files of a format have labels of channels instead of types.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    has : bool
+        Whether it is an EDF, BDF or GDF file.
+    """
+    return path.suffix.lower() in _UNTYPED

@@ -18,7 +18,7 @@ from ..file_names import is_listed, name_parts
 from ..labelled import LabelledPart, LabelledWindows, join
 from ..preprocessing import check_one_unit
 from . import events as trials
-from .channel_types import find_typed, set_types
+from .channel_types import find_typed, has_labels, set_types
 
 if TYPE_CHECKING:
     import mne
@@ -47,6 +47,9 @@ class Recording:
         The file.
     open : callable
         Function that returns the ``mne.io.Raw``, without reading its signals.
+    by_label : bool
+        Whether types of channels are those of their labels. False if the file, or a file beside it
+        as in BIDS, has types.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Recording:
     session: str | None
     path: Path
     open: Callable[[], mne.io.BaseRaw]
+    by_label: bool = False
 
 
 def find_recordings(
@@ -84,7 +88,8 @@ def find_recordings(
     for path in paths:
         subject, session = name_parts(path.relative_to(folder), pattern)
         name = path.relative_to(folder).as_posix()
-        recordings.append(Recording(name, subject, session, path, partial(open_raw, path)))
+        opener = partial(open_raw, path)
+        recordings.append(Recording(name, subject, session, path, opener, has_labels(path)))
     return recordings
 
 
@@ -327,7 +332,7 @@ def plan_cutting(
         found = preprocessing.choose(raw.ch_names, types, bads, one.name)
         chosen[one.name] = list(found.values())
     _check_channels(chosen, {what: raw.info["bads"] for what, raw in raws.items()})
-    if preprocessing.channels is None:
+    if preprocessing.channels is None and recordings[0].by_label:
         _warn_of_types(raws[recordings[0].name], recordings[0].name)
     if preprocessing.resample is None:
         _check_rates({what: raw.info["sfreq"] for what, raw in raws.items()})
