@@ -47,10 +47,8 @@ def candidates_of_kind(
     Returns
     -------
     options : dict
-        ``transforms`` for an estimator. Empty for sleep, which is the default of the estimators.
+        ``transforms`` for an estimator.
     """
-    if kind == "sleep":
-        return {}
     # no warning of default transforms that the channels do not allow
     with ignoring(("Left out", UserWarning)):
         return {"transforms": default_transforms(sfreq, ch_names, kind, n_times / sfreq)}

@@ -26,6 +26,7 @@ from ..augmentation import (
 from ..invariant import InvariantModule
 from ..policy import Policy
 from ..transforms import Transform, default_transforms
+from ..transforms.candidates import too_few_channels
 from ..transforms.layout import check_made_for
 from .augmentation_names import AUGMENTATIONS, hint_for_augmentation
 from .backbone import build_backbone
@@ -205,9 +206,12 @@ class Trainer:
         kind = "sleep" if seconds >= SLEEP_WINDOW else "generic"
         # no warning of left-out defaults, which were not requested; policies list the others
         with ignoring(("Left out", UserWarning)):
-            return default_transforms(
+            transforms = default_transforms(
                 self.estimator.sfreq_, self.estimator.ch_names_, kind, seconds
             )
+        # without names, the list does not know the number of channels
+        n_channels = self.estimator.n_chans_
+        return [t for t in transforms if too_few_channels(type(t), n_channels) is None]
 
     def check_candidates(self, transforms: nn.Module | Iterable[Transform]) -> None:
         """Raise a ValueError if a transform was made for another sampling frequency or channels.

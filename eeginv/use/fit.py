@@ -9,6 +9,8 @@ from .._braindecode import load_braindecode
 from ..datasets.kinds import backbone_of_kind, candidates_of_kind
 from ..datasets.load import find_form, load_windows
 from ..estimators import InvariantClassifier
+from ..estimators.lazy import LazyWindows
+from ..estimators.signals import Signals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +113,10 @@ def fit_model(
         **candidates,
         **given,
     )
-    model.fit(windows.X, windows.y, groups=windows.subjects)
+    signals: Any = windows.X
+    if not isinstance(signals, LazyWindows):  # which know their channels
+        signals = Signals(windows.X, windows.sfreq, windows.ch_names, is_array=True)
+    model.fit(signals, windows.y, groups=windows.subjects)
     if windows.recipe is not None:
         model.preprocessing_ = windows.recipe.to_dict()
     if output is not None:
