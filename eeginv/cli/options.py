@@ -184,7 +184,7 @@ def _read(options: dict[str, Any]) -> dict[str, Any]:
         **options,
         "events": _names(options["events"]),
         "ignore_durations": options["ignore_durations"] or None,
-        "stages": None if stages is None else tuple(stages.split(",")),
+        "stages": None if stages is None else tuple(stage.strip() for stage in stages.split(",")),
         "channels": _channels(options["channels"]),
         "reference": _reference(options["reference"]),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePath
@@ -42,7 +41,7 @@ _NIGHT = re.compile(
 
 
 # Endings of file names of recordings and epochs in MNE.
-_ENDING = re.compile(
+ENDING = re.compile(
     r"(?:_split-0*1)?(?:[_-](?:raw|raw_sss|raw_tsss|eeg|ieeg|meg|nirs|epo))?\.[a-z]+(?:\.gz)?$",
     flags=re.IGNORECASE,
 )
@@ -56,11 +55,6 @@ _SESSION = re.compile(
 )
 # Training and evaluation of the BCI Competitions: "A01T", "A01E".
 _COMPETITION = re.compile(r"(?P<subject>.*\d)(?P<session>[TE])", flags=re.IGNORECASE)
-# Names that number people rather than recordings: "S07", "patient_3".
-_PERSON = re.compile(
-    r"(?:s|subj?|subject|p|pp|pat|patient|participant|vp|id|ctr?l|control|hc?)[\s_.-]*\d+",
-    flags=re.IGNORECASE,
-)
 
 
 class Pair(NamedTuple):
@@ -365,7 +359,7 @@ def name_parts(path: PurePath, pattern: str | None = None) -> tuple[str, str | N
     >>> name_parts(PurePath("B0103T.gdf"), r"(?P<subject>B\d\d)(?P<session>\d\d[TE])")
     ('B01', '03T')
     """
-    stem = _ENDING.sub("", path.as_posix())
+    stem = ENDING.sub("", path.as_posix())
     if pattern is not None:
         match = _compile(pattern).fullmatch(stem)
         if not match:
@@ -383,39 +377,23 @@ def name_parts(path: PurePath, pattern: str | None = None) -> tuple[str, str | N
         return folders[0], session
     competition = _COMPETITION.fullmatch(name)
     if competition:
-        return _without_numbers(competition["subject"]), session or competition["session"]
-    return _without_numbers(name), session
+        return without_numbers(competition["subject"]), session or competition["session"]
+    return without_numbers(name), session
 
 
-def warn_of_groups(paths: Iterable[PurePath]) -> None:
-    """Warn of subfolders that are taken for one subject, but seem to hold a group of subjects.
+def without_numbers(name: str) -> str:
+    """Remove numbers of nights, runs and the like, unless nothing else is left.
 
     Parameters
     ----------
-    paths : iterable of pathlib.PurePath
-        Paths of the files, relative to the folder.
+    name : str
+        Name of a file, without its ending.
+
+    Returns
+    -------
+    shorter : str
+        The name without them.
     """
-    people: dict[str, list[str]] = {}
-    for path in paths:
-        name = _without_numbers(_ENDING.sub("", path.name))
-        if _PERSON.fullmatch(name) and name_parts(path)[0] != name:
-            people.setdefault(name_parts(path)[0], []).append(name)
-    groups = {subject: sorted(set(names)) for subject, names in people.items()}
-    groups = {subject: names for subject, names in groups.items() if len(names) > 1}
-    if groups:
-        subject, names = next(iter(groups.items()))
-        letters = re.sub(r"\d+$", "", names[0])
-        warnings.warn(
-            f"Each subfolder is taken for one subject, but the names of files in {subject} number "
-            f"several: {', '.join(names[:5])}. If these are different people, or one of them is in "
-            "several subfolders, find the subject by a pattern (--pattern), such as "
-            f"'.*/(?P<subject>{letters}\\d+).*'.",
-            stacklevel=4,
-        )
-
-
-def _without_numbers(name: str) -> str:
-    """Remove numbers of nights, runs and the like, unless nothing else is left."""
     while shorter := _NIGHT.sub("", name):
         if shorter == name:
             break

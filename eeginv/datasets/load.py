@@ -15,7 +15,8 @@ import numpy as np
 from ..estimators.windows import is_windows
 from ..transforms.candidates import KINDS
 from . import recipe
-from .file_names import has_pairs, is_listed, warn_of_groups
+from .doubtful_subjects import warn_of_subjects
+from .file_names import has_pairs, is_listed
 from .folder import load_sleep_folder
 from .labelled import LabelledWindows
 from .simulation.nights import simulate_sleep
@@ -270,7 +271,7 @@ def find_listed(form: str, data: Path, options: dict[str, Any]) -> list[recorded
     pattern = options.pop("pattern", None)
     recordings = recorded.find_recordings(data, pattern)
     if pattern is None:
-        warn_of_groups(one.path.relative_to(data) for one in recordings)
+        warn_of_subjects(one.path.relative_to(data) for one in recordings)
     return recordings
 
 

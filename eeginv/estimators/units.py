@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from .lazy import Windows
 
 # MNE stores signals in SI units. Factors by channel type: networks take EEG in µV, MEG in fT and
-# fT/cm, fNIRS in µM.
+# fT/cm, fNIRS in µM, and current source densities in mV/m².
 FACTORS = dict.fromkeys(("eeg", "ecog", "seeg", "dbs", "eog", "emg", "ecg"), 1e6)
-FACTORS |= {"mag": 1e15, "grad": 1e13, "csd": 1e6, "hbo": 1e6, "hbr": 1e6}
+FACTORS |= {"mag": 1e15, "grad": 1e13, "csd": 1e3, "hbo": 1e6, "hbr": 1e6}
 # EEG has standard deviations of 1e-6 to 1e-4 in V, of 1 to 1000 in µV, and of 1 if standardised.
 VOLTS = 1e-3
 # No physiological signal has a standard deviation of 10 mV.

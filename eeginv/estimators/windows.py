@@ -163,7 +163,10 @@ def _leaves(dataset: Any, indices: np.ndarray) -> list[tuple[Any, np.ndarray, np
     The third value of each are the indices into that dataset.
     """
     if isinstance(dataset, Subset):
-        return _leaves(dataset.dataset, np.asarray(dataset.indices)[indices])
+        places = np.asarray(dataset.indices)[indices]
+        whole: Any = dataset.dataset
+        from_end = np.where(places < 0, len(whole), 0)  # as torch reads them
+        return _leaves(whole, places + from_end)
     if isinstance(dataset, _slice_datasets()):
         return _leaves(dataset.dataset, np.asarray(dataset.indices_)[indices])
     if not isinstance(dataset, ConcatDataset):

@@ -209,7 +209,43 @@ def test_spaces_around_names_of_the_command_line_do_not_count():
     app = typer.Typer()
     app.command()(takes_data_options(lambda data_options: given.append(data_options)))
     line = ["--events", " T1= left ,T3=left, T2 =right", "--channels", "C3 = C3-A*,Cz"]
+    line += ["--stages", "W, N3"]
     result = CliRunner().invoke(app, line)
     assert result.exit_code == 0, result.output
     assert given[0]["events"] == {"T1": "left", "T3": "left", "T2": "right"}
     assert given[0]["channels"] == {"C3": "C3-A*", "Cz": "Cz"}
+    assert given[0]["stages"] == ("W", "N3")
+
+
+def cut_off(folder):
+    """Two recordings, the second of which ends 0.9 s after the begin of its last trial."""
+    write_folder(folder, files=["A", "B"])
+    raw = open_raw(folder / "B_raw.fif").load_data(verbose="error")
+    raw.crop(tmax=raw.annotations.onset[-1] + 0.9).save(
+        folder / "B_raw.fif", overwrite=True, verbose="error"
+    )
+    return folder
+
+
+@pytest.mark.parametrize("span", [{"tmax": 2.0}, {}])
+def test_a_trial_that_the_end_of_the_recording_cuts_is_left_out(span, tmp_path):
+    with pytest.warns(UserWarning, match=r"B_raw.fif: 1 of 6 windows were left out \(1 by the end"):
+        found = load_windows(cut_off(tmp_path), events=EVENTS, **span)
+    assert found.X.shape == (11, 3, 200)
+
+
+def test_windows_without_a_sample(tmp_path):
+    write_folder(tmp_path)
+    with pytest.raises(ValueError, match=r"Windows from 1 to 1.001 s have no sample at the 100 Hz"):
+        load_windows(tmp_path, events=EVENTS, tmin=1, tmax=1.001)
+
+
+def test_filters_that_are_longer_than_the_windows():
+    """MNE warns of it too, and a filter of 0.5 Hz hardly works on a second of signal."""
+    X = np.random.default_rng(0).normal(size=(12, 2, 200))
+    data, known = (X, [0, 1] * 6, np.repeat([0, 1], 6)), {"sfreq": 100, "ch_names": ["C3", "C4"]}
+    with pytest.warns(
+        UserWarning, match=r"The filter \(above 0.5 Hz\) is 6.61 s long, .* only 2 s"
+    ):
+        load_windows(data, l_freq=0.5, **known)
+    load_windows(data, l_freq=4, h_freq=30, **known)  # no warning

@@ -5,6 +5,7 @@ import pytest
 from braindecode.datasets import BaseConcatDataset
 from recorded import LABELS, classifier, dataset, epochs, recording
 
+from eeginv.estimators.inputs import read_signals
 from eeginv.inspection import invariance_score, signal_features
 from eeginv.transforms import SignFlip
 
@@ -76,6 +77,16 @@ def test_magnetometers_are_read_in_femtotesla(data):
         windows = dataset(X, y, types=types, unit=unit)
         with pytest.warns(UserWarning, match="look like V"):
             assert classifier(max_epochs=1).fit(windows).scale_ > 1
+
+
+def test_current_source_densities_are_read_in_one_unit(data):
+    """They are some 10 mV/m²: as V, more than any signal of a head has."""
+    X, y = data
+    for scale in (4e-4, 4e-3):
+        densities = epochs(X, y, types="csd", unit=scale)
+        assert 1e-3 < densities.get_data().std() < 0.1  # V/m²
+        found = read_signals(densities)
+        np.testing.assert_allclose(found.X, 1e3 * densities.get_data(), rtol=1e-5)
 
 
 def test_recordings_in_two_units_are_refused(data):

@@ -259,6 +259,19 @@ def test_parts_of_a_dataset_on_disk(tmp_path):
             np.testing.assert_array_equal(found.y, expected.y)
 
 
+def test_positions_from_the_end_of_a_dataset(tmp_path):
+    """As torch reads them: with the signals, targets and subjects of these windows."""
+    for whole in lazy_dataset(tmp_path):
+        places = np.arange(len(whole))[::3]
+        expected = read_signals(Subset(whole, places))
+        places[::2] -= len(whole)
+        found = read_signals(Subset(whole, places))
+        np.testing.assert_array_equal(np.asarray(found.X), np.asarray(expected.X))
+        np.testing.assert_array_equal(found.y, expected.y)
+        np.testing.assert_array_equal(found.groups, expected.groups)
+        assert len(set(found.groups)) > 1
+
+
 def test_a_dataset_on_disk_trains_as_in_memory(tmp_path):
     loaded, lazy = lazy_dataset(tmp_path)
     lazy.target_transform = loaded.target_transform = lambda target: 1 - target

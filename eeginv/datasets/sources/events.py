@@ -83,7 +83,8 @@ def find_trials(raw: mne.io.BaseRaw, events: Mapping[str, str], what: str) -> np
     Returns
     -------
     durations : ndarray, shape (n_trials,)
-        Durations of the selected events in s, 0 if not known.
+        Durations of the selected events in s, 0 if not known. Trials that last until the end of the
+        recording, which may have cut them, are left out if there are others.
 
     Raises
     ------
@@ -106,7 +107,10 @@ def find_trials(raw: mne.io.BaseRaw, events: Mapping[str, str], what: str) -> np
             "Name others with events (--events), or leave the recording out."
         )
     wanted = np.isin(raw.annotations.description, list(events))
-    return raw.annotations.duration[wanted]
+    durations = raw.annotations.duration[wanted]
+    ends = raw.annotations.onset[wanted] + durations - raw.first_time
+    is_cut = (durations > 0) & (ends > raw.times[-1] - 0.5 / raw.info["sfreq"])
+    return durations if is_cut.all() else durations[~is_cut]
 
 
 def annotate(raw: mne.io.BaseRaw) -> None:
@@ -254,6 +258,11 @@ def cut_epochs(
 
     sfreq = raw.info["sfreq"]
     first = round(tmin * sfreq)
+    if round((tmax - tmin) * sfreq) < 1:
+        raise ValueError(
+            f"Windows from {tmin:g} to {tmax:g} s have no sample at the {sfreq:g} Hz of {what}. Is "
+            "the unit seconds?"
+        )
     names = [n for n in events if n in set(raw.annotations.description.tolist())]
     codes = {name: code for code, name in enumerate(names, start=1)}
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -238,6 +239,7 @@ class Preprocessing:
             X, ch_names = self._pick(X, ch_names)
         if (self.l_freq, self.h_freq) != (None, None):
             band = (self.l_freq, self.h_freq)
+            _warn_of_long_filter(X.shape[-1], sfreq, *band)
             X = mne.filter.filter_data(
                 X.astype(np.float64), sfreq, *band, pad="edge", verbose="error"
             )
@@ -338,6 +340,28 @@ def fitting(names: list[str], text: str) -> list[str]:
 
 def _is_pattern(text: str) -> bool:
     return any(letter in text for letter in "*?")
+
+
+def _warn_of_long_filter(
+    n_times: int, sfreq: float, l_freq: float | None, h_freq: float | None
+) -> None:
+    """Warn if windows are shorter than the filter, which is then little more than a subtraction."""
+    import mne
+
+    n_taps = len(mne.filter.create_filter(None, sfreq, l_freq, h_freq, verbose="error"))
+    if n_taps > n_times:
+        warnings.warn(
+            f"The filter ({_band(l_freq, h_freq)}) is {n_taps / sfreq:.3g} s long, and the windows "
+            f"only {n_times / sfreq:.3g} s: it cannot work as it does on a whole recording. Filter "
+            "the recordings before they are cut.",
+            stacklevel=4,
+        )
+
+
+def _band(l_freq: float | None, h_freq: float | None) -> str:
+    if l_freq is None or h_freq is None:
+        return f"below {h_freq:g} Hz" if l_freq is None else f"above {l_freq:g} Hz"
+    return f"{l_freq:g} to {h_freq:g} Hz"
 
 
 def _standardized(X: np.ndarray, recordings: Sequence[Any] | np.ndarray) -> np.ndarray:

@@ -11,7 +11,8 @@ import numpy as np
 
 from ...estimators.epochs import is_epochs
 from ...estimators.inputs import read_signals
-from ..file_names import name_parts, warn_of_groups
+from ..doubtful_subjects import warn_of_subjects
+from ..file_names import name_parts
 from ..labelled import LabelledWindows, check_finite
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def read_npz(
     if pattern is None:
         _warn_of_one_subject([part["groups"] for part in parts], folder)
         unnamed = [p for p, part in zip(paths, parts, strict=True) if part["groups"] is None]
-        warn_of_groups(path.relative_to(folder) for path in unnamed)
+        warn_of_subjects(path.relative_to(folder) for path in unnamed)
     for path, part in zip(paths, parts, strict=True):
         for key in ("sfreq", "ch_names", "n_times"):
             if part[key] != parts[0][key]:
@@ -302,7 +303,7 @@ def read_epo_files(
     lengths = [len(part) for part in parts]
     groups, sessions = _column(parts, "subject"), _column(parts, "session")
     if groups is None and pattern is None:
-        warn_of_groups(path.relative_to(folder) for path in paths)
+        warn_of_subjects(path.relative_to(folder) for path in paths)
     if groups is None or pattern is not None:
         groups = np.repeat([subject for subject, _ in identities], lengths)
     if (sessions is None or pattern is not None) and all(session for _, session in identities):
