@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ._pickling import make_picklable
 from .augmentation.baseline import Baseline
-from .augmentation.chance import BestConstant, ChanceLevel
+from .augmentation.chance import BestConstant, ChanceLevel, check_logits
 from .augmentation.constants import as_constants
 from .augmentation.diagnosis import Replay
 from .augmentation.gate import Gate
@@ -56,7 +56,8 @@ class InvariantModule(nn.Module):
         log-probabilities. "probability" averages probabilities.
     loss : str
         "cross_entropy" if the outputs are logits, which are normalised in evaluation.
-        "squared_error" if they are predictions of a regression.
+        "squared_error" if they are averaged as they are: predictions of a regression, or logits
+        of a sigmoid (one for each label) that learn under :class:`~eeginv.PerExampleLoss`.
     equivariant : bool
         Whether to make outputs along time equivariant instead of invariant. They have the shape
         (n_examples, n_outputs, ..., n_positions), such as those of Braindecode's USleep for
@@ -84,13 +85,14 @@ class InvariantModule(nn.Module):
     Raises
     ------
     ValueError
-        If ``equivariant`` is True and a transform, such as :class:`~eeginv.transforms.FTSurrogate`,
-        has no inverse on outputs along time.
+        If outputs are not logits of a softmax although ``loss`` says so. If ``equivariant`` is True
+        and a transform, such as :class:`~eeginv.transforms.FTSurrogate`, has no inverse on
+        outputs along time.
 
     Notes
     -----
     With "cross_entropy", outputs are logits in training and normalised log-probabilities in
-    evaluation. A softmax, or a loss on logits, accepts both.
+    evaluation. A softmax, or ``torch.nn.CrossEntropyLoss``, accepts both; a sigmoid does not.
 
     Without :class:`~eeginv.PerExampleLoss`, the losses of the examples are computed from the
     gradient at the output. This is possible for ``torch.nn.CrossEntropyLoss`` on the output, with
@@ -276,12 +278,10 @@ class InvariantModule(nn.Module):
         return {k: value for k, value in super().__getstate__().items() if k != "_compiled"}
 
     def _output(self, X: Tensor) -> Tensor:
-        """Compute the output of the backbone."""
-        if self._compiling is None:
-            return self._through_backbone(X)
-        if self._compiled is None:
+        if self._compiling is not None and self._compiled is None:
             self._compiled = torch.compile(self._through_backbone, **self._compiling)
-        return self._compiled(X)
+        output = (self._compiled or self._through_backbone)(X)
+        return check_logits(output) if self._classifies else output
 
     def _through_backbone(self, X: Tensor) -> Tensor:
         """Compute the part that torch.compile compiles."""

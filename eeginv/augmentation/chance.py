@@ -19,6 +19,34 @@ MAX_NUMBERS = 2**16
 # The best constant is computed again when the number of targets seen has grown by this factor.
 GROWTH = 1.1
 
+AS_THEY_ARE = (
+    "Give InvariantModule loss='squared_error', with which outputs are averaged as they are, "
+    "and train with PerExampleLoss(criterion); or use one output for each class."
+)
+
+
+def check_logits(output: Tensor) -> Tensor:
+    """Return an output, or raise an error if it has one logit, which a softmax makes constant.
+
+    Parameters
+    ----------
+    output : Tensor, shape (n_examples, n_outputs, ...)
+        Logits of a classification.
+
+    Returns
+    -------
+    output : Tensor
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If there is one logit for each example.
+    """
+    if output.shape[1:2] == (1,):
+        raise ValueError(f"The network has one output, whose softmax is constant. {AS_THEY_ARE}")
+    return output
+
 
 class ChanceLevel(Memory):
     """Mean loss of the best constant output over all targets seen, by a closed formula.

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from .chance import AS_THEY_ARE
 from .gradient import find_steps, hand_over
 
 if TYPE_CHECKING:
     from .._typing import Criterion
+
+# Losses whose outputs are not logits of a softmax.
+_OF_SIGMOIDS = (nn.BCEWithLogitsLoss, nn.BCELoss, nn.MultiLabelSoftMarginLoss)
 
 
 class PerExampleLoss(nn.Module):
@@ -85,8 +89,8 @@ class PerExampleLoss(nn.Module):
         Raises
         ------
         ValueError
-            If the criterion does not return per-example losses, or the losses do not come from a
-            single forward pass.
+            If the criterion does not return per-example losses, the losses do not come from a
+            single forward pass, or they are those of sigmoids and the module expects a softmax.
         """
         losses = self.criterion(output, target)
         if not isinstance(losses, torch.Tensor) or losses.ndim == 0 or len(losses) != len(output):
@@ -135,6 +139,11 @@ class PerExampleLoss(nn.Module):
                 "module at once, or compute one loss for each forward pass."
             )
         (step,) = steps
+        if isinstance(self.criterion, _OF_SIGMOIDS) and step.chance.loss == "cross_entropy":
+            raise ValueError(
+                f"{type(self.criterion).__name__} is a loss of a sigmoid for each label, and the "
+                f"module would average a softmax over them. {AS_THEY_ARE}"
+            )
         if step.handed_over:
             raise ValueError(
                 "The losses of this forward pass have been handed over already. Add the losses of "

@@ -372,3 +372,41 @@ def test_graphs_of_gradients_are_not_remembered(handed_over):
     gc.collect()
     assert [batch() for batch in batches] == [None, None]
     assert not any(buffer.requires_grad for buffer in model.buffers())
+
+
+SIGMOIDS = nn.BCEWithLogitsLoss(reduction="none")
+
+
+def test_sigmoids_are_not_averaged_as_a_softmax():
+    """In evaluation, the log-softmax of one logit is 0, and that of several labels mixes them."""
+    torch.manual_seed(0)
+    X = torch.randn(16, 1, 10)
+    for n_outputs, message in ((1, "has one output"), (3, "BCEWithLogitsLoss is a loss of a sig")):
+        backbone = nn.Sequential(nn.Flatten(), nn.Linear(10, n_outputs))
+        target = (X[:, 0, :n_outputs] > 0).float()
+        model = InvariantModule(backbone, AugNet([SignFlip(0.1)], random_state=0))
+        with pytest.raises(ValueError, match=message):
+            PerExampleLoss(SIGMOIDS)(model(X), target)
+        if n_outputs == 1:
+            with pytest.raises(ValueError, match=message):
+                model.eval()(X)
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_sigmoids_learn_and_are_averaged_as_they_are(n_outputs):
+    torch.manual_seed(0)
+    X = torch.randn(64, 1, 10)
+    target = (X[:, 0, :n_outputs] > 0).float()
+    backbone = nn.Sequential(nn.Flatten(), nn.Linear(10, n_outputs))
+    augmentation = AugNet([SignFlip(0.1), TimeReverse(0.1)], random_state=0)
+    model = InvariantModule(backbone, augmentation, n_copies=0, loss="squared_error")
+    criterion = PerExampleLoss(SIGMOIDS)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
+    for _ in range(200):
+        optimizer.zero_grad()
+        criterion(model(X), target).backward()
+        optimizer.step()
+    assert torch.equal(model.eval()(X), backbone(X))
+    assert ((model(X) > 0) == (target > 0)).float().mean() > 0.9
+    # both destroy the labels
+    assert augmentation.policy().by_transform().extent.max() < 0.1
