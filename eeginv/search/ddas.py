@@ -48,8 +48,6 @@ class DDASSearch(GradientSearch):
         momentum. The step of each weight tensor is divided by the running root mean square of its
         gradient without augmentation, which does not depend on the policy. So the one-step
         derivative stays exact.
-    policy_lr : float
-        Learning rate of the choice of operations (Adam).
     probability_lr : float
         Learning rate of the probability of augmenting (Adam).
     probability : float
@@ -82,7 +80,6 @@ class DDASSearch(GradientSearch):
     n_operations: int = count(2)
     n_views: int = count(3)
     search_lr: float = positive(1e-3)
-    policy_lr: float = positive(0.02)
     probability_lr: float = positive(0.02)
     probability: float = share(0.35)
 
@@ -108,7 +105,7 @@ class DDASLearner(Learner):
         logit = math.log(search.probability / (1 - search.probability))
         self.gate = nn.Parameter(torch.tensor(logit, device=device))
         groups = [
-            {"params": [self.logits], "lr": search.policy_lr},
+            {"params": [self.logits], "lr": search.policy_rate(problem)},
             {"params": [self.gate], "lr": search.probability_lr},
         ]
         self.optimizers = [torch.optim.Adam(groups, betas=(0.5, 0.999))]

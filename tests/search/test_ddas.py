@@ -58,7 +58,8 @@ def test_meta_gradient_is_the_derivative_of_the_held_out_loss(monkeypatch):
     gate = torch.tensor(-0.4, dtype=torch.float64)
     weight = torch.ones(16, dtype=torch.float64)
     candidates = [SignFlip(), TimeReverse()]
-    problem = Problem(Trainer(prototype().under(None)), candidates, X, target, weight, None, None)
+    sides = rows.numpy(), outer.numpy()
+    problem = Problem(Trainer(prototype().under(None)), candidates, X, target, weight, *sides)
     monkeypatch.setattr(problem, "make_network", lambda: _copy(start))
     learner = model._learner(problem).double()
     with torch.no_grad():
@@ -185,13 +186,14 @@ def test_learns_to_leave_out_what_destroys_the_label():
 def test_goes_on_where_it_stopped(tmp_path):
     X, y, groups = data()
     file = tmp_path / "state"
-    whole = search(search_epochs=4, refit=False).fit(X, y, groups=groups)
-    search(search_epochs=2, refit=False, checkpoint=file).fit(X, y, groups=groups)
-    rest = search(search_epochs=4, refit=False, checkpoint=file).fit(X, y, groups=groups)
+    options = {"refit": False, "policy_lr": 0.02}
+    whole = search(search_epochs=4, **options).fit(X, y, groups=groups)
+    search(search_epochs=2, checkpoint=file, **options).fit(X, y, groups=groups)
+    rest = search(search_epochs=4, checkpoint=file, **options).fit(X, y, groups=groups)
     assert rest.schedule_ == whole.schedule_
     assert rest.history_ == whole.history_
     with pytest.raises(ValueError, match="other parameters, data or random_state"):
-        search(search_epochs=4, random_state=1, checkpoint=file).fit(X, y, groups=groups)
+        search(search_epochs=4, random_state=1, checkpoint=file, **options).fit(X, y, groups=groups)
 
 
 def test_stops_when_the_time_is_over():

@@ -38,6 +38,7 @@ class Checkpoint:
         self.path = None if path is None else Path(path)
         self.device = problem.device
         self.key = None if path is None else fingerprint(search, problem)
+        self.policy_rate = search.policy_rate(problem)
 
     def save(
         self, learner: Learner, schedule: Sequence[Policy], history: Sequence[dict[str, float]]
@@ -50,6 +51,7 @@ class Checkpoint:
             return
         state = {
             "key": self.key,
+            "policy_rate": self.policy_rate,
             "learner": learner.state_dict(),
             "generators": generator_states(self.device),
             "schedule": json.dumps([policy.to_dict() for policy in schedule]),
@@ -83,6 +85,12 @@ class Checkpoint:
             raise ValueError(
                 f"{self.path} belongs to a search with other parameters, data or random_state. "
                 "Remove it or name another file."
+            )
+        if state["policy_rate"] != self.policy_rate:
+            raise ValueError(
+                f"{self.path} belongs to a search with a policy_lr of {state['policy_rate']:.6g}, "
+                f"and this one has {self.policy_rate:.6g} (None depends on search_epochs). To "
+                f"continue it, set policy_lr={state['policy_rate']!r}; or name another file."
             )
         learner.load_state_dict(state["learner"])
         restore_generators(state["generators"], self.device)

@@ -14,11 +14,15 @@ from tqdm.auto import tqdm
 
 from ...policy import Policy
 from ..base import PolicySearch, TimeLimit
-from ..declared import count
+from ..declared import count, positive
 from .checkpoint import Checkpoint, OptimizedModule
 
 if TYPE_CHECKING:
     from ..problem import Problem
+
+# Logits of a policy change by about the learning rate of Adam in each step while their gradients
+# keep their sign. Over a search, a change of 3 rejects what is harmful and leaves a mixture.
+TOTAL_CHANGE, MAX_RATE = 3.0, 0.1
 
 
 class GradientSearch(PolicySearch):
@@ -34,9 +38,15 @@ class GradientSearch(PolicySearch):
         Number of first epochs in which the network learns from unchanged windows and the policy is
         fixed. While the network does not use a feature, it cannot show which transforms destroy
         this feature.
+    policy_lr : float | None
+        Learning rate of the choices of the policy (Adam). Times the number of steps after the
+        warm-up, it is about the change of their logits under gradients of constant sign. A change
+        of 3 is enough to reject harmful transforms. With 9, a search settles on one of several
+        harmless ones. None takes 3 divided by the number of these steps, and at most 0.1.
     checkpoint : path-like | None
         File that stores the state after every epoch. A search with the same parameters and data
-        continues from it.
+        continues from it. So does one with more epochs and the same ``policy_lr``, which then must
+        be given as a number, because None depends on the epochs.
 
     Attributes
     ----------
@@ -50,12 +60,19 @@ class GradientSearch(PolicySearch):
 
     search_epochs: int = count(20)
     warmup_epochs: int = count(0, at_least=0)
+    policy_lr: float | None = positive(None)
     checkpoint: str | os.PathLike | None = None
 
     schedule_: list[Policy] = field(init=False)
     history_: list[dict[str, float]] = field(init=False)
 
-    resumable: ClassVar[tuple[str, ...]] = (*PolicySearch.resumable, "checkpoint", "search_epochs")
+    # The checkpoint compares the learning rate itself, which depends on the epochs if it is None.
+    resumable: ClassVar[tuple[str, ...]] = (
+        *PolicySearch.resumable,
+        "checkpoint",
+        "search_epochs",
+        "policy_lr",
+    )
 
     def _learner(self, problem: Problem) -> Learner:
         raise NotImplementedError(f"{type(self).__name__} must define _learner.")
@@ -68,6 +85,25 @@ class GradientSearch(PolicySearch):
                 f"than search_epochs ({self.search_epochs})."
             )
 
+    def policy_rate(self, problem: Problem) -> float:
+        """Return the learning rate of the choices of the policy.
+
+        Parameters
+        ----------
+        problem : Problem
+            The data, from which the number of steps follows.
+
+        Returns
+        -------
+        rate : float
+            ``policy_lr``, or what None stands for.
+        """
+        if self.policy_lr is not None:
+            return self.policy_lr
+        n_batches = len(problem.inner) // _batch_size(problem, problem.inner)
+        n_steps = (self.search_epochs - self.warmup_epochs) * n_batches
+        return min(TOTAL_CHANGE / n_steps, MAX_RATE)
+
     def _search(self, problem: Problem, seed: int) -> None:
         with problem.trainer.isolated(seed):
             self._run_epochs(problem)
@@ -76,7 +112,7 @@ class GradientSearch(PolicySearch):
         limit = TimeLimit(self.max_seconds)
         learner = self._learner(problem)
         inner_size, outer_size = (
-            min(problem.trainer.batch_size, len(rows)) for rows in (problem.inner, problem.outer)
+            _batch_size(problem, rows) for rows in (problem.inner, problem.outer)
         )
         checkpoint = Checkpoint(self.checkpoint, self, problem)
         self.schedule_, self.history_ = checkpoint.restore(learner, self.search_epochs)
@@ -149,6 +185,10 @@ class Learner(OptimizedModule):
             Values for ``history_``, with the same keys in each step.
         """
         raise NotImplementedError(f"{type(self).__name__} must define step.")
+
+
+def _batch_size(problem: Problem, rows: np.ndarray) -> int:
+    return min(problem.trainer.batch_size, len(rows))
 
 
 def batches(rows: np.ndarray, batch_size: int, endless: bool = False) -> Iterator[Tensor]:

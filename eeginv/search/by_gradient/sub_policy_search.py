@@ -27,10 +27,6 @@ class SubPolicySearch(GradientSearch):
     ----------
     n_operations : int
         Number of operations in a sub-policy, which are applied one after the other.
-    policy_lr : float
-        Learning rate of choices and probabilities (Adam). Times the number of steps, it is about
-        the change of their logits under gradients of constant sign. A change of 3 is enough to
-        reject harmful transforms; with 9, a search settles on one of several harmless ones.
     strength_lr : float
         Learning rate of strengths, as shares of their ranges (Adam).
     control_lr : float
@@ -51,7 +47,6 @@ class SubPolicySearch(GradientSearch):
     """
 
     n_operations: int = count(2)
-    policy_lr: float = positive(0.01)
     strength_lr: float = positive(5e-3)
     control_lr: float = positive(1e-2)
     temperature: float = positive(0.5)
@@ -110,7 +105,7 @@ class SubPolicyLearner(Learner):
         search = self.search
         self.policy_step = PolicyStep(
             sub_policies,
-            search.policy_lr,
+            search.policy_rate(self.problem),
             search.strength_lr,
             search.control_lr,
             search.temperature,

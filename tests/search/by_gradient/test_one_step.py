@@ -47,8 +47,9 @@ def problem():
     target = torch.from_numpy((y == "left").astype(np.int64))
     weight = torch.linspace(0.5, 1.5, 16, dtype=torch.float64)
     candidates = [SignFlip(), Gain(1.0, 2.0), TimeReverse()]
-    X = torch.from_numpy(X).double()
-    return Problem(Trainer(prototype().under(None)), candidates, X, target, weight, None, None)
+    X, rows = torch.from_numpy(X).double(), np.arange(16)
+    trainer = Trainer(prototype().under(None))
+    return Problem(trainer, candidates, X, target, weight, rows, rows)
 
 
 def make_learner(name, monkeypatch):

@@ -112,7 +112,7 @@ def test_same_seed_same_policy_and_global_state_left_alone(cls):
 def test_goes_on_where_it_stopped(cls, tmp_path):
     X, y, groups = data()
     file = tmp_path / "state"
-    options = {"refit": False, "warmup_epochs": 1}
+    options = {"refit": False, "warmup_epochs": 1, "policy_lr": 0.02}
     whole = search(cls, search_epochs=4, **options).fit(X, y, groups=groups)
     search(cls, search_epochs=2, checkpoint=file, **options).fit(X, y, groups=groups)
     rest = search(cls, search_epochs=4, checkpoint=file, **options).fit(X, y, groups=groups)
@@ -126,10 +126,33 @@ def test_goes_on_where_it_stopped(cls, tmp_path):
 def test_a_shorter_search_takes_the_beginning_of_a_longer_one(cls, tmp_path):
     X, y, groups = data()
     file = tmp_path / "state"
-    long = search(cls, search_epochs=3, refit=False, checkpoint=file).fit(X, y, groups=groups)
-    short = search(cls, search_epochs=2, refit=False, checkpoint=file).fit(X, y, groups=groups)
+    options = {"refit": False, "policy_lr": 0.02, "checkpoint": file}
+    long = search(cls, search_epochs=3, **options).fit(X, y, groups=groups)
+    short = search(cls, search_epochs=2, **options).fit(X, y, groups=groups)
     assert short.schedule_ == long.schedule_[:2]
     assert short.policy_ == long.schedule_[1]
+
+
+def test_the_rate_of_the_policy_follows_the_number_of_its_steps(cls, tmp_path):
+    X, y, groups = data(n=256, subjects=8)
+    file = tmp_path / "state"
+    shared = {"refit": False, "warmup_epochs": 1}
+    # half of the subjects are held out, so an epoch has 128 windows, 16 batches
+    by_rule = search(cls, search_epochs=4, checkpoint=file, **shared)
+    by_rule.fit(X, y, groups=groups)
+    same = {"search_epochs": 4, "policy_lr": 3 / 48, **shared}
+    same = search(cls, **same).fit(X, y, groups=groups)
+    assert by_rule.schedule_ == same.schedule_
+    # the rate of a longer search is lower, and a continued search has one rate
+    longer = {"search_epochs": 5, "checkpoint": file, **shared}
+    with pytest.raises(ValueError, match=f"policy_lr={3 / 48}"):
+        search(cls, **longer).fit(X, y, groups=groups)
+    rest = search(cls, policy_lr=3 / 48, **longer)
+    assert rest.fit(X, y, groups=groups).schedule_[:4] == by_rule.schedule_
+    X, y, groups = data()  # 8 steps: no more than 0.1
+    few = search(cls, search_epochs=2, refit=False).fit(X, y, groups=groups)
+    given = search(cls, search_epochs=2, refit=False, policy_lr=0.1).fit(X, y, groups=groups)
+    assert few.schedule_ == given.schedule_
 
 
 def test_files_of_other_searches_are_refused(tmp_path):
@@ -259,7 +282,7 @@ def test_leaves_out_what_destroys_the_label(cls):
     X, y, groups = data(n=256, subjects=8)
     options = {"n_operations": 1, "refit": False}
     options["warmup_epochs"] = 2
-    options |= {"policy_lr": 0.05, "n_views": 2} if cls is DDASSearch else {}
+    options |= {"n_views": 2} if cls is DDASSearch else {}
     shares = []
     for seed in range(3):
         model = cls(
