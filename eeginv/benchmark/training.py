@@ -13,7 +13,6 @@ from .. import search
 from ..augmentation import Augmentation, TrivialAugment
 from ..estimators import InvariantClassifier
 from ..policy import Policy
-from ..transforms import default_transforms
 
 
 @dataclass
@@ -63,7 +62,7 @@ def with_augmentation(augmentation: str | None) -> Fit:
     """
 
     def fit(options: dict[str, Any], X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Fitted:
-        candidates = options.get("transforms")
+        candidates = options["transforms"]
         if augmentation is None:  # without augmentation, candidates would be an error
             options = {name: value for name, value in options.items() if name != "transforms"}
         start = time.perf_counter()
@@ -71,9 +70,6 @@ def with_augmentation(augmentation: str | None) -> Fit:
         model.fit(X, y, groups=groups)
         fitted = Fitted(model, 0.0, time.perf_counter() - start, model.policy_history_)
         if augmentation is None:
-            if candidates is None:
-                sfreq = options["sfreq"]
-                candidates = default_transforms(sfreq, seconds=X.shape[-1] / sfreq)
             fitted.copies = TrivialAugment(candidates, random_state=0)
         return fitted
 
@@ -105,7 +101,7 @@ def with_search(
     def fit(options: dict[str, Any], X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Fitted:
         cls = getattr(search, search.SEARCHES[name])
         options = dict(options)
-        settings = {**parameters, "transforms": options.pop("transforms", None)}
+        settings = {**parameters, "transforms": options.pop("transforms")}
         settings |= budget(options["max_epochs"]) if budget else {}
         if "n_jobs" in cls._get_param_names():
             settings["n_jobs"] = 1  # runs are parallel, so searches are not

@@ -168,7 +168,7 @@ def _train_and_score(
         "n_copies": settings.n_copies,
         "class_weight": "balanced",
         "random_state": run.random_state,
-        **candidates_of_kind(context["kind"], context["sfreq"], context["ch_names"], X.shape[-1]),
+        **candidates_of_kind(context["kind"], context["sfreq"], context["ch_names"], X.shape[1:]),
     }
     _warm_up(options, X.shape[1:])
     memory = PeakMemory()

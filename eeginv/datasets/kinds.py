@@ -7,6 +7,7 @@ from typing import Any
 
 from .._process import ignoring
 from ..transforms import default_transforms
+from ..transforms.candidates import possible_with
 
 _BACKBONES = {"sleep": "SleepStagerChambon2018"}
 _OTHER_BACKBONE = "EEGNet"
@@ -29,7 +30,7 @@ def backbone_of_kind(kind: str) -> str:
 
 
 def candidates_of_kind(
-    kind: str, sfreq: float, ch_names: Sequence[str] | None, n_times: int
+    kind: str, sfreq: float, ch_names: Sequence[str] | None, shape: tuple[int, ...]
 ) -> dict[str, Any]:
     """Return the default candidates for a kind of task.
 
@@ -41,14 +42,16 @@ def candidates_of_kind(
         Sampling frequency in Hz.
     ch_names : list of str | None
         Names of the channels.
-    n_times : int
-        Length of the windows in samples.
+    shape : tuple of int
+        Numbers of channels and samples of a window.
 
     Returns
     -------
     options : dict
         ``transforms`` for an estimator.
     """
+    n_channels, n_times = shape
     # no warning of default transforms that the channels do not allow
     with ignoring(("Left out", UserWarning)):
-        return {"transforms": default_transforms(sfreq, ch_names, kind, n_times / sfreq)}
+        transforms = default_transforms(sfreq, ch_names, kind, n_times / sfreq)
+    return {"transforms": possible_with(n_channels, transforms)}

@@ -26,7 +26,7 @@ from ..augmentation import (
 from ..invariant import InvariantModule
 from ..policy import Policy
 from ..transforms import Transform, default_transforms
-from ..transforms.candidates import too_few_channels
+from ..transforms.candidates import possible_with
 from ..transforms.layout import check_made_for
 from .augmentation_names import AUGMENTATIONS, hint_for_augmentation
 from .backbone import build_backbone
@@ -209,9 +209,7 @@ class Trainer:
             transforms = default_transforms(
                 self.estimator.sfreq_, self.estimator.ch_names_, kind, seconds
             )
-        # without names, the list does not know the number of channels
-        n_channels = self.estimator.n_chans_
-        return [t for t in transforms if too_few_channels(type(t), n_channels) is None]
+        return possible_with(self.estimator.n_chans_, transforms)
 
     def check_candidates(self, transforms: nn.Module | Iterable[Transform]) -> None:
         """Raise a ValueError if a transform was made for another sampling frequency or channels.

@@ -169,6 +169,24 @@ def too_few_channels(cls: type[Transform], n_channels: int) -> str | None:
     return "there is only one channel." if n_channels < 2 else None
 
 
+def possible_with(n_channels: int, transforms: Iterable[Transform]) -> list[Transform]:
+    """Leave out the transforms that need more channels, which a list without names has.
+
+    Parameters
+    ----------
+    n_channels : int
+        Number of channels of the signals.
+    transforms : iterable of Transform
+        The transforms.
+
+    Returns
+    -------
+    possible : list of Transform
+        Those that are possible.
+    """
+    return [t for t in transforms if too_few_channels(type(t), n_channels) is None]
+
+
 def make_allowed(
     candidates: Iterable[Candidate],
     sfreq: float | None,

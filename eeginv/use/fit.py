@@ -99,7 +99,7 @@ def fit_model(
     candidates = {}
     if augmentation is not None:
         candidates = candidates_of_kind(
-            windows.kind, windows.sfreq, windows.ch_names, windows.X.shape[-1]
+            windows.kind, windows.sfreq, windows.ch_names, windows.X.shape[1:]
         )
     given = {name: value for name, value in options.items() if value is not None}
     model = InvariantClassifier(

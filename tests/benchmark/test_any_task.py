@@ -19,6 +19,7 @@ from eeginv.benchmark.statistics import paired_differences, summary
 from eeginv.benchmark.units import execute_run
 from eeginv.cli import app
 from eeginv.datasets import LabelledWindows, load_windows
+from eeginv.transforms import default_transforms
 
 FILES = [f"S{subject}R{run}" for subject in (1, 2, 3) for run in (1, 2)]
 SMALL = {"epochs": 2, "n_copies": 2}
@@ -120,8 +121,9 @@ def test_objects_in_memory(tmp_path):
         run_benchmark(tmp_path, data=windows, settings=Settings(), epochs=3)
 
 
-def test_sleep_takes_the_candidates_that_estimators_have(monkeypatch):
-    """Its results do not depend on what is chosen for other tasks."""
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_candidates_are_those_of_the_kind_of_task(n_channels, monkeypatch):
+    """Whatever the length of the windows; without those that need more channels."""
     found = {}
 
     def fit(options, X, y, groups):
@@ -131,15 +133,22 @@ def test_sleep_takes_the_candidates_that_estimators_have(monkeypatch):
     method = METHODS["none"]
     monkeypatch.setitem(METHODS, "none", type(method)(**{**vars(method), "fit": fit}))
     (run,) = Plan(["none"], (1,), 1, [0]).trained
-    X, y, groups = np.zeros((8, 2, 512), np.float32), np.tile(["a", "b"], 4), np.arange(8) // 4
+    X, y, groups = (
+        np.zeros((8, n_channels, 512), np.float32),
+        np.tile(["a", "b"], 4),
+        np.arange(8) // 4,
+    )
     for kind in ("sleep", "generic"):
         context = {"sfreq": 64.0, "ch_names": None, "kind": kind, "sessions": None, "truth": None}
         settings = Settings(n_train=(1,), backbone="EEGNet")
         assert execute_run(run, settings, X, y, groups, context).record["error"] == (
             "RuntimeError: enough"
         )
-    assert "transforms" not in found["sleep"]
-    assert found["generic"]["transforms"]
+    for kind, options in found.items():
+        expected = default_transforms(64.0, kind=kind, seconds=8)
+        if n_channels == 1:
+            expected = [t for t in expected if t.family != "spatial"]
+        assert list(map(repr, options["transforms"])) == list(map(repr, expected))
 
 
 # splits -------------------------------------------------------------------------------------------

@@ -73,3 +73,10 @@ def test_one_channel_without_a_name_has_no_candidates_across_channels():
     model = InvariantClassifier(sfreq=128, max_epochs=2, random_state=0).fit(X, y)
     assert "spatial" not in {t.family for t in transforms(model)}
     assert len(candidates(model)) > 5
+
+
+def test_one_channel_without_a_name_in_fit_model():
+    data = arrays(1, seconds=30)
+    model = fit_model(data, data_options={"sfreq": 128, "kind": "sleep"}, epochs=2)
+    assert model.ch_names_ is None
+    assert "spatial" not in {t.family for t in transforms(model)}
