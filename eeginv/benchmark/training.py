@@ -101,7 +101,7 @@ def with_search(
     def fit(options: dict[str, Any], X: np.ndarray, y: np.ndarray, groups: np.ndarray) -> Fitted:
         cls = getattr(search, search.SEARCHES[name])
         options = dict(options)
-        settings = {**parameters, "transforms": options.pop("transforms")}
+        settings = {**parameters, "transforms": options.pop("transforms", None)}
         settings |= budget(options["max_epochs"]) if budget else {}
         if "n_jobs" in cls._get_param_names():
             settings["n_jobs"] = 1  # runs are parallel, so searches are not
