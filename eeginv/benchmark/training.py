@@ -42,7 +42,8 @@ class Fitted:
 # subjects. It returns Fitted. The functions below make such functions.
 
 
-# Arguments: options of an estimator, signals, labels and subjects.
+# Arguments: options of an estimator with its candidates (a search has candidates of its own if
+# none are given), signals, labels and subjects.
 Fit: TypeAlias = Callable[[dict[str, Any], np.ndarray, np.ndarray, np.ndarray], Fitted]
 
 

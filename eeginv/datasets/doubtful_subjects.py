@@ -71,6 +71,7 @@ def _warn_of_parts(paths: Sequence[PurePath]) -> None:
         warnings.warn(
             f"Files that count as different subjects begin alike: {listed}{more}. If they are of "
             "one person, find the subject by a pattern (--pattern), such as "
-            "'(?P<subject>[A-Za-z]+\\d+).*', or windows of one person can be in training and test.",
+            "'(?:.*/)?(?P<subject>[A-Za-z]*[ _.-]?\\d+).*', or windows of one person can be in "
+            "training and test.",
             stacklevel=4,
         )
