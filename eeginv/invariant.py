@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from ._pickling import make_picklable
+from ._precision import at_least_float32, check_precision, in_half_precision
 from .augmentation.baseline import Baseline
 from .augmentation.chance import BestConstant, ChanceLevel, check_logits
 from .augmentation.constants import as_constants
@@ -19,9 +21,8 @@ from .augmentation.gate import Gate
 from .augmentation.gradient import LOSSES, Past, Step, learn_from_output
 from .augmentation.memory import Memory
 from .augmentation.stream import is_distributed
-from .augmentation.undo import NO_UNDO, Undo
+from .augmentation.undo import NO_UNDO, Undo, check_inverses
 from .exportable import ExportableModule
-from .transforms import Transform
 
 if TYPE_CHECKING:
     from .augmentation import Augmentation
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AVERAGES = ("logit", "probability")
-PRECISIONS = ("float32", "bf16")
 
 
 class InvariantModule(nn.Module):
@@ -147,19 +147,14 @@ class InvariantModule(nn.Module):
         precision: str = "float32",
     ) -> None:
         super().__init__()
-        if average not in AVERAGES:
-            raise ValueError(f"average must be one of {AVERAGES}, got {average!r}.")
         if loss not in LOSSES:
             raise ValueError(f"loss must be one of {LOSSES}, got {loss!r}.")
         check_precision(precision)
-        if isinstance(n_copies, bool) or int(n_copies) != n_copies or n_copies < 0:
-            raise ValueError(f"n_copies must be a whole number of at least 0, got {n_copies!r}.")
         if equivariant and augmentation is not None:
-            _check_inverses(augmentation)
+            check_inverses(augmentation)
         self.backbone = backbone
         self.augmentation = augmentation
-        self.n_copies = int(n_copies)
-        self.average = average
+        self.average_over(n_copies, average)
         self.loss = loss
         self.equivariant = bool(equivariant)
         self.precision = precision
@@ -168,6 +163,31 @@ class InvariantModule(nn.Module):
         self._constant, self._past = BestConstant(), Past()
         self.register_load_state_dict_post_hook(_keep_together)
         self.example_weights = self.example_labels = None
+
+    def average_over(self, n_copies: int, average: str = "logit") -> None:
+        """Set what outputs in evaluation average.
+
+        Parameters
+        ----------
+        n_copies : int
+            As in the constructor.
+        average : "logit" | "probability"
+            As in the constructor.
+
+        Examples
+        --------
+        >>> import torch
+        >>> from eeginv import AugNet, InvariantModule
+        >>> from eeginv.transforms import SignFlip
+        >>> model = InvariantModule(torch.nn.Linear(10, 3), AugNet([SignFlip()]))
+        >>> model.average_over(0)  # the original signals alone
+        """
+        if average not in AVERAGES:
+            raise ValueError(f"average must be one of {AVERAGES}, got {average!r}.")
+        whole = isinstance(n_copies, Integral) and not isinstance(n_copies, bool)
+        if not whole or n_copies < 0:
+            raise ValueError(f"n_copies must be a whole number of at least 0, got {n_copies!r}.")
+        self.n_copies, self.average = int(n_copies), average
 
     def forward(self, X: Tensor) -> Tensor:
         """Compute the output.
@@ -288,7 +308,7 @@ class InvariantModule(nn.Module):
         if self.precision == "float32":
             return self.backbone(X)
         with torch.autocast(X.device.type, torch.bfloat16):
-            return _at_least_float32(self.backbone(X))
+            return at_least_float32(self.backbone(X))
 
     @torch.compiler.disable(recursive=False)
     def _train_forward(self, X: Tensor) -> Tensor:
@@ -326,7 +346,7 @@ class InvariantModule(nn.Module):
             weights,
             labels,
             Replay(self, self.augmentation, X, **options),
-            half=_in_half_precision(X),
+            half=in_half_precision(X),
             n_examples=len(X),
             forget=learning if shared and self.augmentation.held else [],
         )
@@ -392,31 +412,14 @@ def uncompiled(module: InvariantModule) -> Iterator[None]:
         module._compiling, module._compiled = before
 
 
-def check_precision(precision: str) -> None:
-    """Raise a ValueError if a precision is not valid.
-
-    Parameters
-    ----------
-    precision : str
-        One of "float32" and "bf16".
-    """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {PRECISIONS}, got {precision!r}.")
-
-
 def _take(copies: Iterator[tuple[Tensor, Undo]], n: int) -> list[tuple[Tensor, Undo]]:
     return list(islice(copies, n))
 
 
 def _bring_back(output: Tensor, undos: Sequence[Undo] | None, n_copies: int) -> Sequence[Tensor]:
     """Split the output of a batch of several copies, and map it back to the original times."""
-    parts = _at_least_float32(output).chunk(n_copies)
+    parts = at_least_float32(output).chunk(n_copies)
     return parts if undos is None else [undo(one) for one, undo in zip(parts, undos, strict=True)]
-
-
-def _at_least_float32(output: Tensor) -> Tensor:
-    """Convert half-precision outputs to float32, for exact averages and losses."""
-    return output if output.dtype == torch.float64 else output.float()
 
 
 @torch.compiler.disable
@@ -431,20 +434,3 @@ def _keep_together(module: nn.Module, _: object) -> None:
     for part in module.children():
         if parameter is not None and isinstance(part, Memory):
             part.to(parameter.device)
-
-
-def _in_half_precision(X: Tensor) -> bool:
-    kind = X.device.type
-    return torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.float16
-
-
-def _check_inverses(augmentation: Augmentation) -> None:
-    """Raise an error if outputs along time cannot be mapped back for an augmentation."""
-    transforms = [m for m in augmentation.modules() if isinstance(m, Transform)]
-    without = dict.fromkeys(t.name for t in transforms if not t.can_undo)
-    if without:
-        raise ValueError(
-            f"{', '.join(without)}: no inverse on outputs along time, so outputs cannot follow. "
-            "Leave it out of the augmentation. In a transform of your own, set keeps_time to "
-            "True if it does not move events in time, or define _undo."
-        )

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from torch import Tensor
 
+from ..transforms import Transform
 from ..transforms.draws import Noise
 from ..transforms.strength import Strength
 from .choice import ALL, Subset, Within
 
 if TYPE_CHECKING:
-    from ..transforms import Transform
+    from .base import Augmentation
 
 
 class Inverse(Protocol):
@@ -201,3 +202,15 @@ class _NoUndo(Undo):
 
 
 NO_UNDO = _NoUndo()
+
+
+def check_inverses(augmentation: Augmentation) -> None:
+    """Raise an error if outputs along time cannot be mapped back for an augmentation."""
+    transforms = [m for m in augmentation.modules() if isinstance(m, Transform)]
+    without = dict.fromkeys(t.name for t in transforms if not t.can_undo)
+    if without:
+        raise ValueError(
+            f"{', '.join(without)}: no inverse on outputs along time, so outputs cannot follow. "
+            "Leave it out of the augmentation. In a transform of your own, set keeps_time to "
+            "True if it does not move events in time, or define _undo."
+        )

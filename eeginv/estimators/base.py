@@ -20,7 +20,7 @@ from .._pickling import make_picklable
 from .channels import Expected
 from .inputs import check_complete, read_signals, read_targets
 from .lazy import LazyWindows
-from .parameters import check_parameters, default_parameters, without_effect
+from .parameters import check_device, check_parameters, default_parameters, without_effect
 from .persistence import load_estimator, save_estimator
 from .prediction import predict_in_batches
 from .selection import train_selected
@@ -243,6 +243,31 @@ class InvariantEstimator(BaseEstimator):
         copied = clone(self).set_params(augmentation=augmentation)
         defaults = default_parameters(copied)
         return copied.set_params(**{name: defaults[name] for name in without_effect(augmentation)})
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters.
+
+        ``n_copies``, ``average`` and ``device`` also change the predictions of a fitted estimator.
+        All others count from the next ``fit`` on.
+
+        Parameters
+        ----------
+        **params
+            Parameters of the constructor.
+
+        Returns
+        -------
+        self : InvariantClassifier | InvariantRegressor
+            The estimator.
+        """
+        super().set_params(**params)
+        module = getattr(self, "module_", None)
+        if module is not None and {"n_copies", "average"} & params.keys():
+            module.average_over(self.n_copies, getattr(self, "average", module.average))
+        if module is not None and "device" in params:
+            check_device(self.device)
+            module.to(self.device)
+        return self
 
     @staticmethod
     def _as_signals(X: np.ndarray) -> np.ndarray:

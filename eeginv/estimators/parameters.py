@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from sklearn.exceptions import ConvergenceWarning
 
+from .._precision import check_precision
 from ..augmentation import Augmentation, AugNet
-from ..invariant import check_precision
 from .callbacks import check_callbacks
 
 if TYPE_CHECKING:
@@ -75,18 +75,7 @@ def check_parameters(estimator: InvariantEstimator) -> None:
     ValueError
         If there are such parameters. The message names them.
     """
-    try:
-        torch.device(estimator.device)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError(
-            "device must be a device of torch, such as 'cpu', 'cuda', 'cuda:1' or 'mps'; "
-            f"got {estimator.device!r}."
-        ) from error
-    if str(estimator.device).startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError(
-            f"device={str(estimator.device)!r} needs a GPU, and torch finds none here "
-            "(torch.cuda.is_available() is False): use device='cpu', or install a torch with CUDA."
-        )
+    check_device(estimator.device)
     positive: dict[str, Any] = {
         "max_epochs": numbers.Integral,
         "batch_size": numbers.Integral,
@@ -116,6 +105,28 @@ def check_parameters(estimator: InvariantEstimator) -> None:
             "patience needs held-out windows to watch: set validation, for instance to 0.2."
         )
     check_effects(estimator)
+
+
+def check_device(device: str | torch.device) -> None:
+    """Raise a ValueError if there is no such device here.
+
+    Parameters
+    ----------
+    device : str | torch.device
+        The device.
+    """
+    try:
+        torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            "device must be a device of torch, such as 'cpu', 'cuda', 'cuda:1' or 'mps'; "
+            f"got {device!r}."
+        ) from error
+    if str(device).startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(
+            f"device={str(device)!r} needs a GPU, and torch finds none here "
+            "(torch.cuda.is_available() is False): use device='cpu', or install a torch with CUDA."
+        )
 
 
 def check_effects(estimator: InvariantEstimator) -> None:

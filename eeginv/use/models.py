@@ -40,11 +40,7 @@ def load_model(path: PathLike, device: str = "cpu") -> InvariantClassifier:
     >>> model = load_model("model")  # doctest: +SKIP
     """
     load_braindecode()
-    model = InvariantClassifier.load(path)
-    if device != "cpu":
-        model.set_params(device=device)
-        model.module_.to(device)
-    return model
+    return InvariantClassifier.load(path).set_params(device=device)
 
 
 def load_policy(path: PathLike) -> Policy:

@@ -3,7 +3,10 @@
 import json
 import pickle
 
+import numpy as np
+import pandas as pd
 import pytest
+import torch
 from rhythms import Network, classifier, recordings, same_weights
 from sklearn.base import clone
 
@@ -103,14 +106,53 @@ def test_saved_files_hold_no_pickle(tmp_path):
     assert header == b"{"
 
 
-def test_what_was_set_after_fit_is_not_saved(tmp_path):
+def test_what_predictions_average_can_be_set_after_fit_and_is_saved(tmp_path):
     X, y, _ = recordings()
     clf = classifier(augmentation=AugNet([TimeReverse(0.5)]), n_copies=0).fit(X, y)
-    clf.set_params(n_copies=7)
-    clf.save(tmp_path / "clf")
+    before = clf.predict_proba(X)
+    averaged = clf.set_params(n_copies=7, average="probability").predict_proba(X)
+    assert abs(averaged - before).max() > 1e-6
+    copies = clf.module_.augmentation.copies(torch.from_numpy(X), n_copies=7)
+    clf.set_params(n_copies=0)
+    outputs = [clf.predict_proba(copy.detach().numpy()) for copy in copies]
+    np.testing.assert_allclose(averaged, np.mean(outputs, axis=0), atol=1e-6)
+    assert (clf.predict_proba(X) == before).all()
+    clf.set_params(n_copies=7).save(tmp_path / "clf")
     given = AugNet([TimeReverse(0.5)])
     loaded = InvariantClassifier.load(tmp_path / "clf", backbone=Network, augmentation=given)
-    assert (loaded.predict_proba(X) == clf.predict_proba(X)).all()
+    assert (loaded.predict_proba(X) == averaged).all()
+    with pytest.raises(ValueError, match="n_copies must be a whole number"):
+        clf.set_params(n_copies=2.5)
+    with pytest.raises(ValueError, match="average must be one of"):
+        clf.set_params(n_copies=2, average="mean")
+
+
+def test_a_fitted_network_follows_the_device():
+    X, y, _ = recordings()
+    clf = classifier().fit(X, y)
+    clf.set_params(device="meta")
+    assert {weight.device.type for weight in clf.module_.parameters()} == {"meta"}
+    with pytest.raises(ValueError, match="device must be a device of torch"):
+        clf.set_params(device="gpu")
+
+
+def test_names_of_columns_are_saved(tmp_path):
+    X, y, _ = recordings(channels=1)
+    table = pd.DataFrame(X[:, 0], columns=[f"{i} samples" for i in range(X.shape[2])])
+    clf = classifier().fit(table, y)
+    clf.save(tmp_path / "clf")
+    loaded = InvariantClassifier.load(tmp_path / "clf", backbone=Network)
+    assert (loaded.feature_names_in_ == clf.feature_names_in_).all()
+    assert (loaded.predict_proba(table) == clf.predict_proba(table)).all()
+    with pytest.raises(ValueError, match="feature names should match"):
+        loaded.predict(table[table.columns[::-1]])
+
+
+def test_another_augmentation_is_one_of_the_next_fit(tmp_path):
+    X, y, _ = recordings()
+    clf = classifier(augmentation=AugNet([TimeReverse(0.5)]), n_copies=0).fit(X, y)
+    clf.save(tmp_path / "clf")
+    given = AugNet([TimeReverse(0.5)])
     clf.set_params(augmentation=None)
     with pytest.raises(ValueError, match="augmentation was changed after fit"):
         clf.save(tmp_path / "clf")
