@@ -82,11 +82,13 @@ def _check_windows(X: object) -> None:
 
 
 def read_targets(y: Any) -> Any:
-    """Convert labels in a skorch SliceDataset to an array; return others unchanged."""
+    """Convert a skorch SliceDataset, and pandas types that may have missing values, to an array."""
     if type(y).__name__ == "SliceDataset":
         return np.array([y[i] for i in range(len(y))])
     check_complete("y", y)
-    return y
+    # of "Int64", "boolean" and the like, which scikit-learn would convert to float
+    numpy_dtype = getattr(getattr(y, "dtype", None), "numpy_dtype", None)
+    return y if numpy_dtype is None else np.asarray(y, dtype=numpy_dtype)
 
 
 def check_complete(name: str, values: Any) -> None:

@@ -154,6 +154,22 @@ class WeightedNet(skorch.NeuralNet):
             self.interrupted_ = not _is_of_callback(stop)
             raise
 
+    def notify(self, method_name: str, **kwargs: Any) -> None:
+        if method_name != "on_epoch_end":
+            super().notify(method_name, **kwargs)
+            return
+        stop = None  # in skorch, callbacks after one that stops the training miss its last epoch
+        self.on_epoch_end(self, **kwargs)
+        for _, callback in self.callbacks_:
+            try:
+                callback.on_epoch_end(self, **kwargs)
+            except KeyboardInterrupt as error:
+                if not _is_of_callback(error):
+                    raise
+                stop = stop or error
+        if stop is not None:
+            raise stop
+
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Any]:
         _, (target, _) = batch
         self.module_.example_labels = target.to(self.device)
@@ -175,6 +191,17 @@ class WeightedNet(skorch.NeuralNet):
             X = torch.as_tensor(X).to(self.device)
             raise ValueError(explain_not_finite(augmentation, X, output=y_pred, **labels))
         return loss
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        if getattr(self, "module_", None) is self.module:  # skorch would write both
+            del state["module"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        if "module" not in state:
+            self.module = self.module_
 
 
 class StopAfterWarmup(EarlyStopping):

@@ -220,7 +220,7 @@ def _describe(estimator: InvariantEstimator) -> dict[str, Any]:
     if module.augmentation is not None:  # what was fitted counts, not what was set since
         fitted = {"n_copies": module.n_copies, "average": module.average}
         params |= {name: value for name, value in fitted.items() if name in params}
-    arrays = ("classes_", "target_mean_", "target_scale_")
+    arrays = ("classes_", "target_mean_", "target_scale_", "feature_names_in_")
     left_out = None
     try:
         params["backbone_params"] = to_json(estimator.backbone_params)

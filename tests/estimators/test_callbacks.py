@@ -115,6 +115,18 @@ def test_batch_scoring_and_early_stopping():
     assert clf.n_iter_ < 40
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_the_epoch_that_ends_the_training_is_scored_too(own):
+    stop = EarlyStopping("valid_loss", patience=1, threshold=10.0)
+    options = {"callbacks": [stop, "accuracy"]} if own else {"callbacks": ["accuracy"]}
+    patience = None if own else 1
+    clf = recorded(**options, patience=patience, validation=0.5, max_epochs=40, lr=0.5)
+    clf.fit(X, TARGETS)
+    assert clf.n_iter_ < 40
+    for name in ("train_accuracy", "valid_accuracy", "valid_loss"):
+        assert len(clf.history_[:, name]) == clf.n_iter_
+
+
 def test_regression_in_the_units_of_the_target():
     options = {k: v for k, v in classifier().get_params().items() if k != "average"}
     options = {k: v for k, v in options.items() if k != "class_weight"}

@@ -47,6 +47,23 @@ def test_missing_labels_and_subjects_are_placed(make, place):
             classifier().fit(X, **arguments)
 
 
+@pytest.mark.parametrize(
+    ("kind", "labels", "expected"),
+    [
+        ("Int64", [1, 2], np.int64),
+        ("UInt8", [1, 2], np.uint8),
+        ("boolean", [False, True], np.bool_),
+        ("Float32", [1.0, 2.0], np.float32),
+    ],
+)
+def test_pandas_types_that_may_have_missing_values_keep_their_kind(kind, labels, expected):
+    y = pd.Series(np.array(labels)[Y], dtype=kind)
+    fitted = classifier().fit(X, y)
+    assert fitted.classes_.dtype == fitted.predict(X).dtype == expected
+    assert fitted.classes_.tolist() == labels
+    assert fitted.score(X, y) == classifier().fit(X, np.array(labels)[Y]).score(X, y.to_numpy())
+
+
 def test_groups_of_other_shapes():
     column = np.repeat(np.arange(8), 4)[:, None]
     options = {"validation": 0.25, "max_epochs": 2}

@@ -70,7 +70,7 @@ def test_copies_predict_and_train_as_the_original(backbone, how, tmp_path):
         other = copy.deepcopy(clf)
     np.testing.assert_array_equal(clf.predict_proba(X), other.predict_proba(X))
     assert any(map(parametrize.is_parametrized, other.module_.modules()))
-    assert other.module_ is other.net_.module_
+    assert other.module_ is other.net_.module_ is other.net_.module
     # the optimiser still trains the parameters of the copy
     batch, target = torch.from_numpy(X[:8]).float(), torch.from_numpy(Y[:8])
     before = [p.detach().clone() for p in other.module_.parameters()]
@@ -82,6 +82,15 @@ def test_copies_predict_and_train_as_the_original(backbone, how, tmp_path):
     trained = [list(one.module_.parameters()) for one in (clf, other)]
     assert all(map(torch.equal, *trained))
     assert not all(map(torch.equal, before, trained[1]))
+
+
+def test_a_pickle_holds_the_weights_once():
+    clf = InvariantClassifier(Bounded, sfreq=SFREQ, max_epochs=1, warmup=0, random_state=0)
+    clf.fit(X, Y)
+    weights = list(clf.module_.parameters())
+    with torch.no_grad():  # found again in the bytes
+        weights[0].copy_(torch.linspace(1, 2, weights[0].numel()).reshape(weights[0].shape))
+    assert pickle.dumps(clf).count(weights[0].detach().numpy().tobytes()) == 1
 
 
 def test_shared_layers_stay_shared():
