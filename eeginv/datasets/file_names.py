@@ -189,6 +189,29 @@ def is_listed(path: Path, folder: Path) -> bool:
     return path.is_file() and not hidden and not _LATER_PART.search(path.name)
 
 
+def refuse_copies(paths: Iterable[PurePath]) -> None:
+    """Raise an error if files differ only in their endings, as a recording and its conversion do.
+
+    Parameters
+    ----------
+    paths : iterable of pathlib.PurePath
+        The files.
+
+    Raises
+    ------
+    ValueError
+        If there are such files. The message names them.
+    """
+    first: dict[str, PurePath] = {}
+    for path in paths:
+        other = first.setdefault(ENDING.sub("", path.as_posix()), path)
+        if other is not path:
+            raise ValueError(
+                f"{other} and {path} differ only in their endings: if they are one recording, its "
+                "windows would count twice. Leave one of them in the folder."
+            )
+
+
 def is_read(name: str) -> bool:
     """Return whether the loader of folders reads files with a name.
 

@@ -16,7 +16,7 @@ from ..estimators.windows import is_windows
 from ..transforms.candidates import KINDS
 from . import recipe
 from .doubtful_subjects import warn_of_subjects
-from .file_names import has_pairs, is_listed
+from .file_names import has_pairs, is_listed, refuse_copies
 from .folder import load_sleep_folder
 from .labelled import LabelledWindows
 from .simulation.nights import simulate_sleep
@@ -270,8 +270,10 @@ def find_listed(form: str, data: Path, options: dict[str, Any]) -> list[recorded
         return recorded.find_bids(data, options.pop("task", None))
     pattern = options.pop("pattern", None)
     recordings = recorded.find_recordings(data, pattern)
+    paths = [one.path.relative_to(data) for one in recordings]
+    refuse_copies(paths)
     if pattern is None:
-        warn_of_subjects(one.path.relative_to(data) for one in recordings)
+        warn_of_subjects(paths)
     return recordings
 
 

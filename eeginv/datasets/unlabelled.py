@@ -124,7 +124,8 @@ def load_unlabelled(
         If the file does not exist.
     ValueError
         If the model does not know its preprocessing, or the recording lacks channels of the model,
-        is shorter than a window, has samples that are not finite, or lacks the events.
+        is shorter than a window, has samples that are not finite, has none of the
+        events, or lacks one that is not of the training.
 
     Examples
     --------
@@ -157,7 +158,7 @@ def load_unlabelled(
     _remark_on_training(recipe, events, remarks)
     opened = _open(recording, recipe, what, remarks)
     if events is not None:  # before trigger channels are removed
-        trials.find_trials(opened.raw, dict.fromkeys(events, ""), what)
+        _find_events(opened.raw, events, recipe, what, remarks)
     rate = opened.raw.info["sfreq"]
     if not same_rate(rate, recipe.sfreq):
         remarks.append(f"resampled from {rate:g} Hz to the {recipe.sfreq:g} Hz of the model")
@@ -194,6 +195,19 @@ def _remark_on_training(recipe: Recipe, events: Sequence[str] | None, remarks: l
         remarks.append(
             f"standardised as a whole: the training recordings were cropped to "
             f"{recipe.crop_wake:g} minutes around sleep first, which needs stages"
+        )
+
+
+def _find_events(
+    raw: mne.io.BaseRaw, events: Sequence[str], recipe: Recipe, what: str, remarks: list[str]
+) -> None:
+    """Add a remark on events of the training that do not occur; others must, and one of all."""
+    missing, listed = trials.find_missing(raw, events)
+    if len(missing) == len(events) or not set(missing) <= set(recipe.events or ()):
+        trials.find_trials(raw, dict.fromkeys(events, ""), what)
+    if missing:
+        remarks.append(
+            f"without the events {', '.join(map(repr, missing))}: the recording has {listed}"
         )
 
 

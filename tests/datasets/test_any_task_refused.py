@@ -1,5 +1,7 @@
 """Data of any task that do not fit: what is refused or left out, and what messages name."""
 
+import shutil
+
 import mne
 import numpy as np
 import pandas as pd
@@ -67,6 +69,23 @@ def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "S3_raw.fif").write_bytes(b"nothing")
     with pytest.raises(ValueError, match="S3_raw.fif cannot be read"):
         load_windows(tmp_path, **SPAN)
+
+
+@pytest.mark.parametrize("options", [{}, {"pattern": r"(?:.*/)?(?P<subject>S\d)"}])
+def test_a_recording_and_its_conversion_do_not_count_twice(tmp_path, options):
+    for name in ("runs/S1_raw.fif", "runs/S2_raw.fif", "runs/S2_raw_sss.fif", "S1_raw.fif"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        trials().save(path, verbose="error")
+    twice = "runs/S2_raw.fif and runs/S2_raw_sss.fif differ only in their endings"
+    with pytest.raises(ValueError, match=twice):
+        load_windows(tmp_path, **SPAN, **options)
+    (tmp_path / "runs" / "S2_raw_sss.fif").unlink()
+    shutil.move(tmp_path / "S1_raw.fif", tmp_path / "runs" / "S3_raw.fif")
+    assert load_windows(tmp_path / "runs", **SPAN, **options).subjects.size == 18
+    mne.export.export_raw(tmp_path / "runs" / "S3.edf", trials(), verbose="error")
+    with pytest.raises(ValueError, match=r"S3.edf and S3_raw.fif differ only in"):
+        load_windows(tmp_path / "runs", **SPAN, **options)
 
 
 def test_an_edf_file_that_was_cut_off_is_refused(tmp_path):

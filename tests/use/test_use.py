@@ -209,11 +209,27 @@ def test_windows_at_events_are_those_of_the_training(of_events, imagery):
     assert "though the model was trained on 0.5 to 2 s from T1, T2" in everywhere.remarks[0]
 
 
+def test_a_recording_may_lack_events_of_the_training(of_events, imagery, tmp_path):
+    raw = mne.io.read_raw(imagery / "S1R1_raw.fif")
+    of_one = raw.copy().set_annotations(
+        raw.annotations[[name == "T1" for name in raw.annotations.description]]
+    )
+    expected = load_unlabelled(of_one, of_events, events=["T1"])
+    found = load_unlabelled(of_one, of_events, events=["T1", "T2"])
+    np.testing.assert_array_equal(found.X, expected.X)
+    remark = "without the events 'T2': the recording has T1 (3)"
+    assert found.remarks == [remark, *expected.remarks]
+    with pytest.raises(ValueError, match="has no events 'T2'; it has T1"):
+        load_unlabelled(of_one, of_events, events=["T2"])
+
+
 def test_predictions_at_events_from_the_command_line(of_events, imagery, tmp_path):
     of_events.save(tmp_path / "model")
     arguments = (tmp_path / "model", imagery / "S1R1_raw.fif", "--output", tmp_path / "out")
     said = refused("predict", *arguments, "--events", "T1,T7")
     assert "S1R1_raw.fif lacks the events 'T7'; it has T1 (3), T2 (3)" in said
+    said = refused("predict", *arguments, "--events", "T7,T8")
+    assert "S1R1_raw.fif has no events 'T7', 'T8'" in said
     assert eeginv("predict", *arguments, "--events", "T1,T2").exit_code == 0
     table = pd.read_csv(tmp_path / "out" / "S1R1_raw.csv")
     expected, _ = predict_recording(of_events, imagery / "S1R1_raw.fif", events=["T1", "T2"])

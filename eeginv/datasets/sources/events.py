@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,19 +91,15 @@ def find_trials(raw: mne.io.BaseRaw, events: Mapping[str, str], what: str) -> np
     ValueError
         If one of the events does not occur.
     """
-    annotate(raw)
-    found = Counter(raw.annotations.description.tolist())
-    missing = [name for name in events if name not in found]
-    listed = ", ".join(f"{name} ({n})" for name, n in sorted(found.items())[:20])
+    missing, listed = find_missing(raw, events)
     if not events:
         raise ValueError(
-            f"Recordings are cut around events: name them, as in {EXAMPLE}. {what} has "
-            f"{listed or 'no annotations'}."
+            f"Recordings are cut around events: name them, as in {EXAMPLE}. {what} has {listed}."
         )
     if missing:
         none = "has no events" if len(missing) == len(events) else "lacks the events"
         raise ValueError(
-            f"{what} {none} {', '.join(map(repr, missing))}; it has {listed or 'no annotations'}. "
+            f"{what} {none} {', '.join(map(repr, missing))}; it has {listed}. "
             "Name others with events (--events), or leave the recording out."
         )
     wanted = np.isin(raw.annotations.description, list(events))
@@ -111,6 +107,29 @@ def find_trials(raw: mne.io.BaseRaw, events: Mapping[str, str], what: str) -> np
     ends = raw.annotations.onset[wanted] + durations - raw.first_time
     is_cut = (durations > 0) & (ends > raw.times[-1] - 0.5 / raw.info["sfreq"])
     return durations if is_cut.all() else durations[~is_cut]
+
+
+def find_missing(raw: mne.io.BaseRaw, events: Iterable[str]) -> tuple[list[str], str]:
+    """Find which events do not occur in a recording.
+
+    Parameters
+    ----------
+    raw : mne.io.Raw
+        The recording. If it has no annotations, they are made from its trigger channel.
+    events : iterable of str
+        Names of events.
+
+    Returns
+    -------
+    missing : list of str
+        Those that do not occur.
+    listed : str
+        The annotations of the recording and their numbers, for messages.
+    """
+    annotate(raw)
+    found = Counter(raw.annotations.description.tolist())
+    listed = ", ".join(f"{name} ({n})" for name, n in sorted(found.items())[:20])
+    return [name for name in events if name not in found], listed or "no annotations"
 
 
 def annotate(raw: mne.io.BaseRaw) -> None:
