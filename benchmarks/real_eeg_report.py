@@ -158,15 +158,15 @@ def _report_task(table, task, half, baseline):
     compared = compare_on(table, task, baseline)
     by_choice = gains_over(rows, baseline).groupby(["method", "choice"])["gain"].mean()
     corrected = dict(zip(compared, holm([r.p_value for r in compared.values()]), strict=True))
-    seconds = rows.groupby(["method", "choice"])["seconds"].first()
+    times = _times(rows, baseline)
     for method in rows["method"].unique():
         mine = rows.loc[rows["method"] == method].groupby("choice")[["plain", "averaged"]]
         mean = mine.mean().mean()
         text = ""
         if method in compared:
-            time = (seconds[method] / seconds[baseline]).median()
             error = by_choice[method].sem()
-            text = f"{_interval(compared[method])} {corrected[method]:.2f} {error:.1f} {time:.1f}"
+            text = f"{_interval(compared[method])} {corrected[method]:.2f} {error:.1f}"
+            text += f" {times[method]:.1f}"
         print(f"  {method:12} {mean['plain']:.3f} (averaged {mean['averaged']:.3f}) {text}")
 
 
@@ -180,17 +180,23 @@ def _report_all(table, half, baseline):
     found = {name: pooled(rows) for name, rows in gains.groupby("method", sort=False)}
     corrected = dict(zip(found, holm([result.p_value for result in found.values()]), strict=True))
     averaged = gains_over(table, baseline, "averaged")
-    seconds = table.groupby(["task", "choice", "method"])["seconds"].first().unstack("method")
+    times = _times(table, baseline)
     for method, result in found.items():
         mean, copies = (
             _mean_of_tasks(each.loc[each["method"] == method]) for each in (gains, averaged)
         )
-        time = (seconds[method] / seconds[baseline]).median()
         loss = pooled(losses.loc[losses["method"] == method])
         print(
             f"  {method:12} {mean:+5.1f}; {_interval(result)} {corrected[method]:.3f}; "
-            f"{_interval(loss)}; {copies:+5.1f}; {time:.1f}"
+            f"{_interval(loss)}; {copies:+5.1f}; {times[method]:.1f}"
         )
+
+
+def _times(table, baseline):
+    """Return the median time of each method in trainings of another, on the same kind of device."""
+    keys = ["task", "choice", "device"]
+    seconds = table.groupby([*keys, "method"])["seconds"].first().unstack("method")
+    return seconds.div(seconds[baseline], axis=0).median()
 
 
 def _report_copies(table):
