@@ -120,7 +120,8 @@ def summarise(table, gains):
                     "total": f"{of_method['total'].median():.2f}",
                     "accuracy": f"{of_method['accuracy'].mean():.3f}",
                     "averaged": f"{of_method['averaged'].mean():.3f}",
-                    "gain": f"{100 * of_method['gain'].mean():+.1f}",
+                    # over subjects, as its interval; accuracies are means over choices
+                    "gain": "" if gain is None else f"{100 * gain['difference']:+.1f}",
                     "95 %": _interval(gain),
                     "p, Holm": "" if gain is None else f"{gain['p_holm']:.3f}",
                 }

@@ -19,6 +19,8 @@ from ..transforms import REGISTRY
 from .style import BLUE, FALSE_COLOUR, GREY, TRUE_COLOUR, Style, styles_of, with_unit
 
 RANGE_COLOUR = "#ebebeb"
+# Settings of transforms that say how far their strengths may go.
+_RANGES = ("max_magnitude", "max_probability")
 
 # One item for each epoch: the policy, or extent and unit of each transform.
 History: TypeAlias = Sequence[Policy | dict[str, dict[str, Any]]]
@@ -231,7 +233,7 @@ def _rows(policies: Sequence[Policy], truth: Mapping[str, Mapping[str, Any]]) ->
         ]
         entries = [e for _, e in weighted]
         true, roles = truth.get(name), {entry.role for entry in entries}
-        limits = [v for e in entries for k, v in e.config.items() if k.startswith("max_")]
+        limits = [v for e in entries for k, v in e.config.items() if k in _RANGES]
         limit = max(limits, default=None)
         largest = max([*extents, *(e.extent for e in entries), true["extent"] if true else 0.0])
         rows.append(
