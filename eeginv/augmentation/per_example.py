@@ -155,7 +155,9 @@ class PerExampleLoss(nn.Module):
                 f"{len(losses)}."
             )
         formula = getattr(self.criterion, "chance", None)
-        labels = None if formula == "squared_error" else _one_hot(output, target, losses)
+        # without a softmax, integers may be values as well as classes
+        classes = step.chance.loss == "cross_entropy" and formula != "squared_error"
+        labels = _one_hot(output, target, losses) if classes else None
         criterion = self.criterion if formula is None else None
         return hand_over(total, step, losses, weights, output, target, labels, criterion)
 

@@ -410,3 +410,20 @@ def test_sigmoids_learn_and_are_averaged_as_they_are(n_outputs):
     assert ((model(X) > 0) == (target > 0)).float().mean() > 0.9
     # both destroy the labels
     assert augmentation.policy().by_transform().extent.max() < 0.1
+
+
+def test_whole_numbers_are_values_where_outputs_are():
+    """As classes, targets of a regression would have no chance level, and learn no reward."""
+    torch.manual_seed(0)
+    X, y = torch.randn(32, 1, 10), torch.arange(32)[:, None] % 7 + 20
+    gradients = []
+    for target in (y, y.float()):
+        torch.manual_seed(0)
+        backbone = nn.Sequential(nn.Flatten(), nn.Linear(10, 1))
+        augmentation = AugNet([SignFlip(0.1)], penalty=100.0, random_state=0)
+        model = InvariantModule(backbone, augmentation, loss="squared_error")
+        nn.init.constant_(backbone[1].bias, 23.0)
+        PerExampleLoss(nn.MSELoss(reduction="none"))(model(X), target).backward()
+        gradients.append(augmentation.layers[0].transforms[0].raw.grad)
+    torch.testing.assert_close(*gradients)
+    assert gradients[0] < -0.1  # wider
