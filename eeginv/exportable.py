@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from .augmentation.undo import Undo
+from .augmentation.undo import Undo, apply_maps
 
 if TYPE_CHECKING:
     from .augmentation import Augmentation
@@ -65,8 +65,5 @@ class ExportableModule(nn.Module):
 
     def _outputs(self, X: Tensor) -> Iterator[Tensor]:
         for maps in self._maps:
-            copy = X
-            for transform in maps:
-                copy = transform(copy)
-            output = self.module._through_backbone(copy)
+            output = self.module._through_backbone(apply_maps(maps, X))
             yield Undo.of(maps, self.n_times)(output) if self.module.equivariant else output

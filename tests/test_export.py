@@ -4,7 +4,16 @@ import pytest
 import torch
 from torch import nn
 
-from eeginv import Augerino, AugNet, InvariantClassifier, InvariantModule, TrivialAugment
+from eeginv import (
+    Augerino,
+    AugNet,
+    InvariantClassifier,
+    InvariantModule,
+    Policy,
+    PolicyAugmentation,
+    TrivialAugment,
+)
+from eeginv.policy import PolicyEntry
 from eeginv.transforms import (
     FrequencyShift,
     SignFlip,
@@ -113,3 +122,27 @@ def test_onnx_runs_what_was_trained(trained, tmp_path):
         (found,) = session.run(None, {session.get_inputs()[0].name: X[:n].numpy()})
         wanted = torch.from_numpy(clf.predict_proba(X[:n].numpy()))
         torch.testing.assert_close(torch.from_numpy(found).exp(), wanted.float(), rtol=0, atol=1e-4)
+
+
+def test_a_network_may_change_its_input_in_place():
+    """Copies that no transform changed have memory of their own."""
+
+    class Halved(nn.Module):
+        def __init__(self, in_place):
+            super().__init__()
+            torch.manual_seed(0)
+            self.in_place, self.last = in_place, nn.Linear(2 * 64, 3)
+
+        def forward(self, X):
+            return self.last((X.mul_(0.5) if self.in_place else 0.5 * X).flatten(1))
+
+    X = torch.randn(6, 2, 64, generator=torch.Generator().manual_seed(0))
+    before = X.clone()
+    policy = Policy([PolicyEntry("TimeReverse", 0.5, binary=True)], probability=0.5)
+    found = []
+    for in_place in (True, False):
+        augmentation = PolicyAugmentation(policy, random_state=0)
+        module = InvariantModule(Halved(in_place), augmentation, n_copies=8).eval()
+        found += [module(X), module.exportable(X)(X)]
+    torch.testing.assert_close(torch.stack(found), found[-1].expand(4, -1, -1))
+    assert torch.equal(X, before)

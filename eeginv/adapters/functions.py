@@ -104,7 +104,7 @@ class _FromCallable(Transform):
         return self.events_function(noise, strength)
 
     def _transform(self, X: Tensor, noise: Noise, strength: Tensor) -> Tensor:
-        out = self.function(X, strength, noise)
+        out = self.function(X.clone(), strength, noise)  # it may work in place
         if out.shape != X.shape:
             raise ValueError(
                 f"{self.name} turned signals of shape {tuple(X.shape)} into {tuple(out.shape)}."

@@ -16,7 +16,7 @@ from .layer import AugmentationLayer, strata
 from .log_prob import LogProb
 from .on_host import OnHost
 from .stream import RandomStream
-from .undo import NO_UNDO, Map, Undo
+from .undo import NO_UNDO, Map, Undo, apply_maps
 
 if TYPE_CHECKING:
     from .._typing import ModuleList
@@ -183,9 +183,7 @@ class Augmentation(OnHost):
             A function from outputs to outputs. Only if ``with_undo``.
         """
         for maps in self.fixed_maps(X, n_copies):
-            copy = X
-            for transform in maps:
-                copy = transform(copy)
+            copy = apply_maps(maps, X)
             yield (copy, Undo.of(maps, X.shape[-1])) if with_undo else copy
 
     def fixed_maps(self, X: Tensor, n_copies: int) -> list[list[Map]]:

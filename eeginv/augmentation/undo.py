@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
@@ -202,6 +202,14 @@ class _NoUndo(Undo):
 
 
 NO_UNDO = _NoUndo()
+
+
+def apply_maps(maps: Sequence[Map], X: Tensor) -> Tensor:
+    """Return transformed signals in memory of their own, which a network may change in place."""
+    copy = X
+    for transform in maps:
+        copy = transform(copy)
+    return copy.clone() if copy is X else copy
 
 
 def check_inverses(augmentation: Augmentation) -> None:

@@ -58,10 +58,7 @@ class Windows:
                 f"{type(transform).__name__}. eeginv.adapters wraps functions and Braindecode's "
                 "transforms."
             )
-        # an array without names is passed to the model unchanged, so it has the model's channels
-        sfreq = self.expected.sfreq if self.sfreq is None else self.sfreq
-        names = self.expected.ch_names if self.ch_names is None else self.ch_names
-        check_made_for(transform, sfreq, names)
+        check_made_for(transform, self.sfreq, self.ch_names)
         return transform
 
 
@@ -129,14 +126,12 @@ def read_windows(
                 f"groups must have one entry for each of {len(values)} examples, got an array of "
                 f"shape {groups.shape}."
             )
-    return Windows(
-        values,
-        ndim,
-        groups,
-        signals.sfreq if sfreq is None else sfreq,
-        None if names is None else list(names),
-        expected,
-    )
+    if sfreq is None:
+        sfreq = expected.sfreq if signals.sfreq is None else signals.sfreq
+    # an array without names is passed to the model unchanged, so it has the model's channels
+    if names is None and expected.ch_names is not None:
+        names = expected.ch_names if len(expected.ch_names) == values.shape[1] else None
+    return Windows(values, ndim, groups, sfreq, None if names is None else list(names), expected)
 
 
 def _in_memory(X: Any) -> np.ndarray:

@@ -337,7 +337,8 @@ def _restore(modes: dict[nn.Module, bool]) -> None:
 
 def _run(network: nn.Module, signals: np.ndarray) -> Tensor:
     first = _first_tensor(network)
-    return network(torch.as_tensor(signals, dtype=first.dtype, device=first.device))
+    # a copy, which a network may change in place
+    return network(torch.tensor(signals, dtype=first.dtype, device=first.device))
 
 
 def _first_tensor(network: nn.Module) -> Tensor:

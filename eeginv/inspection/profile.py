@@ -50,11 +50,11 @@ def invariance_profile(
         Signals in the form that the model takes. Some hundreds are enough. The largest strengths
         of the catalogue assume standardised signals.
     sfreq : float | None
-        Sampling frequency in Hz; known from ``mne.Epochs`` and windows datasets. Without it,
-        transforms that need it are left out.
+        Sampling frequency in Hz; known from ``mne.Epochs``, windows datasets and estimators of
+        eeginv. Without it, transforms that need it are left out.
     ch_names : list of str | None
-        Names of the channels; known from ``mne.Epochs`` and windows datasets. Without them,
-        transforms that need them are left out.
+        Names of the channels; known from ``mne.Epochs``, windows datasets and estimators of eeginv
+        that were fitted on them. Without them, transforms that need them are left out.
     transforms : list of Transform | None
         The transforms. None takes all transforms of the catalogue that the signals allow (those
         between channels need two channels, rotations of the sensors eight).

@@ -1,3 +1,4 @@
+import mne
 import numpy as np
 import pytest
 import torch
@@ -5,6 +6,8 @@ from inspected import SCALP, SFREQ, BandPower, Polarity, flat_network, tones
 from scipy.spatial.distance import cosine, jensenshannon
 from torch import nn
 
+from eeginv import InvariantClassifier
+from eeginv.adapters import from_callable
 from eeginv.inspection import invariance_curve, invariance_profile, invariance_score
 from eeginv.inspection.measures import derangement
 from eeginv.transforms import (
@@ -266,3 +269,44 @@ def test_profile_takes_what_the_signals_allow():
     with pytest.warns(UserWarning, match="Left out .*Sensors"):
         strange = invariance_profile(Polarity(), X, SFREQ, list("abcdefghi"), **options)
     assert set(strange.index) == no_names
+
+
+def test_rate_and_channels_of_a_fitted_model_are_known():
+    X, y = tones(20, n_channels=len(SCALP))
+    info = mne.create_info(SCALP, SFREQ, "eeg")
+    events = np.column_stack([200 * np.arange(20), np.zeros(20, int), y])
+    names = {"6 Hz": 0, "10 Hz": 1, "20 Hz": 2}
+    epochs = mne.EpochsArray(1e-6 * X, info, events, event_id=names, verbose="error")
+    network = nn.Sequential(nn.Flatten(), nn.Linear(len(SCALP) * 200, 3))
+    clf = InvariantClassifier(network, None, max_epochs=1, random_state=0).fit(epochs)
+    options = {"n_strengths": 1, "n_draws": 1}
+    assert list(invariance_profile(clf, X, **options).index) == list(REGISTRY)
+
+
+def test_networks_and_functions_that_work_in_place():
+    X, _ = tones()
+    before = X.copy()
+
+    class Louder(nn.Module):
+        def __init__(self, in_place):
+            super().__init__()
+            self.in_place, self.rest = in_place, flat_network()
+
+        def forward(self, X):
+            return self.rest(X.mul_(3) if self.in_place else 3 * X)
+
+    def tilted(X, strength, noise):
+        X *= 1 + strength * noise["uniform"].reshape(-1, 1, 1)
+        return X
+
+    def apart(X, strength, noise):
+        return X * (1 + strength * noise["uniform"].reshape(-1, 1, 1))
+
+    found = []
+    for in_place in (True, False):
+        torch.manual_seed(0)
+        transform = from_callable(tilted if in_place else apart, 0.9, 0.9)
+        found.append(invariance_score(Louder(in_place), X, transform, random_state=0))
+    assert found[0].score == found[1].score < 0.999
+    assert found[0].agreement == found[1].agreement
+    np.testing.assert_array_equal(X, before)
