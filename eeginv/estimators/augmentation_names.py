@@ -16,25 +16,35 @@ AUGMENTATIONS = (*LEARNED, "trivial")
 AugmentationLike: TypeAlias = str | Policy | Augmentation | None
 
 
-def hint_for_augmentation(value: object) -> str:
-    """Return a hint for a value that ``augmentation=`` does not accept.
+def check_augmentation(value: object) -> None:
+    """Raise an error for a value that ``augmentation=`` does not accept.
 
     Parameters
     ----------
     value : object
         The value that was passed.
 
-    Returns
-    -------
-    hint : str
-        A sentence that begins with a space. Empty if there is no hint for the value.
+    Raises
+    ------
+    ValueError
+        If it is not accepted. The message has a hint for frequent mistakes.
 
     Examples
     --------
-    >>> from eeginv.estimators.augmentation_names import hint_for_augmentation
-    >>> hint_for_augmentation("AugNet")
-    " Did you mean 'augnet'?"
+    >>> from eeginv.estimators.augmentation_names import check_augmentation
+    >>> check_augmentation("augnet")
     """
+    if value is None or isinstance(value, (Policy, Augmentation)):
+        return
+    # ``in`` alone would compare elementwise for an array or a tensor
+    if not (isinstance(value, str) and value in AUGMENTATIONS):
+        raise ValueError(
+            "augmentation must be 'augnet', 'augerino', 'auto', 'trivial', None, a Policy or "
+            f"an Augmentation; got {value!r}.{_hint(value)}"
+        )
+
+
+def _hint(value: object) -> str:
     if isinstance(value, str):
         name = value.lower()
         if name in ("none", "no", ""):

@@ -60,8 +60,11 @@ def build_backbone(
         cls = _resolve(backbone)
         name = cls.__name__
         known = {"n_chans": n_chans, "n_times": n_times, "n_outputs": n_outputs, "sfreq": sfreq}
-        accepted = inspect.signature(cls.__init__).parameters
+        accepted = _find_accepted(cls)
         _check_names(params, accepted, name)
+        passes_on = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in accepted.values())
+        if passes_on and not accepted.keys() & known.keys():  # it reads them from its **kwargs
+            accepted |= dict.fromkeys(known, next(iter(accepted.values())))
         arguments = {
             key: value for key, value in known.items() if key in accepted and value is not None
         }
@@ -98,6 +101,24 @@ def _resolve(backbone: str | type[nn.Module] | nn.Module) -> type[nn.Module]:
     )
 
 
+def _find_accepted(cls: type[nn.Module]) -> dict[str, inspect.Parameter]:
+    """Return the arguments of a constructor, and of its base classes' where it passes others on."""
+    accepted: dict[str, inspect.Parameter] = {}
+    for one in cls.__mro__[: cls.__mro__.index(nn.Module)]:
+        if "__init__" not in vars(one):
+            continue
+        others = {
+            name: parameter
+            for name, parameter in accepted.items()
+            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        }
+        parameters = inspect.signature(vars(one)["__init__"]).parameters
+        accepted = {**parameters, **others}
+        if all(each.kind is not inspect.Parameter.VAR_KEYWORD for each in parameters.values()):
+            break
+    return accepted
+
+
 def _check_names(
     params: Mapping[str, Any], accepted: Mapping[str, inspect.Parameter], name: str
 ) -> None:
@@ -128,10 +149,11 @@ def _check(
         ) from error
     finally:
         network.train(was_training)
-    if output.ndim < 2 or output.shape[0] != 2 or output.shape[1] != n_outputs:
+    got = tuple(output.shape) if isinstance(output, torch.Tensor) else f"a {type(output).__name__}"
+    if got != (2, n_outputs):
         raise ValueError(
             f"{name} must return outputs of shape (n_examples, {n_outputs}) for {n_outputs} "
-            f"outputs; got {tuple(output.shape)} for 2 examples."
+            f"outputs; got {got} for 2 examples."
         )
 
 

@@ -17,11 +17,12 @@ from sklearn.utils.validation import (
 from torch import nn
 
 from .._pickling import make_picklable
+from .._precision import check_precision
 from .channels import Expected
 from .inputs import check_complete, read_signals, read_targets
 from .lazy import LazyWindows
 from .parameters import check_device, check_parameters, default_parameters, without_effect
-from .persistence import load_estimator, save_estimator
+from .persistence import OF_NETWORK, load_estimator, save_estimator
 from .prediction import predict_in_batches
 from .selection import train_selected
 from .training import Trainer
@@ -156,6 +157,7 @@ class InvariantEstimator(BaseEstimator):
         self.n_iter_, self.policy_history_ = len(training.history), training.policies
         augmentation = training.module.augmentation
         self.policy_ = None if augmentation is None else augmentation.policy()
+        self._fitted_with = {name: getattr(self, name) for name in OF_NETWORK}
         return self
 
     def _prepare(
@@ -247,8 +249,8 @@ class InvariantEstimator(BaseEstimator):
     def set_params(self, **params: Any) -> Self:
         """Set parameters.
 
-        ``n_copies``, ``average`` and ``device`` also change the predictions of a fitted estimator.
-        All others count from the next ``fit`` on.
+        ``n_copies``, ``average``, ``precision`` and ``device`` also change the predictions of a
+        fitted estimator. All others count from the next ``fit`` on.
 
         Parameters
         ----------
@@ -264,6 +266,9 @@ class InvariantEstimator(BaseEstimator):
         module = getattr(self, "module_", None)
         if module is not None and {"n_copies", "average"} & params.keys():
             module.average_over(self.n_copies, getattr(self, "average", module.average))
+        if module is not None and "precision" in params:
+            check_precision(self.precision)
+            module.precision = self.precision
         if module is not None and "device" in params:
             check_device(self.device)
             module.to(self.device)

@@ -12,6 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._precision import check_precision
 from ..augmentation import Augmentation, AugNet
+from ..transforms.base import check_sfreq
+from .augmentation_names import check_augmentation
 from .callbacks import check_callbacks
 
 if TYPE_CHECKING:
@@ -76,6 +78,9 @@ def check_parameters(estimator: InvariantEstimator) -> None:
         If there are such parameters. The message names them.
     """
     check_device(estimator.device)
+    check_augmentation(estimator.augmentation)
+    if estimator.sfreq is not None:
+        check_sfreq(estimator.sfreq)
     positive: dict[str, Any] = {
         "max_epochs": numbers.Integral,
         "batch_size": numbers.Integral,

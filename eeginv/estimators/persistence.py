@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _FORMAT = 2
 _WEIGHTS, _PREPROCESSING = "weights.safetensors", "preprocessing.json"
 _NOT_PLAIN = "not saved"
+# Parameters that say what network was trained.
+OF_NETWORK = ("backbone", "backbone_params", "augmentation", "transforms", "n_layers")
 _NOT_SAVED = ("backbone", "augmentation", "transforms", "callbacks", "device")
 _PARTS = (
     *("params", "backbone", "augmentation", "transforms", "fitted", "arrays"),
@@ -180,9 +182,28 @@ def load_estimator(
     estimator.module_ = Trainer(estimator).compiled(module).eval()
     estimator.policy_ = None if module.augmentation is None else module.augmentation.policy()
     estimator.policy_history_ = [Policy.from_dict(values) for values in saved["policy_history"]]
+    if transforms is not None or augmentation is not None:
+        _check_names(estimator)
+    estimator._fitted_with = {name: getattr(estimator, name) for name in OF_NETWORK}
     estimator.history_ = History(saved["history"])
     estimator.preprocessing_ = preprocessing
     return estimator
+
+
+def _check_names(estimator: InvariantEstimator) -> None:
+    """Raise an error if transforms that were passed are not those of the saved history."""
+    policies = [*estimator.policy_history_[-1:], estimator.policy_]
+    names = [
+        [[entry.transform for entry in branch.entries] for branch in policy.branches]
+        for policy in policies
+        if policy is not None
+    ]
+    if len(names) == 2 and names[0] != names[1]:
+        listed = [", ".join(dict.fromkeys(sum(found, []))) for found in names]
+        raise ValueError(
+            f"The model was fitted with the transforms {listed[0]}, and load() got {listed[1]}: "
+            "pass the same ones in the same order."
+        )
 
 
 def _read_weights(path: Path, expected: str | None) -> dict[str, Tensor]:
@@ -212,10 +233,15 @@ def _read_whole(path: Path, name: str, expected: str | None) -> bytes:
 def _describe(estimator: InvariantEstimator) -> dict[str, Any]:
     params = {k: v for k, v in estimator.get_params(deep=False).items() if k not in _NOT_SAVED}
     module = estimator.module_
-    if (estimator.augmentation is None) != (module.augmentation is None):
+    changed = [
+        name
+        for name, value in getattr(estimator, "_fitted_with", {}).items()
+        if not _is_same(value, getattr(estimator, name))
+    ]
+    if changed:
         raise ValueError(
-            "augmentation was changed after fit, and the network was trained with another one: "
-            "fit again, or set it back."
+            f"{' and '.join(changed)} {'was' if len(changed) == 1 else 'were'} changed after fit, "
+            "and the network was trained with another value: fit again, or set it back."
         )
     if module.augmentation is not None:  # what was fitted counts, not what was set since
         fitted = {"n_copies": module.n_copies, "average": module.average}
@@ -255,6 +281,11 @@ def _describe(estimator: InvariantEstimator) -> dict[str, Any]:
     if hasattr(estimator, "_single_output"):
         description["single_output"] = estimator._single_output
     return description
+
+
+def _is_same(value: Any, other: Any) -> bool:
+    plain = isinstance(value, (str, int, float)) and isinstance(other, (str, int, float))
+    return value is other or (plain and value == other)
 
 
 def _plain(value: Any, name: str) -> Any:

@@ -176,8 +176,10 @@ class InvariantRegressor(RegressorMixin, InvariantEstimator):
             scale = np.sqrt(np.average((y - self.target_mean_) ** 2, axis=0, weights=weight))
         else:  # invalid weights are refused later
             self.target_mean_, scale = y.mean(axis=0), y.std(axis=0)
-        self.target_scale_ = np.where(scale > 0, scale, 1.0)
-        return ((y - self.target_mean_) / self.target_scale_).astype(np.float32)
+        if not np.isfinite(scale).all():
+            raise ValueError("y is too large: its standard deviation is not finite.")
+        self.target_scale_ = scale  # of a constant target, 0, so that predictions are its value
+        return ((y - self.target_mean_) / np.where(scale > 0, scale, 1.0)).astype(np.float32)
 
     def _class_weights(self, y: Any) -> np.ndarray | float:
         return 1.0

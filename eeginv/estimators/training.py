@@ -28,7 +28,7 @@ from ..policy import Policy
 from ..transforms import Transform, default_transforms
 from ..transforms.candidates import possible_with
 from ..transforms.layout import check_made_for
-from .augmentation_names import AUGMENTATIONS, hint_for_augmentation
+from .augmentation_names import check_augmentation
 from .backbone import build_backbone
 from .callbacks import prepare_callbacks
 from .held_out import check_sides, hold_out
@@ -298,12 +298,7 @@ class Trainer:
             return copied
         if isinstance(augmentation, Policy):
             return PolicyAugmentation(augmentation, random_state=seed)
-        # ``in`` alone would compare elementwise for an array or a tensor
-        if not (isinstance(augmentation, str) and augmentation in AUGMENTATIONS):
-            raise ValueError(
-                "augmentation must be 'augnet', 'augerino', 'auto', 'trivial', None, a Policy or "
-                f"an Augmentation; got {augmentation!r}.{hint_for_augmentation(augmentation)}"
-            )
+        check_augmentation(augmentation)
         given: Any = estimator.transforms
         transforms = self.default_transforms() if given is None else given
         if augmentation == "trivial":

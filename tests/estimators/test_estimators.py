@@ -234,6 +234,54 @@ def test_braindecode_hands_over_other_losses():
 # bad input ----------------------------------------------------------------------------------------
 
 
+class Odd(nn.Module):
+    """Returns outputs in another form than (n_examples, n_outputs)."""
+
+    def __init__(self, form):
+        super().__init__()
+        self.form, self.last = form, nn.Linear(2 * 128, 2)
+
+    def forward(self, X):
+        return self.form(self.last(X.flatten(1)))
+
+
+class PassesOn(Network):
+    def __init__(self, scale=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.scale = scale
+
+
+class ReadsThem(nn.Module):
+    def __init__(self, **kwargs):
+        super().__init__()
+        self.last = nn.Linear(kwargs["n_chans"] * kwargs["n_times"], kwargs["n_outputs"])
+
+    def forward(self, X):
+        return self.last(X.flatten(1))
+
+
+@pytest.mark.parametrize("backbone", [PassesOn, ReadsThem])
+def test_constructors_that_take_any_arguments(backbone):
+    X, y, _ = recordings()
+    clf = classifier(backbone=backbone).fit(X, y)
+    assert clf.predict_proba(X).shape == (len(X), 2)
+    if backbone is PassesOn:
+        assert clf.set_params(backbone_params={"scale": 2.0}).fit(X, y).module_.backbone.scale == 2
+        with pytest.raises(ValueError, match="PassesOn has no parameter 'scal'. Did you mean 'sc"):
+            clf.set_params(backbone_params={"scal": 2.0}).fit(X, y)
+
+
+def test_a_constant_target_is_predicted():
+    X, _, _ = recordings()
+    options = {"sfreq": 64, "max_epochs": 2, "augmentation": None, "random_state": 0}
+    y = np.stack([np.full(len(X), 1e-6), X[:, 0, 0]], axis=1)
+    reg = InvariantRegressor(Network, **options).fit(X, y)
+    np.testing.assert_allclose(reg.predict(X)[:, 0], 1e-6)
+    assert reg.predict(X)[:, 1].std() > 0
+    with pytest.raises(ValueError, match="y is too large"), np.errstate(over="ignore"):
+        InvariantRegressor(Network, **options).fit(X, 1e300 * X[:, 0, 0].astype(float))
+
+
 def test_bad_input_is_refused_at_once():
     X, y, _ = recordings()
     broken = X.copy()
@@ -258,6 +306,10 @@ def test_bad_input_is_refused_at_once():
         (classifier(backbone=Network(3, 128, 2)), (X, y), "another shape"),
         (classifier(backbone=Network(2, 128, 5)), (X, y), r"\(n_examples, 2\)"),
         (classifier(augmentation="augnett"), (X, y), "augmentation must be"),
+        (classifier(augmentation=SignFlip(0.2), penalty=0.1), (X, y), "Pass candidates as"),
+        (classifier(backbone=Odd(list)), (X, y), r"\(n_examples, 2\).*got a list"),
+        (classifier(backbone=Odd(lambda out: out[..., None])), (X, y), r"got \(2, 2, 1\)"),
+        (classifier(sfreq=0), (X, y), "sfreq must be the sampling frequency"),
         (classifier(transforms=[FrequencyShift(100)]), (X, y), "at 100 Hz"),
         (classifier(max_epochs=0), (X, y), "max_epochs"),
         (classifier(lr=-1), (X, y), "lr must be"),

@@ -11,6 +11,7 @@ from rhythms import Network, classifier, recordings, same_weights
 from sklearn.base import clone
 
 from eeginv import AugNet, InvariantClassifier, InvariantRegressor, Policy, PolicyAugmentation
+from eeginv.adapters import from_callable
 from eeginv.policy import PolicyEntry
 from eeginv.transforms import GaussianNoise, SignFlip, TimeReverse
 
@@ -153,7 +154,37 @@ def test_another_augmentation_is_one_of_the_next_fit(tmp_path):
     clf = classifier(augmentation=AugNet([TimeReverse(0.5)]), n_copies=0).fit(X, y)
     clf.save(tmp_path / "clf")
     given = AugNet([TimeReverse(0.5)])
-    clf.set_params(augmentation=None)
-    with pytest.raises(ValueError, match="augmentation was changed after fit"):
-        clf.save(tmp_path / "clf")
+    for name, value in {"augmentation": None, "backbone": "EEGNet", "n_layers": 2}.items():
+        before = clf.get_params()[name]
+        clf.set_params(**{name: value})
+        with pytest.raises(ValueError, match=f"^{name} was changed after fit"):
+            clf.save(tmp_path / "clf")
+        clf.set_params(**{name: before}).save(tmp_path / "clf")
     assert InvariantClassifier.load(tmp_path / "clf", backbone=Network, augmentation=given)
+
+
+def drift(X, strength, noise):
+    return X + strength * (noise["uniform"] - 0.5).reshape(-1, 1, 1)
+
+
+def test_other_transforms_than_those_of_the_fit_are_refused(tmp_path):
+    X, y, _ = recordings()
+    own, flip = from_callable(drift, 0.5, 2.0), SignFlip(0.1)
+    clf = classifier(augmentation="augerino", transforms=[own, flip]).fit(X, y)
+    clf.save(tmp_path / "clf")
+    again = InvariantClassifier.load(tmp_path / "clf", Network, transforms=[own, flip])
+    assert (again.predict_proba(X) == clf.predict_proba(X)).all()
+    for wrong in ([flip, own], [flip, TimeReverse(0.1)]):
+        with pytest.raises(ValueError, match="was fitted with the transforms drift, SignFlip"):
+            InvariantClassifier.load(tmp_path / "clf", Network, transforms=wrong)
+
+
+def test_another_precision_counts_at_once(tmp_path):
+    X, y, _ = recordings()
+    clf = classifier().fit(X, y)
+    before = clf.predict_proba(X)
+    after = clf.set_params(precision="bf16").predict_proba(X)
+    assert 0 < abs(after - before).max() < 0.05
+    clf.save(tmp_path / "clf")
+    loaded = InvariantClassifier.load(tmp_path / "clf", Network)
+    assert (loaded.predict_proba(X) == after).all()

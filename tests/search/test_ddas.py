@@ -222,3 +222,17 @@ def test_bad_input(kwargs, groups, match):
     X, y, _ = data()
     with pytest.raises(ValueError, match=match):
         search(**kwargs).fit(X, y, groups=groups)
+
+
+def test_another_fit_leaves_nothing_of_the_one_before():
+    X, y, groups = data()
+    found = search().fit(X, y, groups=groups)
+    before = found.predict_proba(X)
+    with pytest.raises(ValueError, match="inconsistent"):
+        found.fit(X, y[:-1], groups=groups)
+    assert (found.predict_proba(X) == before).all()
+    three = np.where(np.arange(len(y)) % 3 == 0, "third", y)
+    found.set_params(refit=False).fit(X, three, groups=groups)
+    assert len(found.classes_) == 3
+    with pytest.raises(ValueError, match="because refit was False in fit"):
+        found.set_params(refit=True).predict(X)

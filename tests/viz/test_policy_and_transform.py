@@ -66,6 +66,12 @@ def test_policy(truth, policies):
     assert ("changes the label" in shown) == (truth is not None)
 
 
+def test_range_of_a_transform_with_other_limits():
+    config = {"sfreq": 100.0, "max_magnitude": 2.0, "max_freq": 32.0}
+    policy = Policy([PolicyEntry("BandstopFilter", 0.5, "Hz", config=config)])
+    assert "0.5 Hz of 2 Hz" in texts(plot_policy(policy))
+
+
 def test_policy_in_given_axes():
     figure, (left, right) = plt.subplots(1, 2)
     assert make_policy().plot(axes=right) is figure
