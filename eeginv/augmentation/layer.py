@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..policy import PolicyEntry
 from ..transforms.draws import Draws, Noise
+from ..transforms.registry import name_in_policy
 from ..transforms.strength import constant, read_strengths
 from .candidates import check_transforms
 from .choice import Subset, apply_by_choice
@@ -220,7 +221,7 @@ class AugmentationLayer(nn.Module):
         """
         return [
             PolicyEntry(
-                transform=t.name,
+                transform=name_in_policy(t),
                 extent=round(t.strength.item(), 7),
                 unit=t.unit,
                 weight=round(weight, 7),

@@ -118,18 +118,9 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
         self : PolicySearch
             The fitted search.
         """
-        before = dict(self.__dict__)
+        self._check_parameters()
         for name in ("best_estimator_", "refit_time_"):  # of other data
             self.__dict__.pop(name, None)
-        try:
-            return self._fit(X, y, groups)
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            raise
-
-    def _fit(self, X: SignalsLike, y: ArrayLike | None, groups: ArrayLike | None) -> Self:
-        self._check_parameters()
         start = time.perf_counter()
         split_seed, search_seed, refit_seed = (
             int(seed) for seed in check_random_state(self.random_state).randint(2**31 - 1, size=3)
@@ -191,8 +182,8 @@ class PolicySearch(DeclaredParameters, ClassifierMixin, MetaEstimatorMixin, Base
     def _final_model(self) -> InvariantClassifier:
         check_is_fitted(self, "policy_")
         if not self.refit or not hasattr(self, "best_estimator_"):
-            when = "was False in fit" if self.refit else "is False"
-            raise ValueError(f"There is no final model to predict with, because refit {when}.")
+            why = "the last fit had none or failed" if self.refit else "refit is False"
+            raise ValueError(f"There is no final model to predict with, because {why}.")
         return self.best_estimator_
 
     def predict(self, X: SignalsLike) -> np.ndarray:

@@ -43,6 +43,34 @@ REGISTRY: dict[str, type[Transform]] = {
 NOT_IN_THE_CATALOGUE: dict[str, type[Transform]] = {"ChannelsGenerator": ChannelsGenerator}
 
 
+def name_in_policy(transform: Transform) -> str:
+    """Return the name of a transform in policies.
+
+    Parameters
+    ----------
+    transform : Transform
+        The transform.
+
+    Returns
+    -------
+    name : str
+        Its name, preceded by that of its module if another class has this name in ``REGISTRY``, so
+        that a policy is never applied with the wrong one.
+
+    Examples
+    --------
+    >>> from eeginv.transforms import SignFlip
+    >>> from eeginv.transforms.registry import name_in_policy
+    >>> name_in_policy(SignFlip())
+    'SignFlip'
+    """
+    name = transform.name
+    ours = {**REGISTRY, **NOT_IN_THE_CATALOGUE}.get(name)
+    if ours is None or ours is type(transform):
+        return name
+    return f"{type(transform).__module__.rpartition('.')[2]}.{name}"
+
+
 def transform_class(name: str) -> type[Transform]:
     """Return the class of a transform of a policy.
 

@@ -11,7 +11,7 @@ from braindecode import augmentation as theirs
 from checking import CH_NAMES, generator, signals
 from torch.utils.data import TensorDataset
 
-from eeginv import AugNet, Policy
+from eeginv import AugNet, Policy, PolicyAugmentation
 from eeginv.adapters import from_braindecode, from_callable, to_braindecode
 from eeginv.transforms import (
     REGISTRY,
@@ -196,3 +196,15 @@ def test_round_trip():
     ours = from_braindecode(to_braindecode(TimeReverse(1.0, max_probability=1.0)))
     X = signals(dtype=torch.float32)
     assert torch.equal(ours(X, generator()), X.flip(-1))
+
+
+def test_a_policy_is_not_applied_with_another_class_of_the_same_name():
+    own = type("GaussianNoise", (SignFlip,), {"__module__": "my_package.transforms"})
+    theirs_ = from_braindecode(theirs.GaussianNoise(1.0))
+    for transform, name in ((own(0.2), "transforms"), (theirs_, "braindecode")):
+        policy = AugNet([transform, SignFlip(0.2)], n_layers=1).policy()
+        assert [e.transform for e in policy.layer(0)] == [f"{name}.GaussianNoise", "SignFlip"]
+        again = Policy.from_dict(policy.to_dict())
+        assert again == policy
+        with pytest.raises(ValueError, match="A transform of your own needs its class"):
+            PolicyAugmentation(again)
