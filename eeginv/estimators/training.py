@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,20 +93,29 @@ class Trainer:
         """Module that computes the loss of each example."""
         return self.estimator._criterion()
 
-    def isolated(self, seed: int) -> AbstractContextManager[None]:
+    @contextmanager
+    def isolated(self, seed: int) -> Iterator[None]:
         """Seed torch's global generators and set its threads within a ``with`` block.
+
+        Autocast and inference mode of the caller are off in it.
 
         Parameters
         ----------
         seed : int
             The seed.
 
-        Returns
-        -------
-        context : context manager
-            Restores both on exit.
+        Yields
+        ------
+        None
+            All is restored on exit.
         """
-        return isolated(int(seed), count_threads(self.estimator.n_jobs), self.device)
+        kind = torch.device(self.device).type
+        with (
+            isolated(int(seed), count_threads(self.estimator.n_jobs), self.device),
+            torch.autocast(kind, enabled=False),
+            torch.inference_mode(False),
+        ):
+            yield
 
     def with_settings(self, **settings: Any) -> Trainer:
         """Return a trainer for the same prepared data with other settings.

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
+from rhythms import classifier, recordings, same_weights
 from sklearn.base import clone
 from torch import nn
 
@@ -178,3 +179,16 @@ def test_what_is_compiled_for_the_processor_learns_the_same():
     # without biases that a batch normalisation takes away: of these, Adam would follow the rounding
     found = [estimator(compile=c, max_epochs=2).fit(X, Y).predict_proba(X) for c in (False, True)]
     np.testing.assert_allclose(found[1], found[0], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "around", [torch.autocast("cpu", torch.bfloat16), torch.inference_mode(), torch.no_grad()]
+)
+def test_modes_of_torch_around_an_estimator_change_nothing(around):
+    X, y, _ = recordings()
+    expected = classifier().fit(X, y)
+    with around:
+        found = classifier().fit(X, y)
+        probabilities = found.predict_proba(X)
+    assert same_weights(found, expected)
+    assert (probabilities == expected.predict_proba(X)).all()
