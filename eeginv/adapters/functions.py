@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+import torch
+
 from ..transforms import Transform
 from ..transforms.draws import Draws, Noise
 
@@ -108,5 +110,12 @@ class _FromCallable(Transform):
         if out.shape != X.shape:
             raise ValueError(
                 f"{self.name} turned signals of shape {tuple(X.shape)} into {tuple(out.shape)}."
+            )
+        learns = strength.requires_grad and torch.is_grad_enabled()
+        if learns and self.continuous and not out.requires_grad:
+            raise ValueError(
+                f"What {self.name} returns has no gradient for its strength, which could never be "
+                "learned: compute it with operations of torch and, where something happens or not, "
+                "say so with events=. A policy applies it with a fixed strength."
             )
         return out

@@ -1,4 +1,4 @@
-"""Outputs of any fitted model in a given space."""
+"""Outputs of any fitted classifier in a given space."""
 
 from __future__ import annotations
 

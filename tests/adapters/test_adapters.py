@@ -208,3 +208,21 @@ def test_a_policy_is_not_applied_with_another_class_of_the_same_name():
         assert again == policy
         with pytest.raises(ValueError, match="A transform of your own needs its class"):
             PolicyAugmentation(again)
+
+
+def test_a_function_whose_strength_cannot_be_learned_is_refused():
+    def jump(X, strength, noise):
+        return torch.where(noise["uniform"].abs().reshape(-1, 1, 1) < strength, -X, X)
+
+    def through_numpy(X, strength, noise):
+        return torch.from_numpy(X.numpy() * (1 + strength.detach().numpy()))
+
+    X = signals()
+    for function in (jump, through_numpy):
+        model = AugNet([from_callable(function, 0.3, 1.0)], random_state=0)
+        with pytest.raises(ValueError, match=f"What {function.__name__} returns has no gradient"):
+            model(X)
+        with torch.no_grad():
+            assert model(X).shape == X.shape
+    told = from_callable(jump, 0.3, 1.0, events=lambda n, p: n["uniform"].abs() < p)
+    assert AugNet([told], random_state=0)(X).shape == X.shape
