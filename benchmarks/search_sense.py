@@ -88,7 +88,7 @@ METHODS = {  # from a prototype, numbers of epochs, and what all share, to a sea
     "ddas": follows(DDASSearch, n_levels=1, search_lr=LR, policy_lr=0.005),
     "dada": follows(DADASearch, search_lr=LR, **SLOW),
     "adda": follows(ADDASearch, search_lr=LR, **SLOW),
-    "cadda": follows(CADDASearch, search_lr=LR),
+    "cadda": follows(CADDASearch, search_lr=LR, policy_lr=0.01),
     "fasteraa": follows(FasterAutoAugmentSearch, critic_lr=LR, **SLOW),
     "fastaa": tries(FastAutoAugmentSearch, n_folds=2, n_trials=40, n_draws=1),
     "autoaugment": tries(AutoAugmentSearch, n_trials=20),
