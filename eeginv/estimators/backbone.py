@@ -60,8 +60,8 @@ def build_backbone(
         cls = _resolve(backbone)
         name = cls.__name__
         known = {"n_chans": n_chans, "n_times": n_times, "n_outputs": n_outputs, "sfreq": sfreq}
+        _check_names(params, inspect.signature(cls.__init__).parameters, name)
         accepted = _find_accepted(cls)
-        _check_names(params, accepted, name)
         passes_on = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in accepted.values())
         if passes_on and not accepted.keys() & known.keys():  # it reads them from its **kwargs
             accepted |= dict.fromkeys(known, next(iter(accepted.values())))

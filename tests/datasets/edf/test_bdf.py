@@ -29,7 +29,7 @@ def path(tmp_path):
 
 
 def test_windows_are_those_of_the_recording(path):
-    trials().save(path.with_name("S1R1_raw.fif"), verbose="error")
+    trials().save(path.with_name("S1R2_raw.fif"), verbose="error")
     both = load_windows(path.parent, **SPAN).X
     np.testing.assert_allclose(both[:6], both[6:], atol=1e-3)
     assert both.std() > 1
