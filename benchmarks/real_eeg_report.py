@@ -106,17 +106,17 @@ def pooled(gains, level=0.95, other_data=False):
 
 
 def _fit(gains, of_data):
-    """Fit the model from several starts; the default optimiser of statsmodels often ends early."""
+    """Fit the model by two optimisers; the default one of statsmodels often ends early."""
     from statsmodels.formula.api import mixedlm
 
     model = mixedlm("gain ~ 1", gains, groups="data", re_formula=of_data, vc_formula=COMPONENTS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of variances at zero, which are fine here
         fits = [model.fit(reml=True, method=[name]) for name in ("lbfgs", "powell")]
-    best = max(fits, key=lambda fitted: fitted.llf)
-    if not best.converged:
+    converged = [fitted for fitted in fits if fitted.converged]
+    if not converged:
         raise RuntimeError("The mixed-effects model did not converge.")
-    return best
+    return max(converged, key=lambda fitted: fitted.llf)
 
 
 def compare_on(table, task, baseline="none"):

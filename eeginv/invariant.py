@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from numbers import Integral
+from numbers import Real
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
@@ -184,8 +184,8 @@ class InvariantModule(nn.Module):
         """
         if average not in AVERAGES:
             raise ValueError(f"average must be one of {AVERAGES}, got {average!r}.")
-        whole = isinstance(n_copies, Integral) and not isinstance(n_copies, bool)
-        if not whole or n_copies < 0:
+        whole = isinstance(n_copies, Real) and not isinstance(n_copies, bool)
+        if not whole or n_copies < 0 or n_copies != int(n_copies):
             raise ValueError(f"n_copies must be a whole number of at least 0, got {n_copies!r}.")
         self.n_copies, self.average = int(n_copies), average
 

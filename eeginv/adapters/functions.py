@@ -112,7 +112,8 @@ class _FromCallable(Transform):
                 f"{self.name} turned signals of shape {tuple(X.shape)} into {tuple(out.shape)}."
             )
         learns = strength.requires_grad and torch.is_grad_enabled()
-        if learns and self.continuous and not out.requires_grad:
+        silent = learns and self.continuous and not out.requires_grad
+        if silent and not torch.equal(out, X):
             raise ValueError(
                 f"What {self.name} returns has no gradient for its strength, which could never be "
                 "learned: compute it with operations of torch and, where something happens or not, "

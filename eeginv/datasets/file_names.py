@@ -45,6 +45,10 @@ ENDING = re.compile(
     r"(?:_split-0*1)?(?:[_-](?:raw|raw_sss|raw_tsss|eeg|ieeg|meg|nirs|epo))?\.[a-z]+(?:\.gz)?$",
     flags=re.IGNORECASE,
 )
+# Endings in which a recording and its conversion may differ; modalities are other recordings.
+_CONVERTED = re.compile(
+    r"(?:_split-0*1)?(?:[_-]raw(?:_t?sss)?)?\.[a-z]+(?:\.gz)?$", flags=re.IGNORECASE
+)
 # Files of a recording that MNE split, after the first, with which it reads them.
 _LATER_PART = re.compile(r"_split-(?!0*1_)\d+_[^/]*\.fif(?:\.gz)?$", flags=re.IGNORECASE)
 # Folders for sessions, in BIDS and other layouts, each of which may hold files of all subjects.
@@ -204,7 +208,7 @@ def refuse_copies(paths: Iterable[PurePath]) -> None:
     """
     first: dict[str, PurePath] = {}
     for path in paths:
-        other = first.setdefault(ENDING.sub("", path.as_posix()), path)
+        other = first.setdefault(_CONVERTED.sub("", path.as_posix()), path)
         if other is not path:
             raise ValueError(
                 f"{other} and {path} differ only in their endings: if they are one recording, its "

@@ -60,16 +60,18 @@ def build_backbone(
         cls = _resolve(backbone)
         name = cls.__name__
         known = {"n_chans": n_chans, "n_times": n_times, "n_outputs": n_outputs, "sfreq": sfreq}
-        _check_names(params, inspect.signature(cls.__init__).parameters, name)
-        accepted = _find_accepted(cls)
-        passes_on = any(one.kind is inspect.Parameter.VAR_KEYWORD for one in accepted.values())
-        if passes_on and not accepted.keys() & known.keys():  # it reads them from its **kwargs
-            accepted |= dict.fromkeys(known, next(iter(accepted.values())))
-        arguments = {
-            key: value for key, value in known.items() if key in accepted and value is not None
-        }
+        accepted = inspect.signature(cls.__init__).parameters
+        _check_names(params, accepted, name)
+        known = {key: value for key, value in known.items() if value is not None}
+        arguments = {key: value for key, value in known.items() if key in accepted}
         try:
-            network = cls(**{**arguments, **params})
+            try:
+                network = cls(**{**arguments, **params})
+            except Exception:
+                if not _has_kwargs(accepted):
+                    raise
+                # perhaps it passes its **kwargs on, or reads them
+                network = cls(**{**_find_inherited(cls, known), **arguments, **params})
         except Exception as error:
             raise ValueError(
                 f"{name} cannot be built for {n_chans} channels and {n_times} samples"
@@ -101,28 +103,26 @@ def _resolve(backbone: str | type[nn.Module] | nn.Module) -> type[nn.Module]:
     )
 
 
-def _find_accepted(cls: type[nn.Module]) -> dict[str, inspect.Parameter]:
-    """Return the arguments of a constructor, and of its base classes' where it passes others on."""
-    accepted: dict[str, inspect.Parameter] = {}
+def _has_kwargs(accepted: Mapping[str, inspect.Parameter]) -> bool:
+    return any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in accepted.values())
+
+
+def _find_inherited(cls: type[nn.Module], known: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments that base classes name; all, if each of them takes **kwargs."""
+    found: dict[str, Any] = {}
     for one in cls.__mro__[: cls.__mro__.index(nn.Module)]:
-        if "__init__" not in vars(one):
-            continue
-        others = {
-            name: parameter
-            for name, parameter in accepted.items()
-            if parameter.kind is not inspect.Parameter.VAR_KEYWORD
-        }
-        parameters = inspect.signature(vars(one)["__init__"]).parameters
-        accepted = {**parameters, **others}
-        if all(each.kind is not inspect.Parameter.VAR_KEYWORD for each in parameters.values()):
-            break
-    return accepted
+        if "__init__" in vars(one):
+            parameters = inspect.signature(vars(one)["__init__"]).parameters
+            found |= {key: value for key, value in known.items() if key in parameters}
+            if not _has_kwargs(parameters):
+                return found
+    return found or known
 
 
 def _check_names(
     params: Mapping[str, Any], accepted: Mapping[str, inspect.Parameter], name: str
 ) -> None:
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in accepted.values()):
+    if _has_kwargs(accepted):
         return
     for key in params:
         if key not in accepted:

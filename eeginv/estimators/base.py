@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -262,17 +262,28 @@ class InvariantEstimator(BaseEstimator):
         self : InvariantClassifier | InvariantRegressor
             The estimator.
         """
-        super().set_params(**params)
+        before = dict(self.__dict__)
+        try:
+            super().set_params(**params)
+            self._update_module(params.keys())
+        except Exception:
+            self.__dict__.update(before)
+            raise
+        return self
+
+    def _update_module(self, changed: Set[str]) -> None:
+        """Give a fitted network the parameters of predictions that were changed."""
         module = getattr(self, "module_", None)
-        if module is not None and {"n_copies", "average"} & params.keys():
+        if module is None:
+            return
+        if {"n_copies", "average"} & changed:
             module.average_over(self.n_copies, getattr(self, "average", module.average))
-        if module is not None and "precision" in params:
+        if "precision" in changed:
             check_precision(self.precision)
             module.precision = self.precision
-        if module is not None and "device" in params:
+        if "device" in changed:
             check_device(self.device)
             module.to(self.device)
-        return self
 
     @staticmethod
     def _as_signals(X: np.ndarray) -> np.ndarray:

@@ -194,7 +194,8 @@ def _check_names(estimator: InvariantEstimator) -> None:
     """Raise an error if transforms that were passed are not those of the saved history."""
     policies = [*estimator.policy_history_[-1:], estimator.policy_]
     names = [
-        [[entry.transform for entry in branch.entries] for branch in policy.branches]
+        # without modules, which depend on where a class is defined
+        [[e.transform.rpartition(".")[2] for e in branch.entries] for branch in policy.branches]
         for policy in policies
         if policy is not None
     ]
@@ -243,6 +244,7 @@ def _describe(estimator: InvariantEstimator) -> dict[str, Any]:
             f"{' and '.join(changed)} {'was' if len(changed) == 1 else 'were'} changed after fit, "
             "and the network was trained with another value: fit again, or set it back."
         )
+    params["precision"] = module.precision
     if module.augmentation is not None:  # what was fitted counts, not what was set since
         fitted = {"n_copies": module.n_copies, "average": module.average}
         params |= {name: value for name, value in fitted.items() if name in params}
@@ -284,8 +286,12 @@ def _describe(estimator: InvariantEstimator) -> dict[str, Any]:
 
 
 def _is_same(value: Any, other: Any) -> bool:
-    plain = isinstance(value, (str, int, float)) and isinstance(other, (str, int, float))
-    return value is other or (plain and value == other)
+    if value is other:
+        return True
+    try:
+        return bool(to_json(value) == to_json(other))
+    except NotPlainError:
+        return False
 
 
 def _plain(value: Any, name: str) -> Any:

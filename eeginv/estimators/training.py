@@ -28,6 +28,7 @@ from ..policy import Policy
 from ..transforms import Transform, default_transforms
 from ..transforms.candidates import possible_with
 from ..transforms.layout import check_made_for
+from ..transforms.precision import full_precision
 from .augmentation_names import check_augmentation
 from .backbone import build_backbone
 from .callbacks import prepare_callbacks
@@ -97,7 +98,7 @@ class Trainer:
     def isolated(self, seed: int) -> Iterator[None]:
         """Seed torch's global generators and set its threads within a ``with`` block.
 
-        Autocast and inference mode of the caller are off in it.
+        Autocast, inference mode and ``no_grad`` of the caller are off in it.
 
         Parameters
         ----------
@@ -109,10 +110,9 @@ class Trainer:
         None
             All is restored on exit.
         """
-        kind = torch.device(self.device).type
         with (
             isolated(int(seed), count_threads(self.estimator.n_jobs), self.device),
-            torch.autocast(kind, enabled=False),
+            full_precision(torch.device(self.device)),
             torch.inference_mode(False),
         ):
             yield

@@ -224,5 +224,12 @@ def test_a_function_whose_strength_cannot_be_learned_is_refused():
             model(X)
         with torch.no_grad():
             assert model(X).shape == X.shape
+
+    def seldom(X, strength, noise):
+        on = noise["uniform"].reshape(-1, 1, 1) > 0.9
+        return X * (1 + strength * on) if on.any() else X
+
+    model = AugNet([from_callable(seldom, 0.3, 1.0)], random_state=0)
+    assert all(model(X).shape == X.shape for _ in range(20))  # also where it changes nothing
     told = from_callable(jump, 0.3, 1.0, events=lambda n, p: n["uniform"].abs() < p)
     assert AugNet([told], random_state=0)(X).shape == X.shape

@@ -83,6 +83,8 @@ def test_a_recording_and_its_conversion_do_not_count_twice(tmp_path, options):
     (tmp_path / "runs" / "S2_raw_sss.fif").unlink()
     shutil.move(tmp_path / "S1_raw.fif", tmp_path / "runs" / "S3_raw.fif")
     assert load_windows(tmp_path / "runs", **SPAN, **options).subjects.size == 18
+    trials().save(tmp_path / "runs" / "S3_meg.fif", verbose="error")  # another modality
+    assert load_windows(tmp_path / "runs", **SPAN, **options).subjects.size == 24
     mne.export.export_raw(tmp_path / "runs" / "S3.edf", trials(), verbose="error")
     with pytest.raises(ValueError, match=r"S3.edf and S3_raw.fif differ only in"):
         load_windows(tmp_path / "runs", **SPAN, **options)

@@ -260,7 +260,21 @@ class ReadsThem(nn.Module):
         return self.last(X.flatten(1))
 
 
-@pytest.mark.parametrize("backbone", [PassesOn, ReadsThem])
+class Fixes(Network):
+    def __init__(self, n_times, n_outputs, **kwargs):
+        super().__init__(n_chans=2, n_times=n_times, n_outputs=n_outputs, **kwargs)
+
+
+class Options(nn.Module):
+    def __init__(self, **options):
+        super().__init__()
+        self.last = nn.Linear(2 * 128, 2, **options)
+
+    def forward(self, X):
+        return self.last(X.flatten(1))
+
+
+@pytest.mark.parametrize("backbone", [PassesOn, ReadsThem, Fixes, Options])
 def test_constructors_that_take_any_arguments(backbone):
     X, y, _ = recordings()
     clf = classifier(backbone=backbone).fit(X, y)

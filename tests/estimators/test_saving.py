@@ -126,6 +126,8 @@ def test_what_predictions_average_can_be_set_after_fit_and_is_saved(tmp_path):
         clf.set_params(n_copies=2.5)
     with pytest.raises(ValueError, match="average must be one of"):
         clf.set_params(n_copies=2, average="mean")
+    assert (clf.n_copies, clf.average) == (7, "probability")  # as before
+    assert (clf.predict_proba(X) == averaged).all()
 
 
 def test_a_fitted_network_follows_the_device():
@@ -154,6 +156,7 @@ def test_another_augmentation_is_one_of_the_next_fit(tmp_path):
     clf = classifier(augmentation=AugNet([TimeReverse(0.5)]), n_copies=0).fit(X, y)
     clf.save(tmp_path / "clf")
     given = AugNet([TimeReverse(0.5)])
+    clf.set_params(**{**clf.get_params(), "backbone_params": None, "n_layers": None})
     for name, value in {"augmentation": None, "backbone": "EEGNet", "n_layers": 2}.items():
         before = clf.get_params()[name]
         clf.set_params(**{name: value})
@@ -185,6 +188,8 @@ def test_another_precision_counts_at_once(tmp_path):
     before = clf.predict_proba(X)
     after = clf.set_params(precision="bf16").predict_proba(X)
     assert 0 < abs(after - before).max() < 0.05
+    with pytest.raises(ValueError, match="precision must be one of"):
+        clf.set_params(precision="fp16")
     clf.save(tmp_path / "clf")
     loaded = InvariantClassifier.load(tmp_path / "clf", Network)
     assert (loaded.predict_proba(X) == after).all()
