@@ -276,13 +276,14 @@ class InvariantEstimator(BaseEstimator):
         module = getattr(self, "module_", None)
         if module is None:
             return
+        check_precision(self.precision)  # all checks before the first change
+        if "device" in changed:
+            check_device(self.device)
         if {"n_copies", "average"} & changed:
             module.average_over(self.n_copies, getattr(self, "average", module.average))
         if "precision" in changed:
-            check_precision(self.precision)
             module.precision = self.precision
         if "device" in changed:
-            check_device(self.device)
             module.to(self.device)
 
     @staticmethod

@@ -126,7 +126,9 @@ def test_what_predictions_average_can_be_set_after_fit_and_is_saved(tmp_path):
         clf.set_params(n_copies=2.5)
     with pytest.raises(ValueError, match="average must be one of"):
         clf.set_params(n_copies=2, average="mean")
-    assert (clf.n_copies, clf.average) == (7, "probability")  # as before
+    with pytest.raises(ValueError, match="device must be a device of torch"):
+        clf.set_params(n_copies=2, device="gpu")
+    assert (clf.n_copies, clf.average, clf.device) == (7, "probability", "cpu")  # as before
     assert (clf.predict_proba(X) == averaged).all()
 
 
